@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# Verbs only; what they do is in scripts/. Each does its own set-up, and may be run twice.
+
+.NOTPARALLEL:
+# The kernel has a make of its own, which must not inherit this one's variables and flags.
+unexport MAKEFLAGS MFLAGS MAKEOVERRIDES MAKELEVEL
+export KERNEL_SRC T TOPO ACCEL NET FORCE INTO J STEP WARM
+
+CONFIG ?= lab
+export CONFIG
+
+setup := @scripts/setup
+
+help:           ## this list (the default)
+	@scripts/help $(firstword $(MAKEFILE_LIST))
+
+demo: kernel    ## copy drive to drive through a peer's BAR, and show the proof
+	@scripts/demo
+
+test:           ## every check: tree, lint, builds, end-to-end (T= selects)
+	$(setup) base build lab lint test
+	@scripts/test
+
+test-all:       ## test, and what takes longer: every 6.12.y, every commit
+	$(setup) base build lab lint test
+	@scripts/test --all
+
+test-fresh:     ## demo and test in a minimal Debian 12 made for it (STEP= WARM=)
+	$(setup) fresh
+	@scripts/test-fresh
+
+bench:          ## this implementation beside that of stock 6.12 (planned)
+	@echo 'p2p: bench: planned, not there yet: see the status table in README.md' >&2; exit 1
+
+docs:           ## the documentation as HTML (planned)
+	@echo 'p2p: docs: planned, not there yet: read Documentation/ meanwhile' >&2; exit 1
+
+shell: kernel   ## a shell in the lab's VM (TOPO=)
+	@scripts/shell
+
+tree:           ## compose build/tree: stripped base + overlay + patches
+	$(setup) base
+	@scripts/tree
+
+refresh:        ## bring edits made in build/tree back to the overlay and the patches
+	$(setup) base
+	@scripts/refresh
+
+series: tree    ## the mailable series in build/series (NET=1: net difference to stock)
+	@scripts/series
+
+check-apply:    ## try the patches on every 6.12.y that the archive offers
+	$(setup) base
+	@scripts/check-apply
+
+lint:           ## checkpatch, sparse, W=1, kernel-doc, shellcheck, codespell
+	$(setup) base build lint test
+	@scripts/lint
+
+build:          ## the kernel of CONFIG= (lab, debug, p2pdma-off, callers, stock)
+	$(setup) base build
+	@scripts/tree
+	@scripts/build $(CONFIG)
+
+kernel:
+	$(setup) base build lab
+	@scripts/tree
+	@scripts/build $(CONFIG)
+
+clean:          ## remove kernel builds and results (keeps the base and the tree)
+	rm -rf build/out build/runs build/test build/initramfs
+
+distclean:      ## remove everything generated
+	rm -rf build
+
+.PHONY: help demo test test-all test-fresh bench docs shell tree refresh series check-apply lint \
+	build kernel clean distclean
