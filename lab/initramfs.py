@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The guest's root: static busybox, our programs, and named extra binaries with their libraries, as one cpio.
+
+Kept in build/initramfs under a hash of all that goes in, so that a run pays for it only after a change.
+"""
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+from lab import BUILD, ROOT, LabError
+
+SELFTESTS = ROOT / "tools" / "testing" / "selftests" / "pci-p2pdma"
+GUEST = ROOT / "lab" / "guest"
+CFLAGS = ["-static", "-O2", "-std=gnu11", "-Wall", "-Wextra", "-Wno-unused-parameter", "-Wno-missing-field-initializers"]
+
+
+class Cpio:
+    """A newc archive; see Documentation/driver-api/early-userspace/buffer-format.rst."""
+
+    def __init__(self):
+        self.data = bytearray()
+        self.inode = 0
+        self.dirs = set()
+
+    def add(self, name, mode, body=b"", dev=(0, 0)):
+        parent = os.path.dirname(name)
+        if parent and parent not in self.dirs:
+            self.dirs.add(parent)
+            self.add(parent, 0o040755)
+        self.inode += 1
+        fields = [self.inode, mode, 0, 0, 1, 0, len(body), 0, 0, *dev, len(name) + 1, 0]
+        self.data += b"070701" + b"".join(b"%08X" % f for f in fields) + name.encode() + b"\0"
+        self.pad()
+        self.data += body
+        self.pad()
+
+    def pad(self):
+        self.data += bytes(-len(self.data) % 4)
+
+    def file(self, name, path):
+        self.add(name, 0o100755, Path(path).read_bytes())
+
+    def link(self, name, target):
+        self.add(name, 0o120777, target.encode())
+
+    def finish(self):
+        self.add("TRAILER!!!", 0)
+        return bytes(self.data)
+
+
+def build(tree, extras=()):
+    """The path of an initramfs made of the sources as they are now. TREE lends kselftest's headers."""
+    busybox = tool("busybox", "busybox-static")
+    binaries = {name: tool(name, name) for name in extras}
+    headers = [tree / "tools/testing/selftests" / h for h in ("kselftest.h", "kselftest_harness.h")]
+    for header in headers:
+        if not header.is_file():
+            raise LabError(f"{header} is missing: --tree must name a kernel tree")
+    sources = sorted(p for p in [*SELFTESTS.iterdir(), *GUEST.iterdir()] if p.is_file())
+    inputs = [*sources, *headers, busybox, *binaries.values(), Path(__file__)]
+    key = hashlib.sha256()
+    for path in inputs:
+        body = path.read_bytes()
+        key.update(f"{path.name} {len(body)}\n".encode() + body)
+
+    folder = BUILD / "initramfs"
+    folder.mkdir(parents=True, exist_ok=True)
+    name = "-".join(["initramfs", *extras])
+    image = folder / f"{name}-{key.hexdigest()[:16]}.cpio"
+    if image.exists():
+        return image
+    with tempfile.TemporaryDirectory(dir=folder) as work:
+        programs = compile_programs(Path(work), headers)
+        new = Path(work) / "cpio"
+        new.write_bytes(pack(busybox, programs, binaries))
+        for old in folder.glob("*.cpio"):
+            if re.fullmatch(name + "-[0-9a-f]{16}.cpio", old.name):
+                old.unlink(missing_ok=True)
+        new.rename(image)
+    return image
+
+
+def compile_programs(work, headers):
+    """Lay the sources out as in the kernel tree, so that ../kselftest.h is found, and compile each of them."""
+    source = work / "selftests" / SELFTESTS.name
+    shutil.copytree(SELFTESTS, source)
+    for header in headers:
+        shutil.copy(header, source.parent)
+    programs = []
+    for c in sorted(source.glob("*.c")):
+        done = subprocess.run(["gcc", *CFLAGS, "-o", c.with_suffix(""), c], capture_output=True, text=True)
+        if done.returncode:
+            raise LabError(f"{c.name} does not compile: correct it\n{done.stderr.replace(str(source), str(SELFTESTS))}")
+        programs.append(c.with_suffix(""))
+    return programs + sorted(source.glob("*.sh"))
+
+
+def pack(busybox, programs, binaries):
+    cpio = Cpio()
+    # Before devtmpfs is there, init's own standard streams need a node.
+    cpio.add("dev/console", 0o020600, dev=(5, 1))
+    for folder in ("proc", "sys", "tmp", "mnt", "root"):
+        cpio.add(folder, 0o040755)
+    cpio.file("bin/busybox", busybox)
+    applets = subprocess.run([busybox, "--list"], capture_output=True, text=True, check=True).stdout.split()
+    for applet in applets:
+        if applet != "busybox":
+            cpio.link(f"bin/{applet}", "busybox")
+    cpio.file("init", GUEST / "init")
+    for script in sorted(GUEST.glob("*.sh")):
+        cpio.file(f"p2p/{script.name}", script)
+    for program in programs:
+        cpio.file(f"p2p/{program.name}", program)
+    libraries = set()
+    for name, path in binaries.items():
+        cpio.file(f"bin/{name}", path)
+        libraries |= shared_libraries(path)
+    for library in sorted(libraries):
+        cpio.file(library.lstrip("/"), library)
+    return cpio.finish()
+
+
+def shared_libraries(path):
+    """What the dynamic linker would load, and the linker itself."""
+    done = subprocess.run(["ldd", path], capture_output=True, text=True)
+    return set(re.findall(r"(/\S+) \(0x", done.stdout))
+
+
+def tool(name, package):
+    path = shutil.which(name)
+    if not path:
+        raise LabError(f"{name} is not installed: apt-get install {package}")
+    return Path(path)

@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What can be run in a guest: the command, on which topologies, and what the host checks afterwards."""
+
+import hashlib
+import os
+import re
+from dataclasses import dataclass
+from typing import Callable
+
+from lab import LabError, topology as topologies
+
+MIB = 1 << 20
+COPY_MIB = 16
+DRIVE_MIB = 64
+RANDOM_MIB = 32         # at the start of each drive; the rest is a hole
+STOCK_HAS_NONE = "the stock kernel has no such thing"
+
+
+def nothing(_vm, _run):
+    return []
+
+
+@dataclass(frozen=True)
+class Program:
+    name: str
+    about: str
+    order: Callable         # topology -> guest's argv
+    check: Callable = nothing       # (vm, run) -> reasons why it is no pass
+    timeout: int = 60       # seconds under TCG with the lab kernel; a debug kernel gets several times that
+    where: tuple | None = None      # topologies, None is all
+    skip_on: tuple = ()     # configs that lack what it tests
+    extras: tuple = ()      # further binaries for the guest
+
+
+def outcome(topology, provider, source, target):
+    """What a copy must come to: SOURCE writes the lent memory, TARGET reads it."""
+    if topology.expect[provider][source].write == "none":
+        return "fill"
+    return "drain" if topology.expect[provider][target].read == "none" else "ok"
+
+
+def copies(topology):
+    return [(*pair, outcome(topology, *pair)) for pair in topology.pairs()]
+
+
+def order_copy(topology):
+    return ["copy.sh", str(COPY_MIB), *(":".join(copy) for copy in copies(topology))]
+
+
+def check_copy(vm, run):
+    """Each byte of a copy goes into the BAR once and out of it once, and the drives' files say that it arrived."""
+    reasons = []
+    size = COPY_MIB * MIB
+    for index, (provider, source, target, result) in enumerate(copies(vm.topology)):
+        name = f"{provider}.{source}.{target}"
+        phase = next((p for p in vm.phases if p.name == name), None)
+        if not phase:
+            reasons.append(f"{name}: no such phase")
+            continue
+        if result == "ok":
+            reasons += moved(phase, {provider: 2 * size}, 0)
+        elif phase.ram or phase.unknown:
+            reasons.append(f"{name}: refused, but {phase.ram + phase.unknown} bytes went elsewhere")
+        elif result == "fill" and phase.bar:
+            reasons.append(f"{name}: refused, but {phase.bar} bytes went into the BAR")
+        owner = source if result == "ok" else target
+        if digest(vm.drive_file(target), index * size, size) != run.before[owner][index]:
+            reasons.append(f"{name}: drive {target} holds something else than {owner} did")
+    return reasons
+
+
+def moved(phase, bars, ram):
+    """Reasons why the drives did not move just this."""
+    if dict(phase.bars) == bars and phase.ram == ram and not phase.unknown:
+        return []
+    return [f"{phase.name}: the drives moved {dict(phase.bars)} in BARs, {phase.ram} bytes in RAM, {phase.unknown} "
+            f"at addresses unknown; expected {bars} and {ram}"]
+
+
+def check_routes(vm, run):
+    """The kernel's verdicts are the topology's."""
+    said = {}
+    for line in vm.lines:
+        if found := re.fullmatch(r"# route (\S+) (\S+) (.*)", line):
+            said[found[1], found[2]] = dict(re.findall(r"(\w+)=(\S+)", found[3]))
+    reasons = []
+    for provider, clients in vm.topology.expect.items():
+        for client, want in clients.items():
+            got = said.get((vm.bdfs.get(provider), vm.bdfs.get(client)))
+            if got is None:
+                reasons.append(f"routes: no verdict on {provider} and {client}")
+                continue
+            for key in ("read", "write", "distance", "reason"):
+                value = getattr(want, key)
+                if value is not None and got.get(key) != str(value):
+                    reasons.append(f"routes: {provider} and {client}: {key}={got.get(key)}, expected {value}")
+    return reasons
+
+
+def order_demo(topology):
+    return ["demo.sh", str(COPY_MIB), topology.providers[0], *topology.clients[:2]]
+
+
+def check_demo(vm, run):
+    """One copy in the BAR alone, the other in RAM alone."""
+    phases = {phase.name: phase for phase in vm.phases}
+    size = 2 * COPY_MIB * MIB
+    if set(phases) != {"bar", "ram"}:
+        return [f"phases are {sorted(phases)}, expected bar and ram"]
+    return moved(phases["bar"], {vm.topology.providers[0]: size}, 0) + moved(phases["ram"], {}, size)
+
+
+def with_env(program):
+    """C programs find the lender by its serial number, and two drives."""
+    return lambda topology: ["with-drives.sh", topology.providers[0], *topology.clients[:2], program]
+
+
+ALL = [
+    Program("routes", "the kernel's verdict on each pair", lambda t: ["routes.sh", *t.drives], check_routes,
+            skip_on=("stock",)),
+    Program("copy", "drive to drive through lent memory, each pair", order_copy, check_copy, timeout=90),
+    Program("mmap", "the contract of p2pmem/allocate", with_env("p2p_mmap"),
+            where=("same-switch", "two-root-ports-iommu"), skip_on=("stock",)),
+    Program("refuse", "peer memory into what did not consent", with_env("p2p_refuse"),
+            where=("same-switch", "two-root-ports-iommu")),
+    Program("demo", "one copy through the BAR and one through RAM", order_demo, check_demo, timeout=90,
+            where=("same-switch",)),
+]
+# Not tests of the kernel: the lab's own, see tests/test_lab.py.
+MISBEHAVIOURS = ("not", "failing", "skipped", "short", "status", "panic", "hang", "warn", "oops", "silent", "taint",
+                 "fault")
+BY_NAME = {p.name: p for p in ALL} | {
+    f"misbehave-{how}": Program(f"misbehave-{how}", "goes wrong on purpose",
+                                lambda t, how=how: ["misbehave.sh", how], where=())
+    for how in MISBEHAVIOURS}
+
+
+def get(name):
+    if name not in BY_NAME:
+        raise LabError(f"no program '{name}': choose one of {', '.join(p.name for p in ALL)}")
+    return BY_NAME[name]
+
+
+def matrix():
+    """Every (topology, program) that `make test` runs."""
+    return [(t, p.name) for t in topologies.names() for p in ALL if p.where is None or t in p.where]
+
+
+def fill_drives(vm):
+    """Give each drive its file of random bytes; {drive: digest of each COPY_MIB of them}."""
+    before = {}
+    for drive in vm.topology.drives:
+        with open(vm.drive_file(drive), "wb") as file:
+            file.truncate(DRIVE_MIB * MIB)
+            for _ in range(RANDOM_MIB):
+                file.write(os.urandom(MIB))
+        before[drive] = [digest(vm.drive_file(drive), at * MIB, COPY_MIB * MIB)
+                         for at in range(0, DRIVE_MIB, COPY_MIB)]
+    return before
+
+
+def digest(path, offset, size):
+    with open(path, "rb") as file:
+        file.seek(offset)
+        return hashlib.sha256(file.read(size)).hexdigest()

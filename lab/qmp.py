@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A QMP client: JSON lines over a socket that is connected already."""
+
+import json
+import socket
+import time
+
+from lab import LabError
+
+
+class Qmp:
+    def __init__(self, sock, timeout=10):
+        self.sock = sock
+        self.timeout = timeout
+        self.buffer = b""
+        self.events = []        # in order of arrival, until somebody waits for them
+
+    def greet(self):
+        """QEMU answers nothing else before this."""
+        if "QMP" not in self._receive(time.monotonic() + self.timeout):
+            raise LabError("QMP: no greeting: look at qemu.log of the run")
+        self.command("qmp_capabilities")
+
+    def command(self, name, **arguments):
+        """Run a command and return what it returns; its failure is a LabError."""
+        self.sock.sendall(json.dumps({"execute": name, "arguments": arguments}).encode() + b"\n")
+        deadline = time.monotonic() + self.timeout
+        while True:
+            message = self._receive(deadline)
+            if "return" in message:
+                return message["return"]
+            if "error" in message:
+                raise LabError(f"QMP: {name}: {message['error'].get('desc')}: check its arguments")
+            self.events.append(message)
+
+    def wait_event(self, name, timeout, **data):
+        """The first event called name whose data holds at least what is asked for; it is consumed."""
+        deadline = time.monotonic() + timeout
+        while True:
+            for event in self.events:
+                if event["event"] == name and data.items() <= event.get("data", {}).items():
+                    self.events.remove(event)
+                    return event
+            self.events.append(self._receive(deadline))
+
+    def device_del(self, device, timeout=30):
+        """Unplug, and wait until the guest has let go of it."""
+        self.command("device_del", id=device)
+        self.wait_event("DEVICE_DELETED", timeout, device=device)
+
+    def device_add(self, driver, **properties):
+        self.command("device_add", driver=driver, **properties)
+
+    def bars(self):
+        """{qdev id: {first address: size}} of the memory BARs of every device that has an id."""
+        found = {}
+
+        def visit(devices):
+            for dev in devices:
+                if dev.get("qdev_id"):
+                    found[dev["qdev_id"]] = {r["address"]: r["size"] for r in dev["regions"]
+                                             if r["type"] == "memory" and r["address"] > 0}
+                visit(dev.get("pci_bridge", {}).get("devices", []))
+
+        for bus in self.command("query-pci"):
+            visit(bus["devices"])
+        return found
+
+    def quit(self):
+        self.command("quit")
+
+    def _receive(self, deadline):
+        while b"\n" not in self.buffer:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise LabError("QMP: no answer in time: look at qemu.log of the run")
+            self.sock.settimeout(left)
+            try:
+                data = self.sock.recv(65536)
+            except socket.timeout:
+                continue
+            except OSError as error:
+                raise LabError(f"QMP: {error.strerror}: QEMU is gone, look at qemu.log of the run") from error
+            if not data:
+                raise LabError("QMP: QEMU closed the connection: look at qemu.log of the run")
+            self.buffer += data
+        line, self.buffer = self.buffer.split(b"\n", 1)
+        return json.loads(line)

@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""One run from names to verdict, and the folder that it leaves in build/runs."""
+
+import ctypes
+import json
+import os
+import shutil
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lab import BUILD, LabError, accel, initramfs, programs, topology
+from lab.judge import judge
+from lab.vm import Vm
+
+RUNS = BUILD / "runs"
+DEBUG_SLOWER = 5        # a debug kernel's time, in times of the plain one's
+AT_FDCWD, RENAME_EXCHANGE = -100, 2
+
+
+@dataclass
+class Run:
+    topology: topology.Topology
+    program: programs.Program
+    config: str = "lab"
+    kernel: Path | None = None
+    tree: Path | None = None
+    timeout: float | None = None
+    watch: object = None        # called with each line of results as it comes
+    before: dict = field(default_factory=dict)
+    reasons: list = field(default_factory=list)
+    counts: dict = field(default_factory=dict)
+    vm: Vm | None = None
+    seconds: float = 0.0
+
+    def __post_init__(self):
+        out = BUILD / "out" / self.config
+        if not self.kernel:
+            self.kernel = out / "arch/x86/boot/bzImage"
+        if not self.kernel.is_file():
+            raise LabError(f"no kernel image {self.kernel}: run 'make build CONFIG={self.config}'")
+        if not self.tree:
+            source = out / "source"
+            self.tree = source.resolve() if source.exists() else BUILD / "tree"
+        if not (self.tree / "tools/testing/kunit/kunit_parser.py").is_file():
+            raise LabError(f"{self.tree} is no kernel tree: run 'make tree', or name one with --tree")
+        if not self.timeout:
+            self.timeout = self.program.timeout * (DEBUG_SLOWER if self.config == "debug" else 1)
+
+    @property
+    def name(self):
+        return f"{self.topology.name}.{self.program.name}.{self.config}"
+
+    @property
+    def folder(self):
+        return RUNS / self.name
+
+    @property
+    def passed(self):
+        return not self.reasons
+
+    def go(self):
+        """Boot, run, judge. What is left in the folder is complete or not there at all."""
+        RUNS.mkdir(parents=True, exist_ok=True)
+        new = RUNS / f".{self.name}.{os.getpid()}"
+        shutil.rmtree(new, ignore_errors=True)
+        new.mkdir()
+        try:
+            self.in_folder(new)
+            replace(new, self.folder)
+        finally:
+            shutil.rmtree(new, ignore_errors=True)
+        return self
+
+    def in_folder(self, folder):
+        initrd = initramfs.build(self.tree, self.program.extras)
+        mode = accel.choose(self.kernel, initrd)
+        config = BUILD / "out" / self.config / ".config"
+        if config.exists():
+            shutil.copy(config, folder / "kernel.config")
+        memory = "2G" if self.config == "debug" else None
+        self.vm = Vm(self.topology, self.kernel, initrd, self.program.order(self.topology), folder, mode, memory)
+        if self.watch:
+            self.vm.watch = self.watch
+        self.before = programs.fill_drives(self.vm)
+        start = time.monotonic()
+        self.vm.run(self.timeout)
+        self.seconds = time.monotonic() - start
+        self.vm.account()
+        skip = self.config in self.program.skip_on
+        self.reasons, self.counts = judge(self.vm, self.tree, skip)
+        if self.passed and not self.counts["skipped"]:
+            self.reasons += self.program.check(self.vm, self)
+        for drive in self.topology.drives:
+            self.vm.drive_file(drive).unlink()
+        (folder / "result.json").write_text(json.dumps(self.as_dict(mode), indent=1) + "\n")
+
+    def as_dict(self, mode):
+        return {"topology": self.topology.name, "program": self.program.name, "config": self.config,
+                "kernel": str(self.kernel), "accel": mode, "verdict": "pass" if self.passed else "fail",
+                "reasons": self.reasons, "seconds": round(self.seconds, 1), "ktap": self.counts,
+                "sentinel": self.vm.sentinel, "drives": self.vm.bdfs,
+                "bars": {p: [hex(x) for x in bar] for p, bar in self.vm.bars.items()},
+                "phases": {p.name: p.as_dict() for p in self.vm.phases}}
+
+    def explain(self):
+        """What a human needs after a failure."""
+        lines = [f"{self.name}: {reason}" for reason in self.reasons]
+        prefix = "" if self.config == "lab" else f"CONFIG={self.config} "
+        lines += [f"log:   {self.folder}",
+                  f"rerun: {prefix}make test T={self.topology.name}.{self.program.name}",
+                  f"shell: {prefix}make shell TOPO={self.topology.name}"]
+        return "\n".join(lines)
+
+
+def replace(new, final):
+    """Put NEW in the place of FINAL, which at no moment is missing or half there."""
+    if not final.exists():
+        new.rename(final)
+    elif ctypes.CDLL(None).renameat2(AT_FDCWD, os.fsencode(new), AT_FDCWD, os.fsencode(final), RENAME_EXCHANGE):
+        shutil.rmtree(final)
+        new.rename(final)
+
+
+def run(topology_name, program_name, **options):
+    return Run(topology.load(topology_name), programs.get(program_name), **options).go()

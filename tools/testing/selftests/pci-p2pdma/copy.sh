@@ -1,0 +1,49 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+# copy.sh MIB LENDER:FROM:TO:OUTCOME...: drive to drive through lent memory, each in its own MIB of the drives.
+# OUTCOME is "ok", or the step that has no route and must fail: "fill" (FROM writes the memory) or "drain" (TO
+# reads it). A refused copy says EREMOTEIO and leaves TO as it was.
+
+. "$(dirname "$0")/lib.sh"
+
+EREMOTEIO=121
+mib=$1
+shift
+at=0
+
+copy_one() {
+	lender=$(drive_bdf "$1") && from=$(drive_node "$2") && to=$(drive_node "$3") || return 1
+	want=$(digest "$from" $at "$mib")
+	before=$(digest "$to" $at "$mib")
+	[ "$want" != "$before" ] || { echo "# $2 and $3 hold the same before the copy"; return 1; }
+
+	said=$(phase "$1.$2.$3" p2p_copy --from "$from" --to "$to" --via "$lender" \
+		--bytes $((mib << 20)) --offset $((at << 20)) 2>&1)
+	status=$?
+	echo "$said" | sed 's/^/# /'
+	after=$(digest "$to" $at "$mib")
+	case $4 in
+	ok)	[ $status = 0 ] && [ "$after" = "$want" ] ;;
+	fill)	[ $status = 3 ] && [ "$after" = "$before" ] && refused ;;
+	drain)	[ $status = 4 ] && [ "$after" = "$before" ] && refused ;;
+	*)	echo "# unknown outcome $4"; false ;;
+	esac
+}
+
+refused() {
+	case $said in
+	*"errno $EREMOTEIO"*) true ;;
+	*) echo "# refused, but not with EREMOTEIO"; false ;;
+	esac
+}
+
+plan $#
+for pair in "$@"; do
+	IFS=: read -r provider source target outcome <<-END
+		$pair
+	END
+	lend "$provider" && copy_one "$provider" "$source" "$target" "$outcome"
+	result $? "$source to $target through $provider: $outcome"
+	at=$((at + mib))
+done
+exit $failed

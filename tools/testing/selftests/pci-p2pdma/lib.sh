@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=sh
+# Sourced by the scripts beside it: KTAP, drives by serial number, and word to the lab when there is one.
+
+PATH=$PATH:$(dirname "$0")
+KSFT_SKIP=4
+tests=0
+failed=0
+
+plan() { echo "TAP version 13"; echo "1..$1"; }
+
+# result STATUS NAME: one line of KTAP; STATUS 0 is a pass
+result() {
+	tests=$((tests + 1))
+	if [ "$1" = 0 ]; then
+		echo "ok $tests $2"
+	else
+		echo "not ok $tests $2"
+		export failed=1
+	fi
+}
+
+skip_all() { echo "TAP version 13"; echo "1..0 # SKIP $1"; exit "$KSFT_SKIP"; }
+
+# lab VERB ARGUMENT...: tell the host and wait for its answer. Outside the lab nobody listens.
+lab() {
+	[ -n "${P2P_LAB:-}" ] || return 0
+	echo "# lab: $*" >&3
+	read -r _ <&3
+}
+
+# phase NAME COMMAND...: what the drives move meanwhile goes under NAME in the host's books
+phase() {
+	name=$1
+	shift
+	lab phase begin "$name"
+	"$@"
+	status=$?
+	lab phase end "$name"
+	return $status
+}
+
+# controller SERIAL: its sysfs folder, as soon as the drive is ready
+controller() {
+	for _ in $(seq 100); do
+		for dir in /sys/class/nvme/nvme*; do
+			[ -e "$dir/serial" ] || continue
+			read -r serial <"$dir/serial"
+			[ "$serial" = "$1" ] && [ -b "/dev/${dir##*/}n1" ] && { echo "$dir"; return 0; }
+		done
+		sleep 0.1
+	done
+	echo "# no drive with serial number $1" >&2
+	return 1
+}
+
+drive_node() { dir=$(controller "$1") && echo "/dev/${dir##*/}n1"; }
+drive_bdf() { dir=$(controller "$1") && basename "$(readlink -f "$dir/device")"; }
+
+# announce SERIAL...: tell the host which drive is where
+announce() {
+	for drive in "$@"; do
+		bdf=$(drive_bdf "$drive") || return 1
+		lab drive "$drive" "$bdf"
+	done
+}
+
+# lend SERIAL: tell the host where the memory is that this drive lends: its largest BAR
+lend() {
+	bdf=$(drive_bdf "$1") || return 1
+	[ -e "/sys/bus/pci/devices/$bdf/p2pmem/size" ] || { echo "# $bdf lends no memory" >&2; return 1; }
+	best=0
+	first=0
+	last=0
+	while read -r start end _; do
+		size=$((end - start + 1))
+		[ $((end)) = 0 ] || [ $size -le $best ] && continue
+		best=$size
+		first=$start
+		last=$end
+	done <"/sys/bus/pci/devices/$bdf/resource"
+	lab bar "$1" "$first" "$last"
+}
+
+# digest NODE OFFSET_MIB MIB: read through host RAM, past what the page cache may hold
+digest() {
+	blockdev --flushbufs "$1"
+	dd if="$1" bs=1M skip="$2" count="$3" 2>/dev/null | sha256sum | cut -d ' ' -f 1
+}
