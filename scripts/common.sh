@@ -2,6 +2,7 @@
 # shellcheck shell=bash
 # Sourced by the shell scripts beside it.
 
+# shellcheck disable=SC2034 # for those that source this
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 
 say() { printf 'p2p: %s\n' "$*"; }

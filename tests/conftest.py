@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What all tests share: tiers (fast first), the tree and the kernels they need, and strict counting."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT), str(ROOT / "scripts"), str(ROOT / "base")]
+
+TIERS = {"test_tree.py": "tree", "test_lint.py": "lint", "test_build.py": "build",
+         "test_lab.py": "end-to-end"}
+ORDER = list(TIERS.values())
+
+
+def tier(item):
+    return TIERS.get(item.path.name, item.path.stem.removeprefix("test_"))
+
+
+def pytest_addoption(parser):
+    parser.addoption("--all", action="store_true", help="also the tests marked `all`")
+    parser.addoption("--result", metavar="FILE", help="write the counts there, as JSON")
+
+
+@pytest.hookimpl(trylast=True)                      # after -k has chosen
+def pytest_collection_modifyitems(config, items):
+    usual = [i for i in items if not i.get_closest_marker("all")]
+    named = config.getoption("keyword")
+    if not config.getoption("all") and (usual or not named):
+        config.hook.pytest_deselected(items=[i for i in items if i not in usual])
+        items[:] = usual
+    items.sort(key=lambda i: ORDER.index(tier(i)) if tier(i) in ORDER else len(ORDER))
+
+
+class Counts:
+    """One verdict per test, whatever its phases said; an error in set-up is a failure."""
+
+    def __init__(self, config):
+        self.config, self.verdict, self.seconds, self.tier = config, {}, {}, None
+        self.started = time.monotonic()
+
+    def pytest_collectreport(self, report):
+        if report.failed or report.skipped:         # a whole file that skips itself hides its tests
+            self.verdict[report.nodeid] = "failed"
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_protocol(self, item):
+        if tier(item) != self.tier:
+            self.tier = tier(item)
+            print_through(self.config, f"\n== {self.tier} ==")
+
+    @pytest.hookimpl(hookwrapper=True)
+    def pytest_runtest_makereport(self, item, call):
+        report = (yield).get_result()
+        if report.skipped and (hasattr(report, "wasxfail")
+                               or not item.get_closest_marker("may_skip")):
+            report.outcome = "failed"
+            report.longrepr = f"{item.name}: unexpected skip: mark it may_skip(reason) or mend it"
+        if report.failed:
+            report.sections.append(("run it again", f"make test T='{item.name}'"))
+            self.verdict[report.nodeid] = "failed"
+        elif report.skipped:
+            self.verdict.setdefault(report.nodeid, "skipped")
+        elif report.when == "call":
+            self.verdict.setdefault(report.nodeid, "passed")
+        self.seconds[tier(item)] = self.seconds.get(tier(item), 0) + call.duration
+
+    def pytest_terminal_summary(self, terminalreporter):
+        for name, seconds in self.seconds.items():
+            terminalreporter.write_line("%-12s %d:%02d" % (name, *divmod(int(seconds), 60)))
+
+    def pytest_sessionfinish(self):
+        if path := self.config.getoption("result"):
+            counts = {v: list(self.verdict.values()).count(v)
+                      for v in ("passed", "failed", "skipped")}
+            Path(path).write_text(json.dumps(counts), encoding="ascii")
+
+
+def pytest_configure(config):
+    config.pluginmanager.register(Counts(config), "p2p-counts")
+
+
+def print_through(config, text):
+    with config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
+        print(text, flush=True)
+
+
+class Runner:
+    """Runs a script of ours, once per session for each argument list, its progress in plain sight."""
+
+    def __init__(self, config):
+        self.config, self.done = config, {}
+
+    def __call__(self, *argv):
+        if argv not in self.done:
+            with self.config.pluginmanager.getplugin(
+                    "capturemanager").global_and_fixture_disabled():
+                print(flush=True)
+                self.done[argv] = subprocess.run([ROOT / "scripts" / argv[0], *argv[1:]], cwd=ROOT,
+                                                 check=False).returncode
+        if self.done[argv]:
+            pytest.fail(f"scripts/{' '.join(argv)}: exit status {self.done[argv]}, "
+                        "its message is above", pytrace=False)
+
+
+@pytest.fixture(scope="session")
+def progress(pytestconfig):
+    return Runner(pytestconfig)
+
+
+@pytest.fixture(scope="session")
+def tree(progress):
+    """The composed tree, up to date."""
+    progress("tree")
+    return ROOT / "build/tree"
+
+
+@pytest.fixture(scope="session")
+def kernel(progress, tree):                         # pylint: disable=unused-argument
+    """kernel("lab"): builds that configuration (once) and returns its O= folder."""
+    def build(name):
+        progress("build", name)
+        return ROOT / "build/out" / name
+    return build
+
+
+@pytest.fixture
+def script():
+    """script("build", "x"): run a script of ours, return the finished process with its texts."""
+    def run(name, *argv, **env):
+        return subprocess.run([ROOT / "scripts" / name, *argv], cwd=ROOT, env={**os.environ, **env},
+                              capture_output=True, text=True, check=False, timeout=300)
+    return run

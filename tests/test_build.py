@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The kernels build, without warnings, with the subsystem on and off, and so do its callers."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# Names with p2p in them that have nothing to do with this.
+LOOKALIKES = re.compile(r"p2psb|p2p_trans|peer2peer_serial")
+
+
+def warnings(out):
+    log = out.with_name(out.name + ".log").read_text(errors="replace")
+    return [t for t in log.splitlines() if re.search(r"\bwarning:", t, re.I)]
+
+
+def symbols(vmlinux):
+    nm = subprocess.run(["nm", vmlinux], capture_output=True, text=True, check=True)
+    found = {t.split()[-1] for t in nm.stdout.splitlines() if re.search("p2pdma|p2pmem", t, re.I)}
+    return {s for s in found if not LOOKALIKES.search(s)}
+
+
+def test_help_names_each_verb():
+    text = (ROOT / "Makefile").read_text()
+    verbs = re.search(r"^\.PHONY:((?:.*\\\n)*.*)", text, re.M)[1].replace("\\\n", " ").split()
+    shown = subprocess.run(["make", "-s"], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert [v for v in verbs if v != "kernel" and f"make {v} " not in shown.stdout] == []
+
+
+@pytest.mark.parametrize("argv", [("build", "nosuch"), ("setup", "nosuch"), ("setup",),
+                                  ("build", "lab", "--tree", "/nonexistent")],
+                         ids=" ".join)
+def test_bad_input_is_one_line(script, argv):
+    run = script(*argv)
+    assert run.returncode != 0
+    assert re.fullmatch(r"p2p: .+: .+\n", run.stderr), run.stderr
+
+
+def test_config_that_does_not_take(script, tree, tmp_path):
+    """A fragment may not ask in vain: a kernel without what it names would be tested for nothing."""
+    copy = tmp_path / "repo"
+    for name in ("scripts/build", "configs/callers.config"):
+        (copy / name).parent.mkdir(parents=True, exist_ok=True)
+        (copy / name).write_bytes((ROOT / name).read_bytes())
+    with (copy / "configs/callers.config").open("a") as f:
+        f.write("CONFIG_NO_SUCH_SYMBOL=y\n")
+    run = subprocess.run(["/usr/bin/python3", copy / "scripts/build", "callers", "--tree", tree,
+                          "init/version.o"], capture_output=True, text=True, check=False)
+    assert run.returncode != 0
+    assert "CONFIG_NO_SUCH_SYMBOL: wanted y, got n" in run.stderr
+    assert "p2p: config callers: 1 symbols did not take" in run.stderr
+
+
+def test_kernel(kernel):
+    out = kernel("lab")
+    assert warnings(out) == [], "the compiler has something to say: see the log beside the folder"
+    assert "pci_p2pdma_add_resource" in symbols(out / "vmlinux")
+
+
+def test_kernel_twice_is_quick(kernel, script):
+    """Nothing changed: nothing may be compiled again."""
+    kernel("lab")
+    run = script("build", "lab")
+    assert " 0 objects" in run.stdout, run.stdout + run.stderr
+
+
+def test_p2pdma_off(kernel):
+    """Off costs nothing: the hooks compile away, not a symbol stays."""
+    out = kernel("p2pdma-off")
+    assert "CONFIG_PCI_P2PDMA=y" not in (out / ".config").read_text()
+    assert warnings(out) == []
+    assert symbols(out / "vmlinux") == set()
+
+
+def test_callers(kernel):
+    """amdgpu, xe, habanalabs, RDMA and nvmet, as the base has them, against our header."""
+    out = kernel("callers")
+    assert warnings(out) == []
+    for obj in ("gpu/drm/amd/amdgpu/amdgpu_dma_buf.o", "gpu/drm/xe/xe_dma_buf.o",
+                "accel/habanalabs/common/memory.o"):
+        nm = subprocess.run(["nm", "-u", out / "drivers" / obj], capture_output=True, text=True,
+                            check=True)
+        assert "pci_p2pdma_distance_many" in nm.stdout, f"{obj} does not call us"
+
+
+@pytest.mark.all
+def test_debug_kernel(kernel):
+    assert warnings(kernel("debug")) == []
+
+
+@pytest.mark.all
+def test_each_commit_builds(tree, progress):
+    """Who bisects through the series lands on a kernel that builds, on or off."""
+    git = ["git", "-C", str(tree)]
+    commits = subprocess.run([*git, "rev-list", "--reverse", "base..p2pdma"], text=True,
+                             capture_output=True, check=True).stdout.split()
+    assert commits, "the series is empty: run make tree"
+    each = ROOT / "build/each"
+    if not each.exists():
+        subprocess.run([*git, "worktree", "prune"], check=True)
+        subprocess.run([*git, "worktree", "add", "--detach", str(each), "base"], check=True)
+    for commit in commits:
+        # COMMIT= means nothing to the kernel; it makes each run one of its own to `progress`.
+        # checkout keeps what does not change, so that only the commit's own files compile.
+        subprocess.run(["git", "-C", str(each), "checkout", "-q", "--force", commit], check=True)
+        for config in ("lab", "p2pdma-off"):
+            progress("build", config, "--tree", str(each), "--out", "each-" + config, "--lenient",
+                     "vmlinux", "--make", "COMMIT=" + commit[:12])

@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What the kernel's own checkers, and those for scripts and prose, say about our files and patches."""
+
+import re
+import subprocess
+from collections import defaultdict
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# In-tree paths: files at these places are our part of the kernel.
+KERNEL = ("drivers/", "include/", "tools/", "Documentation/")
+
+# MISSING_SIGN_OFF, NO_AUTHOR_SIGN_OFF: who exports the series signs it.
+# FILE_PATH_CHANGES: MAINTAINERS has a patch of its own.
+IGNORE_PATCH = "MISSING_SIGN_OFF,NO_AUTHOR_SIGN_OFF,FILE_PATH_CHANGES"
+# EMBEDDED_FILENAME: a room names the room next door.
+IGNORE_FILE = "FILE_PATH_CHANGES,SPDX_LICENSE_TAG"
+
+# Words that codespell takes for something else.
+WORDS = "inout,ser,ith,nd,clen,fo"
+
+
+def sh(*argv, cwd=ROOT):
+    return subprocess.run([str(a) for a in argv], cwd=cwd, capture_output=True, text=True,
+                          errors="replace", check=False)
+
+
+def files(*suffixes, under=("",)):
+    """Files of the repository, also new ones that git does not know yet."""
+    listed = sh("git", "ls-files", "-co", "--exclude-standard").stdout.splitlines()
+    return [f for f in listed if f.startswith(tuple(under)) and f.endswith(suffixes or ("",))
+            and (ROOT / f).is_file()]
+
+
+def patches():
+    return files(".patch", under=("patches/",))
+
+
+def scripts(interpreter):
+    """Files whose first line runs them with this, and those with its suffix."""
+    suffix = {"sh": ".sh", "python3": ".py"}[interpreter]
+    pattern = re.compile(rf"#!.*\b(ba|da)?{interpreter}\b")
+    return [f for f in files() if f.endswith(suffix)
+            or pattern.match((ROOT / f).open(errors="replace").readline())]
+
+
+def report(lines, advice):
+    """Fail with what the checker said, and what to do about it."""
+    if lines:
+        pytest.fail("\n".join([*lines, "", f"p2p: lint: {len(lines)} remarks: {advice}"]),
+                    pytrace=False)
+
+
+# --- text ---
+
+def test_spdx():
+    # A patch belongs to the file it changes; the ABI folder's format has no comments.
+    exempt = ("COPYING", "patches/", "Documentation/ABI/")
+    report([f for f in files() if not f.startswith(exempt) and "SPDX-License-Identifier: GPL-2.0"
+            not in "".join((ROOT / f).open(errors="replace").readlines()[:4])],
+           "give each of these files an SPDX line at its top")
+
+
+def test_codespell():
+    run = sh("codespell", "-L", WORDS, *[f for f in files() if f != "COPYING"])
+    report(run.stdout.splitlines() + run.stderr.splitlines(),
+           "correct the word, or add it to WORDS in tests/test_lint.py")
+
+
+def test_shellcheck():
+    found = scripts("sh")
+    assert found, "no shell scripts found: the search is broken"
+    run = sh("shellcheck", "-x", "-P", "SCRIPTDIR", "-f", "gcc", *found)
+    report(run.stdout.splitlines() + run.stderr.splitlines(), "see shellcheck.net for the SC number")
+
+
+def test_python():
+    bad = []
+    found = scripts("python3")
+    assert found, "no Python found: the search is broken"
+    for f in found:
+        try:
+            compile((ROOT / f).read_text(encoding="utf-8"), f, "exec")
+        except SyntaxError as e:
+            bad.append(f"{f}:{e.lineno}: {e.msg}")
+    report(bad, "the Python is that of Debian 12, 3.11")
+
+
+# --- the kernel's checkers ---
+
+def checkpatch(tree, ignore, *argv):
+    """checkpatch.pl's remarks, one line each."""
+    run = sh("perl", "scripts/checkpatch.pl", "--strict", "--terse", "--show-types", "--no-summary",
+             "--ignore", ignore, *argv, cwd=tree)
+    assert run.returncode in (0, 1) and not run.stderr, run.stderr
+    return [t.replace(f"{ROOT}/", "") for t in run.stdout.splitlines() if t]
+
+
+def test_checkpatch_files(tree):
+    found = files(".c", ".h", under=KERNEL)
+    assert found, "no kernel files found: the search is broken"
+    report(checkpatch(tree, IGNORE_FILE, "-f", *[ROOT / f for f in found]),
+           "correct the file, build/tree/scripts/checkpatch.pl --strict -f FILE checks it")
+
+
+def test_checkpatch_patches(tree):
+    found = patches()
+    assert found, "no patches found: the search is broken"
+    report(checkpatch(tree, IGNORE_PATCH, *[ROOT / f for f in found]),
+           "correct the code in build/tree, then make refresh")
+
+
+def test_kernel_doc(tree):
+    found = files(".c", ".h", under=("drivers/", "include/"))
+    run = sh("perl", "scripts/kernel-doc", "-none", "-Wall", "-Werror",
+             *[ROOT / f for f in found], cwd=tree)
+    lines = [t.replace(f"{ROOT}/", "") for t in run.stderr.splitlines()]
+    report(lines if run.returncode or lines else [], "complete the kernel-doc comment")
+
+
+# What sparse and gcc W=1 say about a file of the base counts where a patch put the line there.
+
+def touched(tree):
+    """path: set of line numbers that differ from the stripped base."""
+    lines, path = defaultdict(set), None
+    for t in sh("git", "diff", "-U0", "--no-color", "base", cwd=tree).stdout.splitlines():
+        if t.startswith("+++ "):
+            path = t[6:]
+        elif m := re.match(r"@@ -\S+ \+(\d+)(?:,(\d+))? @@", t):
+            lines[path].update(range(int(m[1]), int(m[1]) + int(m[2] or 1)))
+    return lines
+
+
+@pytest.fixture(scope="session")
+def remarks(kernel, tree, progress):
+    """[(tool, line)] about our lines, from compiling each of our objects with W=1 and sparse."""
+    lab = kernel("lab")
+    ours = touched(tree)
+    objects = [f[:-2] + ".o" for f in ours if f.endswith(".c") and not f.startswith("tools/")
+               and (tree / f).exists()]
+    lost = [f for f in objects if not (lab / f).exists()]
+    assert not lost, f"not part of the lab kernel: enable in configs/lab.config: {' '.join(lost)}"
+    out = ROOT / "build/out/lint"
+    for f in objects:                               # gcc speaks only when it compiles
+        (out / f).unlink(missing_ok=True)
+    progress("build", "lab", *objects, "--out", "lint", "--make", "W=1", "--make", "C=2",
+             "--make", "CHECK=sparse")
+    log = (ROOT / "build/out/lint.log").read_text(errors="replace")
+    for f in objects:
+        assert f"  CC      {f}" in log and f"  CHECK   {tree}/{f[:-2]}.c" in log, f"{f}: not checked"
+    found = []
+    for t in dict.fromkeys(log.replace(f"{tree}/", "").splitlines()):
+        m = re.match(r"([\w./-]+):(\d+):(?:(\d+):)? (?:warning|error)", t)
+        if m and int(m[2]) in ours.get(m[1], ()):
+            tool = "kernel-doc" if not m[3] else "gcc" if t.endswith("]") else "sparse"
+            found.append((tool, t))
+    return found
+
+
+@pytest.mark.parametrize("tool", ["gcc", "sparse", "kernel-doc"])
+def test_compile(remarks, tool):
+    report([t for by, t in remarks if by == tool], "correct the code; build/out/lint.log has the rest")
