@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The base: reading a source once, stripping it, and laying it down as two git commits."""
+
+import subprocess
+
+from .common import Fail
+from .git import AUTHOR, DATE, Git
+from .source import check_series
+
+import strip                                    # on the path since .common
+
+REF = 'refs/import/base'
+
+
+class StrippedBase:
+    """Reads a source's files; pass them on with each(), then finish() applies the rules.
+
+    Memory holds only the files that the rules touch; the trace check is made on the way.
+    """
+
+    def __init__(self, source, series='6.12', keep=()):
+        self.source, self.series = source, series
+        self.ruled = strip.ruled_files()
+        self.keep = set(keep) | self.ruled | {'Makefile'}
+        self.files, self.modes, self.traces = {}, {}, []
+        self.version = None
+
+    def each(self):
+        """(path, mode, data) of the stock tree, while noting what the strip needs."""
+        for path, mode, data in self.source.entries():
+            if path in self.keep:
+                self.files[path], self.modes[path] = data, mode
+            if path == 'Makefile':
+                self._check_version(data)
+            if path not in self.ruled and mode != '120000':
+                trace = strip.trace_in(path, data)
+                if trace:
+                    self.traces.append(trace)
+            yield path, mode, data
+        if not self.version:
+            raise Fail('%s has no top Makefile: set KERNEL_SRC= to a %s.y source'
+                       % (self.source.path, self.series))
+
+    def _check_version(self, data):
+        self.version = check_series(data.decode('utf-8', 'replace'), self.source.path, self.series)
+
+    def _read(self, path):
+        data = self.files.get(path)
+        return None if data is None else data.decode()
+
+    def finish(self):
+        """{path: stripped bytes, or None for a file that goes}; raises strip.StripError."""
+        changed = strip.strip_files(self._read, self.version)
+        result = {path: None if text is None else text.encode() for path, text in changed.items()}
+        self.check_traces(result)
+        return result
+
+    def check_traces(self, changed):
+        left = self.traces + [trace for path, data in sorted(changed.items())
+                              if data is not None and (trace := strip.trace_in(path, data))]
+        if left:
+            raise strip.StripError('%s: traces left in %d files, the first %s'
+                                   % (self.version, len(left), left[0]))
+
+
+class FastImport:
+    """A `git fast-import` that commits whole trees."""
+
+    def __init__(self, git):
+        self.process = subprocess.Popen(
+            git.argv('-c', 'core.compression=1', '-c', 'pack.compression=1', 'fast-import',
+                     '--quiet', '--force', '--done', '--depth=0', '--date-format=raw'),
+            stdin=subprocess.PIPE, stderr=subprocess.PIPE, env=git.env)
+        self.out = self.process.stdin
+
+    def _data(self, data):
+        self.out.write(b'data %d\n' % len(data))
+        self.out.write(data)
+        self.out.write(b'\n')
+
+    def commit(self, mark, message):
+        self.out.write(b'commit %s\nmark :%d\ncommitter %s <%s> %d +0000\n'
+                       % (REF.encode(), mark, AUTHOR[0].encode(), AUTHOR[1].encode(), DATE))
+        self._data(message.encode())
+
+    def file(self, path, mode, data):
+        self.out.write(b'M %s inline %s\n' % (mode.encode(), path.encode()))
+        self._data(data)
+
+    def delete(self, path):
+        self.out.write(b'D %s\n' % path.encode())
+
+    def tag(self, name, mark):
+        self.out.write(b'reset refs/tags/%s\nfrom :%d\n\n' % (name.encode(), mark))
+
+    def close(self):
+        self.out.write(b'done\n')
+        self.out.close()
+        said = self.process.stderr.read().decode('utf-8', 'replace').strip().splitlines()
+        if self.process.wait():
+            raise Fail('git fast-import failed (%s): is the disk full?' % ' '.join(said[:1]))
+
+    def abort(self):
+        """Stop it if it still runs: without its end, none of its commits exist."""
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+
+
+def import_base(repo, source, series='6.12'):
+    """Set the tags stock and base in a repo; returns the kernel version.
+
+    Nothing but loose ends that git ignores is left behind when this is cut short.
+    """
+    for loose in repo.glob('.git/objects/pack/tmp_*'):
+        loose.unlink()
+    git = Git(repo)
+    git('update-ref', '-d', REF)
+    base, out = StrippedBase(source, series), FastImport(git)
+    try:
+        _write_commits(out, base)
+    except strip.StripError as error:
+        raise Fail('strip: %s: base/rules.py has to follow the base' % error) from None
+    except BrokenPipeError:
+        raise Fail('git fast-import stopped: is the disk full?') from None
+    finally:
+        out.abort()
+    git('update-ref', '-d', REF)
+    return base.version
+
+
+def _write_commits(out, base):
+    label = base.source.label
+    out.commit(1, '%s\n' % label)
+    for path, mode, data in base.each():
+        out.file(path, mode, data)
+    changed = base.finish()
+    out.commit(2, '%s without its own P2PDMA\n' % label)
+    for path, data in sorted(changed.items()):
+        if data is None:
+            out.delete(path)
+        else:
+            out.file(path, base.modes[path], data)
+    out.tag('stock', 1)
+    out.tag('base', 2)
+    out.close()

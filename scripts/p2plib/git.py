@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""git, untouched by whatever configuration the user has."""
+
+import os
+import shutil
+import subprocess
+
+from .common import Fail
+
+AUTHOR = ('P2PDMA series', 'p2pdma@localhost')
+DATE = 1735689600                       # a fixed one, so that hashes repeat on every machine
+INDEX_CONFIG = ('-c', 'safe.directory=*', '-c', 'core.preloadIndex=true',
+                '-c', 'core.quotePath=false', '-c', 'advice.detachedHead=false')
+# The same diff everywhere, whatever git's defaults become.
+DIFF = ('--no-color', '--no-ext-diff', '--no-renames', '--diff-algorithm=histogram',
+        '--abbrev=12', '-U3', '--src-prefix=a/', '--dst-prefix=b/', '--indent-heuristic')
+
+
+class Git:
+    """git on one repository; index names another index file than the repository's own."""
+
+    def __init__(self, folder, index=None):
+        self.folder = folder
+        self.env = dict(os.environ, GIT_CONFIG_GLOBAL=os.devnull, GIT_CONFIG_NOSYSTEM='1',
+                        LC_ALL='C', GIT_TERMINAL_PROMPT='0')
+        for name in ('GIT_DIR', 'GIT_WORK_TREE', 'GIT_INDEX_FILE'):
+            self.env.pop(name, None)
+        if index:
+            self.env['GIT_INDEX_FILE'] = str(index)
+
+    def argv(self, *args):
+        return ['git', '-C', str(self.folder), *INDEX_CONFIG, *args]
+
+    def bytes(self, *args, data=None, env=None, ok=(0,)):
+        if isinstance(data, str):
+            data = data.encode()
+        given = {'input': data} if data is not None else {'stdin': subprocess.DEVNULL}
+        done = subprocess.run(self.argv(*args), capture_output=True, check=False,
+                              env={**self.env, **(env or {})}, **given)
+        if done.returncode not in ok:
+            lines = done.stderr.decode('utf-8', 'replace').strip().splitlines() or ['no message']
+            raise GitError('git %s in %s: %s: see what is wrong there'
+                           % (args[0], self.folder, '; '.join(lines[-3:])))
+        return done.stdout
+
+    def __call__(self, *args, **options):
+        return self.bytes(*args, **options).decode('utf-8', 'surrogateescape').strip()
+
+    def lines(self, *args, **options):
+        """The output as lines, or as names with -z."""
+        text = self.bytes(*args, **options).decode('utf-8', 'surrogateescape')
+        return [line for line in text.split('\0' if '-z' in args else '\n') if line]
+
+    def ok(self, *args):
+        done = subprocess.run(self.argv(*args), capture_output=True, check=False, env=self.env)
+        return done.returncode == 0
+
+    def commit(self, tree, parent, message, number=0):
+        """commit-tree as the series' neutral author; number spaces the dates."""
+        date = '%d +0000' % (DATE + number)
+        who = {'GIT_%s_%s' % (role, part): value for role in ('AUTHOR', 'COMMITTER')
+               for part, value in zip(('NAME', 'EMAIL', 'DATE'), (*AUTHOR, date))}
+        return self('commit-tree', tree, '-p', parent, data=message, env=who)
+
+
+class GitError(Fail):
+    """git said no."""
+
+
+def init(folder):
+    """A repository that never packs, prunes or maintains itself while one works in it."""
+    git = Git(folder)
+    git('init', '-q', '-b', 'p2pdma')
+    for key, value in (('gc.auto', '0'), ('maintenance.auto', 'false'),
+                       ('core.logAllRefUpdates', 'true')):
+        git('config', key, value)
+    return git
+
+
+def lay_out(git, commit, folder, index):
+    """Make folder hold the files of a commit, writing only those that differ from before.
+
+    index is the index file that goes with folder. May be cut short anywhere: run again.
+    """
+    part = index.with_name(index.name + '.p2p')
+    part.unlink(missing_ok=True)
+    part.with_name(part.name + '.lock').unlink(missing_ok=True)
+    if index.exists():
+        shutil.copyfile(index, part)
+    other = Git(git.folder, part)
+    folder.mkdir(parents=True, exist_ok=True)
+    other('-c', 'checkout.workers=2', '--git-dir=%s/.git' % git.folder, '--work-tree=%s' % folder,
+          'read-tree', '--reset', '-u', commit)
+    part.rename(index)

@@ -1,0 +1,209 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""build/tree: the stripped base, and on top of it a commit for each entry of the series.
+
+A git repository: tags `stock` and `base`, branch `p2pdma`. Its .git/p2p-state remembers what it
+was made from. Whatever is cut short is either not referenced yet, or marked as under way in
+the state and done again.
+"""
+
+import hashlib
+import json
+import os
+from pathlib import Path
+
+from . import common, fetch
+from .base import import_base
+from .common import Fail, say
+from .git import Git, GitError, init, lay_out
+from .series import Series, file_data
+
+BRANCH = 'refs/heads/p2pdma'
+GIGABYTES = 3.0                         # the tree and its .git, measured: 2.0
+# Leavings of editors, patch and compilers are not edits.
+LEAVINGS = ('*.o', '*.a', '*.ko', '*.cmd', '*.mod', '*.orig', '*.rej', '*~', '*.swp', '*.pyc')
+
+
+def digest(parts):
+    state = hashlib.sha256()
+    for part in parts:
+        data = part if isinstance(part, bytes) else str(part).encode()
+        state.update(b'%d:' % len(data) + data)
+    return state.hexdigest()
+
+
+class Tree:
+    def __init__(self, root=common.ROOT, build=None, base_file=None):
+        self.root = Path(root)
+        self.build = Path(build or self.root / 'build')
+        self.folder = self.build / 'tree'
+        self.base_file = base_file or fetch.Base(self.root)
+        self.git = Git(self.folder)
+        self.state_file = self.folder / '.git' / 'p2p-state'
+        self.state = {}
+
+    # What it was made from ------------------------------------------------------------------
+
+    def load(self):
+        try:
+            self.state = json.loads(self.state_file.read_text(encoding='utf-8'))
+        except (FileNotFoundError, ValueError):
+            self.state = {}
+        return self.state
+
+    def save(self, **changes):
+        self.state.update(changes)
+        common.write_file(self.state_file, json.dumps(self.state, indent=1))
+
+    def base_key(self, source):
+        rules = sorted((common.ROOT / 'base').glob('*.py'))
+        code = rules + [Path(__file__).with_name(name) for name in ('base.py', 'source.py')]
+        return digest([source.key] + [path.read_bytes() for path in code])
+
+    def series_key(self, series):
+        parts = [self.state.get('base', '')]
+        for name, data in series.inputs():
+            parts += [name, data]
+        return digest(parts + [Path(__file__).read_bytes()])
+
+    # The state of the user's work in it -------------------------------------------------------
+
+    def edits(self):
+        """(changed tracked files, new files) in the work tree."""
+        self.git('update-index', '-q', '--refresh', ok=(0, 1))
+        changed = self.git.lines('diff-index', '-z', '--name-only', 'HEAD')
+        options = [word for pattern in LEAVINGS for word in ('-x', pattern)]
+        return changed, self.git.lines('ls-files', '-z', '--others', *options)
+
+    def why_not_clean(self):
+        """What of the user's work in build/tree is not in the repository yet, or None."""
+        if not self.state.get('head') or self.state.get('switching'):
+            return None
+        if any((self.folder / '.git' / name).exists() for name in ('rebase-merge', 'rebase-apply')):
+            return 'a rebase is under way in it'
+        if self.git('rev-parse', '--symbolic-full-name', 'HEAD') != BRANCH:
+            return 'another branch than p2pdma is checked out in it'
+        if self.git('rev-parse', 'HEAD') != self.state['head']:
+            return 'it has commits of its own'
+        changed, new = self.edits()
+        if changed or new:
+            return 'it has edits (%s)' % ', '.join((changed + new)[:3])
+        return None
+
+    def refuse_if_dirty(self):
+        why = None if os.environ.get('FORCE') else self.why_not_clean()
+        if why:
+            raise Fail('build/tree: %s: bring them back with `make refresh`, or throw them away with '
+                       '`make tree FORCE=1`' % why)
+
+    def throw_away_edits(self):
+        """What checking out a commit does not undo."""
+        if any((self.folder / '.git' / name).exists() for name in ('rebase-merge', 'rebase-apply')):
+            self.git('rebase', '--quit')
+        for path in self.edits()[1]:
+            (self.folder / path).unlink()
+
+    # Making it --------------------------------------------------------------------------------
+
+    def update(self):
+        """Compose; returns True if anything had to be done."""
+        self.load()
+        source = fetch.source(self.base_file, self.build)
+        series = Series(self.root)
+        base_key = self.base_key(source)
+        force = bool(os.environ.get('FORCE'))
+        same_base = self.state.get('base_key') == base_key
+        if (same_base and not force and not self.state.get('switching')
+                and self.state.get('series_key') == self.series_key(series)):
+            return False
+        self.refuse_if_dirty()
+        if not same_base:
+            self.make_base(source, base_key)
+        head, commits = self.compose(series)
+        self.check_out(head)
+        self.save(series_key=self.series_key(series), commits=commits)
+        return True
+
+    def make_base(self, source, key):
+        self.build.mkdir(parents=True, exist_ok=True)
+        common.need_space(self.build, GIGABYTES)
+        say('tree: stripping %s (about a minute, once)' % source.label)
+        if self.state:
+            self.save(base_key='', series_key='')
+            version = import_base(self.folder, source, self.base_file.series)
+            self.note_base(source, key, version)
+            return
+        if self.folder.exists():
+            raise Fail('%s is not from here (it has no .git/p2p-state): move it away' % self.folder)
+        part = common.fresh_folder(self.folder)
+        self.git, self.state_file = init(part), part / '.git' / 'p2p-state'
+        version = import_base(part, source, self.base_file.series)
+        self.note_base(source, key, version)
+        common.replace_folder(part, self.folder)
+        self.git, self.state_file = Git(self.folder), self.folder / '.git' / 'p2p-state'
+
+    def note_base(self, source, key, version):
+        self.save(base_key=key, base=self.git('rev-parse', 'refs/tags/base'), version=version,
+                  label=source.label)
+
+    def compose(self, series):
+        """Commit the series on the base: (the last commit, [[name, commit], ...])."""
+        index = self.folder / '.git' / 'p2p-series'
+        index.with_name(index.name + '.lock').unlink(missing_ok=True)
+        git = Git(self.folder, index)
+        parent = git('rev-parse', 'refs/tags/base')
+        git('read-tree', parent)
+        commits = []
+        for number, entry in enumerate(series.entries, 1):
+            parent = self._commit(git, series, entry, number, parent)
+            commits.append([entry.name, parent])
+        return parent, commits
+
+    def _commit(self, git, series, entry, number, parent):
+        if entry.patch.diff:
+            try:
+                git('apply', '--cached', '--whitespace=nowarn', data=entry.patch.diff)
+            except GitError as error:
+                raise Fail('patches/%s does not apply to %s (%s): correct it'
+                           % (entry.name, self.state.get('label'), reason(error))) from None
+        lines = []
+        for path in entry.files:
+            if git.ok('cat-file', '-e', 'refs/tags/base:' + path):
+                raise Fail('%s is a file of the base: change it with a patch' % path)
+            blob = git('hash-object', '-w', '--stdin', data=file_data(series.root / path))
+            lines.append('%s %s\t%s\0' % (series.overlay[path], blob, path))
+        if lines:
+            git('update-index', '-z', '--add', '--index-info', data=''.join(lines))
+        return git.commit(git('write-tree'), parent, entry.patch.message, number)
+
+    def check_out(self, head):
+        """Bring branch and work tree to a commit, touching only the files that differ."""
+        if os.environ.get('FORCE') and self.state.get('head'):
+            self.throw_away_edits()
+        self.save(switching=head, series_key='')
+        self.git('symbolic-ref', 'HEAD', BRANCH)
+        lay_out(self.git, head, self.folder, self.folder / '.git' / 'index')
+        self.git('update-ref', '-m', 'make tree', BRANCH, head)
+        self.save(switching='', head=head)
+
+    def summary(self):
+        return 'tree: %s, %d commits on it, in build/tree' % (self.state['label'],
+                                                             len(self.state['commits']))
+
+    def lay_stock(self):
+        """build/stock/linux: the base as it came."""
+        folder = self.build / 'stock' / 'linux'
+        mark = folder.parent / '.commit'
+        commit = self.git('rev-parse', 'refs/tags/stock')
+        if mark.exists() and mark.read_text(encoding='ascii') == commit:
+            return folder
+        folder.mkdir(parents=True, exist_ok=True)
+        common.need_space(folder, 1.7)
+        lay_out(self.git, commit, folder, folder.parent / '.index')
+        common.write_file(mark, commit)
+        return folder
+
+
+def reason(error):
+    """git's own words out of a GitError: 'patch failed: mm/gup.c:12'."""
+    words = [part.strip() for part in str(error).split('; ') if 'error:' in part]
+    return words[0].split('error:')[-1].strip() if words else str(error)
