@@ -1,0 +1,694 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * PCI peer-to-peer DMA: the front door.
+ *
+ * A driver lends (part of) a BAR with pci_p2pdma_add_resource().  The range
+ * becomes a provider with struct pages and a pool, and is taken away again
+ * when the driver lets go of the device.
+ *
+ * Who owns what.  struct pci_p2pdma (the lender) hangs off pci_dev and owns
+ * its ranges; both are created and unlinked under p2pdma_lock, read under RCU
+ * and freed after a grace period.  One devres action per range takes it away,
+ * in reverse order of registration.  The first of them closes the shop for all
+ * ranges, as a driver that lets go of one lets go of all:
+ *
+ *	unpublish -> unlink: no new allocation -> remove sysfs: user mappings
+ *	go -> wait for allocations and pins -> pages -> pool -> memory
+ *
+ * Kernel users that do not give their allocations back hold up the unbinding
+ * for ever; that is their bug to fix, the alternative being DMA into memory
+ * that belongs to somebody else.
+ */
+#include <linux/cleanup.h>
+#include <linux/device.h>
+#include <linux/export.h>
+#include <linux/kstrtox.h>
+#include <linux/mutex.h>
+#include <linux/pci.h>
+#include <linux/pci-p2pdma.h>
+#include <linux/random.h>
+#include <linux/rculist.h>
+#include <linux/scatterlist.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+#include <linux/sysfs.h>
+
+#include "p2pdma/p2pdma.h"
+
+/* Protects the lists of lenders and of their ranges against other writers */
+static DEFINE_MUTEX(p2pdma_lock);
+static LIST_HEAD(p2pdma_lenders);
+
+static struct pci_p2pdma *lender_locked(struct pci_dev *pdev)
+{
+	return rcu_dereference_protected(pdev->p2pdma,
+					 lockdep_is_held(&p2pdma_lock));
+}
+
+/* ---- registration ---- */
+
+/*
+ * Can [@offset, @offset + @size) of BAR @bar be lent?  Turns a size of 0 into
+ * what is left behind @offset.
+ */
+static int check_bar(struct pci_dev *pdev, int bar, u64 *size, u64 offset)
+{
+	struct resource *res;
+	u64 len;
+
+	if (bar < 0 || bar >= PCI_STD_NUM_BARS) {
+		pci_err(pdev, "cannot lend BAR %d: there are BARs 0 to %d\n",
+			bar, PCI_STD_NUM_BARS - 1);
+		return -EINVAL;
+	}
+	res = pci_resource_n(pdev, bar);
+	len = resource_size(res);
+	if (!(res->flags & IORESOURCE_MEM) || !res->end) {
+		pci_err(pdev, "cannot lend BAR %d: not a memory BAR\n", bar);
+		return -EINVAL;
+	}
+	if (res->flags & IORESOURCE_UNSET || !res->parent) {
+		pci_err(pdev, "cannot lend BAR %d: no address assigned\n", bar);
+		return -EINVAL;
+	}
+	if (offset >= len) {
+		pci_err(pdev, "cannot lend BAR %d from %#llx: it has %#llx bytes\n",
+			bar, offset, len);
+		return -EINVAL;
+	}
+	if (!*size)
+		*size = len - offset;
+	if (*size > len - offset) {
+		pci_err(pdev, "cannot lend %#llx bytes of BAR %d from %#llx: it has %#llx bytes\n",
+			*size, bar, offset, len);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static void range_page_free(struct p2pdma_backing *backing, u64 offset)
+{
+	struct pci_p2pdma_range *range =
+		container_of(backing, struct pci_p2pdma_range, backing);
+
+	p2pdma_pool_free(&range->pool, offset, PAGE_SIZE);
+}
+
+static struct pci_p2pdma_range *range_create(struct pci_dev *pdev, int bar,
+					     u64 size, u64 offset)
+{
+	struct pci_p2pdma_range *range;
+	phys_addr_t start = pci_resource_start(pdev, bar) + offset;
+	int error;
+
+	error = p2pdma_pages_check(pdev, start, size);
+	if (error)
+		return ERR_PTR(error);
+
+	range = kzalloc_node(sizeof(*range), GFP_KERNEL,
+			     dev_to_node(&pdev->dev));
+	if (!range)
+		return ERR_PTR(-ENOMEM);
+	range->provider.pdev = pdev;
+	range->provider.start = start;
+	range->provider.size = size;
+	range->provider.bus_offset = pci_bus_address(pdev, bar) -
+				     pci_resource_start(pdev, bar);
+	range->backing.page_free = range_page_free;
+
+	error = p2pdma_pool_init(&range->pool, size, dev_to_node(&pdev->dev));
+	if (error)
+		goto free_range;
+	error = p2pdma_pages_add(&range->backing, &range->provider);
+	if (error)
+		goto exit_pool;
+	return range;
+
+exit_pool:
+	p2pdma_pool_exit(&range->pool);
+free_range:
+	kfree(range);
+	return ERR_PTR(error);
+}
+
+/* Waits for all users of a range that nobody can find any more. */
+static void range_destroy(struct pci_p2pdma_range *range)
+{
+	p2pdma_pages_remove(&range->backing);
+	p2pdma_pool_exit(&range->pool);
+	kfree_rcu(range, rcu);
+}
+
+/* The first range of a device: it becomes a lender. */
+static int lender_create(struct pci_dev *pdev, struct pci_p2pdma_range *first)
+{
+	struct pci_p2pdma *lender;
+	int error;
+
+	lender = kzalloc(sizeof(*lender), GFP_KERNEL);
+	if (!lender)
+		return -ENOMEM;
+	lender->pdev = pdev;
+	INIT_LIST_HEAD(&lender->ranges);
+	list_add_rcu(&first->node, &lender->ranges);
+
+	rcu_assign_pointer(pdev->p2pdma, lender);
+	error = p2pdma_sysfs_add(pdev);
+	if (error) {
+		RCU_INIT_POINTER(pdev->p2pdma, NULL);
+		list_del_rcu(&first->node);
+		kfree_rcu(lender, rcu);
+		return error;
+	}
+	list_add_tail_rcu(&lender->node, &p2pdma_lenders);
+	return 0;
+}
+
+/* No new allocation or mapping begins after this; user mappings are gone. */
+static void lender_close(struct pci_p2pdma *lender)
+{
+	struct pci_p2pdma_range *range, *next;
+
+	lockdep_assert_held(&p2pdma_lock);
+	WRITE_ONCE(lender->published, false);
+	list_del_rcu(&lender->node);
+	list_for_each_entry_safe(range, next, &lender->ranges, node)
+		list_del_rcu(&range->node);
+	p2pdma_sysfs_remove(lender->pdev);
+	RCU_INIT_POINTER(lender->pdev->p2pdma, NULL);
+	kfree_rcu(lender, rcu);
+}
+
+/* Takes one range of a device back, whose registration could not be finished */
+static void range_unlink(struct pci_p2pdma *lender,
+			 struct pci_p2pdma_range *range)
+{
+	lockdep_assert_held(&p2pdma_lock);
+	if (list_is_singular(&lender->ranges))
+		lender_close(lender);
+	else
+		list_del_rcu(&range->node);
+}
+
+/* Called for each range of a device; see the top of this file. */
+static void range_release(void *data)
+{
+	struct pci_p2pdma_range *range = data;
+	struct pci_p2pdma *lender;
+
+	scoped_guard(mutex, &p2pdma_lock) {
+		lender = lender_locked(range->provider.pdev);
+		if (lender)
+			lender_close(lender);
+	}
+	/* Whoever still looks at the lists is done with them after this. */
+	synchronize_rcu();
+	range_destroy(range);
+}
+
+/**
+ * pci_p2pdma_add_resource - lend (part of) a BAR to peers
+ * @pdev: device that owns the BAR; its driver is being or has been bound
+ * @bar: BAR number, 0 to 5
+ * @size: number of bytes, 0 for all from @offset to the end of the BAR
+ * @offset: first byte in the BAR
+ *
+ * Start and size have to be aligned to memremap_compat_align(), usually 2 MiB.
+ * A device can lend several ranges.  They are taken back when the driver is
+ * unbound, which waits for users of the memory.  The memory is not found by
+ * pci_p2pmem_find_many() before pci_p2pmem_publish().
+ *
+ * Context: process context, may sleep.
+ * Return: 0, or with a line in the log and nothing changed:
+ *	-EINVAL if the BAR does not exist, is not memory, has no address, is
+ *	too small, or the range is misaligned;
+ *	-ERANGE if the range is beyond what the kernel can map;
+ *	-EBUSY if a part of it has struct pages already;
+ *	-ENOMEM if memory is short;
+ *	another code from memremap_pages() or sysfs.
+ */
+int pci_p2pdma_add_resource(struct pci_dev *pdev, int bar, size_t size,
+			    u64 offset)
+{
+	struct pci_p2pdma_range *range;
+	struct pci_p2pdma *lender;
+	u64 len = size;
+	int error;
+
+	error = check_bar(pdev, bar, &len, offset);
+	if (error)
+		return error;
+	range = range_create(pdev, bar, len, offset);
+	if (IS_ERR(range))
+		return PTR_ERR(range);
+
+	scoped_guard(mutex, &p2pdma_lock) {
+		lender = lender_locked(pdev);
+		if (lender)
+			list_add_tail_rcu(&range->node, &lender->ranges);
+		else
+			error = lender_create(pdev, range);
+		if (!error) {
+			error = devm_add_action(&pdev->dev, range_release, range);
+			if (error)
+				range_unlink(lender_locked(pdev), range);
+		}
+	}
+	if (error) {
+		pci_err(pdev, "cannot lend BAR %d: error %d\n", bar, error);
+		synchronize_rcu();
+		range_destroy(range);
+		return error;
+	}
+
+	pci_info(pdev, "lends BAR %d, %pa+%#llx, to peers\n", bar,
+		 &range->provider.start, range->provider.size);
+	return 0;
+}
+EXPORT_SYMBOL_GPL(pci_p2pdma_add_resource);
+
+/**
+ * pci_p2pmem_publish - let others find the memory of a device, or stop that
+ * @pdev: device that lends memory; ignored if it lends none
+ * @publish: whether pci_p2pmem_find_many() may choose it
+ *
+ * Context: process context, may sleep.
+ */
+void pci_p2pmem_publish(struct pci_dev *pdev, bool publish)
+{
+	struct pci_p2pdma *lender;
+
+	guard(mutex)(&p2pdma_lock);
+	lender = lender_locked(pdev);
+	if (lender)
+		WRITE_ONCE(lender->published, publish);
+}
+EXPORT_SYMBOL_GPL(pci_p2pmem_publish);
+
+/**
+ * pci_has_p2pmem - does a device offer memory to everybody?
+ * @pdev: device
+ *
+ * Context: any.
+ * Return: true if it lends memory that is published.
+ */
+bool pci_has_p2pmem(struct pci_dev *pdev)
+{
+	struct pci_p2pdma *lender;
+
+	guard(rcu)();
+	lender = rcu_dereference(pdev->p2pdma);
+	return lender && READ_ONCE(lender->published);
+}
+EXPORT_SYMBOL_GPL(pci_has_p2pmem);
+
+/**
+ * p2pdma_for_each_provider - call a function for every lent range
+ * @fn: the function; a result other than 0 ends the walk; may sleep
+ * @data: passed to it
+ *
+ * Context: process context, takes p2pdma_lock.
+ * Return: 0 or what @fn returned.
+ */
+int p2pdma_for_each_provider(int (*fn)(struct p2pdma_provider *, void *),
+			     void *data)
+{
+	struct pci_p2pdma_range *range;
+	struct pci_p2pdma *lender;
+	int ret;
+
+	guard(mutex)(&p2pdma_lock);
+	list_for_each_entry(lender, &p2pdma_lenders, node) {
+		list_for_each_entry(range, &lender->ranges, node) {
+			ret = fn(&range->provider, data);
+			if (ret)
+				return ret;
+		}
+	}
+	return 0;
+}
+
+/* ---- distance and choice ---- */
+
+/* The PCI function behind a device that sits on top of it, e.g. an RDMA one */
+static struct pci_dev *client_function(struct device *client)
+{
+	while (client && !dev_is_pci(client))
+		client = client->parent;
+	return client ? to_pci_dev(client) : NULL;
+}
+
+static bool usable(const struct p2pdma_verdict *verdict)
+{
+	return verdict->map[P2PDMA_READ] != PCI_P2PDMA_MAP_NOT_SUPPORTED &&
+	       verdict->map[P2PDMA_WRITE] != PCI_P2PDMA_MAP_NOT_SUPPORTED;
+}
+
+static const char *remedy(enum p2pdma_reason reason)
+{
+	switch (reason) {
+	case P2PDMA_REASON_ACS_BLOCKED:
+		return "clear the port's ACS egress control vector";
+	case P2PDMA_REASON_ROOT_UNKNOWN:
+	case P2PDMA_REASON_ROOT_DIFFERS:
+		return "put both below one PCIe switch";
+	case P2PDMA_REASON_DMA_MASK:
+		return "the driver has to set a wider DMA mask";
+	default:
+		return "choose a client that does PCI DMA itself";
+	}
+}
+
+static void explain(struct pci_dev *provider, struct device *client,
+		    const struct p2pdma_verdict *verdict)
+{
+	pci_warn(provider, "%s cannot reach this device's memory: %s; %s\n",
+		 dev_name(client), p2pdma_reason_names[verdict->reason],
+		 remedy(verdict->reason));
+}
+
+/*
+ * The verdict on a device, which may lend several ranges: the worst of them.
+ * A device that lends none is asked about, too, by drivers that map its BARs
+ * themselves; nothing is remembered for it.
+ */
+static struct p2pdma_verdict device_verdict(struct pci_dev *provider,
+					    struct pci_dev *client)
+{
+	struct pci_p2pdma_range *range;
+	struct p2pdma_verdict verdict;
+	struct pci_p2pdma *lender;
+
+	guard(rcu)();
+	lender = rcu_dereference(provider->p2pdma);
+	if (!lender || list_empty(&lender->ranges))
+		return p2pdma_route(client, provider);
+	list_for_each_entry_rcu(range, &lender->ranges, node) {
+		verdict = p2pdma_peer_verdict(&range->provider, &client->dev);
+		if (!usable(&verdict))
+			break;
+	}
+	return verdict;
+}
+
+static int total_distance(struct pci_dev *provider, struct device **clients,
+			  int num_clients, bool verbose)
+{
+	struct p2pdma_verdict verdict;
+	struct pci_dev *client;
+	int i, total = 0;
+
+	if (num_clients <= 0)
+		return -1;
+	for (i = 0; i < num_clients; i++) {
+		client = client_function(clients[i]);
+		if (client)
+			verdict = device_verdict(provider, client);
+		else
+			verdict = p2pdma_verdict_not_pci;
+		if (!usable(&verdict)) {
+			if (verbose)
+				explain(provider, clients[i], &verdict);
+			return -1;
+		}
+		total += verdict.distance;
+	}
+	return total;
+}
+
+/**
+ * pci_p2pdma_distance_many - how far several clients are from a provider
+ * @provider: device that lends memory (or whose BARs the caller maps itself)
+ * @clients: devices that would do DMA, both reading and writing; each one a
+ *	PCI device or something on top of one
+ * @num_clients: their number
+ * @verbose: log the reason of a refusal, and what to do
+ *
+ * The distance to one client counts the links on the way over the lowest
+ * common bridge, or over the root complex: 0 for the provider itself, 2 for
+ * another function of its device, 4 under one switch.
+ *
+ * Context: any.
+ * Return: the sum of all distances, or -1 if there is no client, or one that
+ * cannot reach the memory.
+ */
+int pci_p2pdma_distance_many(struct pci_dev *provider, struct device **clients,
+			     int num_clients, bool verbose)
+{
+	return total_distance(provider, clients, num_clients, verbose);
+}
+EXPORT_SYMBOL_GPL(pci_p2pdma_distance_many);
+
+/**
+ * pci_p2pmem_find_many - find the published memory closest to some clients
+ * @clients: devices that will do DMA
+ * @num_clients: their number
+ *
+ * One of several at the same distance is chosen at random, so that they share
+ * the load.
+ *
+ * Context: any.
+ * Return: a device that lends memory that all clients reach, with a reference
+ * that the caller drops with pci_dev_put(), or NULL.
+ */
+struct pci_dev *pci_p2pmem_find_many(struct device **clients, int num_clients)
+{
+	int distance, best = INT_MAX, ties = 0;
+	struct pci_dev *closest = NULL;
+	struct pci_p2pdma *lender;
+
+	guard(rcu)();
+	list_for_each_entry_rcu(lender, &p2pdma_lenders, node) {
+		if (!READ_ONCE(lender->published))
+			continue;
+		distance = total_distance(lender->pdev, clients, num_clients,
+					  false);
+		if (distance < 0 || distance > best)
+			continue;
+		ties = distance < best ? 1 : ties + 1;
+		best = distance;
+		if (ties == 1 || !get_random_u32_below(ties))
+			closest = lender->pdev;
+	}
+	/* Linked, so still there: see lender_close() and range_release() */
+	return pci_dev_get(closest);
+}
+EXPORT_SYMBOL_GPL(pci_p2pmem_find_many);
+
+/* ---- memory ---- */
+
+/**
+ * p2pdma_range_alloc - take a piece out of any range of a device
+ * @pdev: device that lends memory
+ * @size: number of bytes, rounded up to whole pages
+ * @refs: references on the pages to take with it
+ * @offset: where the piece begins in the range
+ *
+ * Context: any.
+ * Return: the range, kept by the references taken, or NULL.
+ */
+struct pci_p2pdma_range *p2pdma_range_alloc(struct pci_dev *pdev, u64 size,
+					    unsigned long refs, u64 *offset)
+{
+	struct pci_p2pdma_range *range;
+	struct pci_p2pdma *lender;
+
+	guard(rcu)();
+	lender = rcu_dereference(pdev->p2pdma);
+	if (!lender || !size)
+		return NULL;
+	list_for_each_entry_rcu(range, &lender->ranges, node) {
+		if (size > range->provider.size ||
+		    !p2pdma_pages_get(&range->backing, refs))
+			continue;
+		if (p2pdma_pool_alloc(&range->pool, size, offset))
+			return range;
+		p2pdma_pages_put(&range->backing, refs);
+	}
+	return NULL;
+}
+
+/* The range that allocated memory came from, also while it is being removed */
+static struct pci_p2pdma_range *range_of(void *addr)
+{
+	return container_of(p2pdma_virt_backing(addr), struct pci_p2pdma_range,
+			    backing);
+}
+
+/**
+ * pci_alloc_p2pmem - allocate peer memory
+ * @pdev: device that lends it
+ * @size: number of bytes; takes whole pages
+ *
+ * Context: any.  Removal of @pdev's driver waits for pci_free_p2pmem().
+ * Return: kernel address of the memory, which is uncached and not cleared,
+ * or NULL.
+ */
+void *pci_alloc_p2pmem(struct pci_dev *pdev, size_t size)
+{
+	struct pci_p2pdma_range *range;
+	u64 offset;
+
+	range = p2pdma_range_alloc(pdev, size, 1, &offset);
+	return range ? range->backing.kaddr + offset : NULL;
+}
+EXPORT_SYMBOL_GPL(pci_alloc_p2pmem);
+
+/**
+ * pci_free_p2pmem - give peer memory back
+ * @pdev: device that lends it
+ * @addr: what pci_alloc_p2pmem() returned
+ * @size: number of bytes allocated
+ *
+ * Context: any.
+ */
+void pci_free_p2pmem(struct pci_dev *pdev, void *addr, size_t size)
+{
+	struct pci_p2pdma_range *range = range_of(addr);
+
+	p2pdma_pool_free(&range->pool, addr - range->backing.kaddr, size);
+	/* Last: what is behind @range may go with it. */
+	p2pdma_pages_put(&range->backing, 1);
+}
+EXPORT_SYMBOL_GPL(pci_free_p2pmem);
+
+/**
+ * pci_p2pmem_virt_to_bus - bus address of peer memory
+ * @pdev: device that lends it
+ * @addr: address in memory from pci_alloc_p2pmem()
+ *
+ * For @pdev itself, which needs no route to its own memory.  For other devices
+ * only the DMA API knows the address.
+ *
+ * Context: any.
+ * Return: the address as @pdev's bus has it.
+ */
+pci_bus_addr_t pci_p2pmem_virt_to_bus(struct pci_dev *pdev, void *addr)
+{
+	struct pci_p2pdma_range *range = range_of(addr);
+
+	return range->provider.start + range->provider.bus_offset +
+	       (addr - range->backing.kaddr);
+}
+EXPORT_SYMBOL_GPL(pci_p2pmem_virt_to_bus);
+
+/**
+ * pci_p2pmem_alloc_sgl - allocate peer memory in a scatterlist
+ * @pdev: device that lends it
+ * @nents: number of entries, set on success
+ * @length: number of bytes
+ *
+ * Context: may sleep.
+ * Return: the scatterlist, or NULL.
+ */
+struct scatterlist *pci_p2pmem_alloc_sgl(struct pci_dev *pdev,
+					 unsigned int *nents, u32 length)
+{
+	struct scatterlist *sg;
+	void *addr;
+
+	sg = kmalloc(sizeof(*sg), GFP_KERNEL);
+	if (!sg)
+		return NULL;
+	addr = pci_alloc_p2pmem(pdev, length);
+	if (!addr) {
+		kfree(sg);
+		return NULL;
+	}
+	sg_init_one(sg, addr, length);
+	*nents = 1;
+	return sg;
+}
+EXPORT_SYMBOL_GPL(pci_p2pmem_alloc_sgl);
+
+/**
+ * pci_p2pmem_free_sgl - free what pci_p2pmem_alloc_sgl() returned
+ * @pdev: device that lends the memory
+ * @sgl: scatterlist, unmapped
+ *
+ * Context: any.
+ */
+void pci_p2pmem_free_sgl(struct pci_dev *pdev, struct scatterlist *sgl)
+{
+	struct scatterlist *sg;
+
+	for (sg = sgl; sg; sg = sg_next(sg))
+		pci_free_p2pmem(pdev, sg_virt(sg), sg->length);
+	kfree(sgl);
+}
+EXPORT_SYMBOL_GPL(pci_p2pmem_free_sgl);
+
+/* ---- the user's choice, for drivers that offer one ---- */
+
+/**
+ * pci_p2pdma_enable_store - parse an attribute that turns peer memory on
+ * @page: what the user wrote: a bool, or the address of a lending device
+ * @p2p_dev: the device named, with a reference that the caller drops with
+ *	pci_dev_put(), or NULL if none is named
+ * @use_p2pdma: whether to use peer memory
+ *
+ * Context: may sleep.
+ * Return: 0, or with nothing changed
+ *	-EINVAL if @page is neither a bool nor a PCI address,
+ *	-ENODEV if there is no such device or it has published no memory.
+ */
+int pci_p2pdma_enable_store(const char *page, struct pci_dev **p2p_dev,
+			    bool *use_p2pdma)
+{
+	struct pci_dev *pdev;
+	struct device *dev;
+	int error;
+	bool on;
+
+	/* "0000:00:..." must not pass for a 0. */
+	if (!strchr(page, ':')) {
+		error = kstrtobool(page, &on);
+		if (error)
+			return error;
+		*p2p_dev = NULL;
+		*use_p2pdma = on;
+		return 0;
+	}
+
+	dev = bus_find_device_by_name(&pci_bus_type, NULL, page);
+	if (!dev) {
+		pr_err("P2PDMA: there is no PCI device %.*s\n",
+		       (int)strcspn(page, "\n"), page);
+		return -ENODEV;
+	}
+	pdev = to_pci_dev(dev);
+	if (!pci_has_p2pmem(pdev)) {
+		pci_err(pdev, "lends no published memory to peers\n");
+		pci_dev_put(pdev);
+		return -ENODEV;
+	}
+	*p2p_dev = pdev;
+	*use_p2pdma = true;
+	return 0;
+}
+EXPORT_SYMBOL_GPL(pci_p2pdma_enable_store);
+
+/**
+ * pci_p2pdma_enable_show - print what pci_p2pdma_enable_store() parsed
+ * @page: where to print, PAGE_SIZE bytes
+ * @p2p_dev: device chosen, or NULL
+ * @use_p2pdma: whether peer memory is used
+ *
+ * Context: any.
+ * Return: number of characters.
+ */
+ssize_t pci_p2pdma_enable_show(char *page, struct pci_dev *p2p_dev,
+			       bool use_p2pdma)
+{
+	if (use_p2pdma && p2p_dev)
+		return sysfs_emit(page, "%s\n", pci_name(p2p_dev));
+	return sysfs_emit(page, "%d\n", use_p2pdma);
+}
+EXPORT_SYMBOL_GPL(pci_p2pdma_enable_show);
+
+static int __init p2pdma_init(void)
+{
+	p2pdma_debugfs_init();
+	return 0;
+}
+late_initcall(p2pdma_init);

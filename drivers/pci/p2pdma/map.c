@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * How a DMA mapping reaches a page: the slow half of pci_p2pdma_map_segment().
+ */
+#include <linux/dma-direction.h>
+#include <linux/export.h>
+#include <linux/pci-p2pdma.h>
+
+#include "p2pdma.h"
+
+/* What both directions allow, where a caller needs both */
+static enum pci_p2pdma_map_type map_type(const struct p2pdma_verdict *verdict,
+					 enum dma_data_direction dir)
+{
+	switch (dir) {
+	case DMA_TO_DEVICE:
+		return verdict->map[P2PDMA_READ];
+	case DMA_FROM_DEVICE:
+		return verdict->map[P2PDMA_WRITE];
+	default:
+		if (verdict->map[P2PDMA_READ] != verdict->map[P2PDMA_WRITE])
+			return PCI_P2PDMA_MAP_NOT_SUPPORTED;
+		return verdict->map[P2PDMA_READ];
+	}
+}
+
+/**
+ * __pci_p2pdma_update_state - the segment belongs to other pages than before
+ * @state: mapping state to bring up to date
+ * @dev: device that will do the DMA
+ * @page: page with is_pci_p2pdma_page(), which the caller holds a reference on
+ *
+ * Context: any; takes no lock and does not allocate.
+ */
+void __pci_p2pdma_update_state(struct pci_p2pdma_map_state *state,
+			       struct device *dev, struct page *page)
+{
+	struct p2pdma_provider *provider = p2pdma_page_provider(page);
+	struct p2pdma_verdict verdict = p2pdma_peer_verdict(provider, dev);
+
+	state->pgmap = page->pgmap;
+	state->bus_offset = provider->bus_offset;
+	state->type = map_type(&verdict, state->dir);
+}

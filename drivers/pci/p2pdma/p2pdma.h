@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Private types shared by the rooms of PCI peer-to-peer DMA.
+ *
+ * The rooms, from the front door down; each may call those below it only:
+ *
+ *   ../p2pdma.c      providers, the exported API, lifetimes
+ *    |- sysfs.c      p2pmem/ attributes, mmap for user space
+ *    |- debugfs.c    the routes, for people
+ *    |- map.c        how a DMA mapping reaches a page
+ *    |- peers.c      verdicts remembered, forgotten when the topology changes
+ *    |   `- route.c  walk the tree: distance, map type, reason
+ *    |       |- acs.c         what one port does with a peer request
+ *    |       `- hostbridge.c  what the root complex may do
+ *    |- pool.c       which pieces of the lent memory are free
+ *    `- pages.c      struct pages for the lent memory
+ */
+#ifndef _PCI_P2PDMA_PRIVATE_H
+#define _PCI_P2PDMA_PRIVATE_H
+
+#include <linux/atomic.h>
+#include <linux/list.h>
+#include <linux/memremap.h>
+#include <linux/pci.h>
+#include <linux/pci-p2pdma.h>
+
+struct gen_pool;
+struct vm_area_struct;
+
+/* ---- route.c, acs.c, hostbridge.c: verdicts ---- */
+
+/*
+ * Why a route is what it is.  The names in p2pdma_reason_names[] are user
+ * visible (debugfs, log); append only.
+ */
+enum p2pdma_reason {
+	P2PDMA_REASON_SELF,		/* client and provider are one function */
+	P2PDMA_REASON_SAME_DEVICE,	/* two functions of one device */
+	P2PDMA_REASON_SAME_BUS,		/* one conventional bus */
+	P2PDMA_REASON_SAME_SWITCH,	/* a switch turns the request round */
+	P2PDMA_REASON_ROOT_COMPLEX,	/* only the root complex joins them */
+	P2PDMA_REASON_ACS_REDIRECT,	/* ACS sends it up to the root complex */
+	P2PDMA_REASON_ACS_BLOCKED,	/* ACS egress control drops it */
+	P2PDMA_REASON_ROOT_UNKNOWN,	/* root complex not known to route */
+	P2PDMA_REASON_ROOT_DIFFERS,	/* known to route, but not between two */
+	P2PDMA_REASON_NOT_PCI,		/* client does no PCI DMA of its own */
+	P2PDMA_REASON_DMA_MASK,		/* client cannot address the range */
+	P2PDMA_REASON_COUNT
+};
+
+extern const char * const p2pdma_reason_names[P2PDMA_REASON_COUNT];
+
+/* Directions as the client sees them; indices of p2pdma_verdict.map[] */
+enum p2pdma_access {
+	P2PDMA_READ,			/* DMA_TO_DEVICE */
+	P2PDMA_WRITE,			/* DMA_FROM_DEVICE */
+	P2PDMA_ACCESSES
+};
+
+/**
+ * struct p2pdma_verdict - what the route from a client to a provider allows
+ * @map: enum pci_p2pdma_map_type for each enum p2pdma_access
+ * @reason: enum p2pdma_reason
+ * @has_port: @port_domain and @port_bdf name the deciding port or bridge
+ * @distance: number of links between the two, as hops over functions: 0 for
+ *	the same function, 2 for siblings, 4 under one switch
+ * @port_domain: segment of the deciding port
+ * @port_bdf: bus, device and function of the deciding port, as PCI_DEVID()
+ *
+ * By value, without pointers: a verdict can be copied and kept, it holds
+ * nothing and dangles nowhere.
+ */
+struct p2pdma_verdict {
+	u8 map[P2PDMA_ACCESSES];
+	u8 reason;
+	bool has_port;
+	u16 distance;
+	u16 port_bdf;
+	u32 port_domain;
+};
+
+/* What a port does with a request or completion from one peer to another */
+enum p2pdma_acs {
+	P2PDMA_ACS_DIRECT,		/* forwards it straight to the peer */
+	P2PDMA_ACS_REDIRECT,		/* sends it up to the root complex */
+	P2PDMA_ACS_BLOCK,		/* drops it as an ACS violation */
+};
+
+extern const struct p2pdma_verdict p2pdma_verdict_not_pci;
+
+enum p2pdma_acs p2pdma_acs_request(struct pci_dev *ingress,
+				   struct pci_dev *egress);
+enum p2pdma_acs p2pdma_acs_completion(struct pci_dev *ingress);
+
+enum p2pdma_reason p2pdma_hostbridge(struct pci_dev *client_top,
+				     struct pci_dev *provider_top);
+void p2pdma_hostbridge_scan(void);
+void p2pdma_hostbridge_learn(struct pci_dev *pdev);
+void p2pdma_hostbridge_forget(struct pci_dev *pdev);
+
+struct p2pdma_verdict p2pdma_route(struct pci_dev *client,
+				   struct pci_dev *provider);
+
+/* ---- peers.c: remembered verdicts ---- */
+
+#define P2PDMA_PEER_SLOTS	64
+
+/* One remembered verdict; @seq is odd while a writer is at work. */
+struct p2pdma_peer_slot {
+	atomic_t seq;
+	unsigned int generation;
+	const struct pci_dev *client;
+	struct p2pdma_verdict verdict;
+};
+
+/**
+ * struct p2pdma_provider - one contiguous MMIO range that peers may reach
+ * @pdev: owner
+ * @start: first CPU physical address
+ * @size: length in bytes
+ * @bus_offset: bus address minus CPU physical address; either sign
+ * @peers: what is remembered of the routes to it
+ *
+ * Exists without struct pages.  Freed after a grace period, see
+ * pci_p2pdma_range.
+ */
+struct p2pdma_provider {
+	struct pci_dev *pdev;
+	phys_addr_t start;
+	u64 size;
+	u64 bus_offset;
+	struct p2pdma_peer_slot peers[P2PDMA_PEER_SLOTS];
+};
+
+struct p2pdma_verdict p2pdma_peer_verdict(struct p2pdma_provider *provider,
+					  struct device *client);
+
+/* ---- pages.c: struct pages ---- */
+
+/**
+ * struct p2pdma_backing - struct pages for a provider's range
+ * @pgmap: the pages; @pgmap.owner is the provider
+ * @kaddr: kernel mapping of the range, uncached
+ * @page_free: called when the last reference to a user page is dropped, with
+ *	the page's offset in the range; any context
+ */
+struct p2pdma_backing {
+	struct dev_pagemap pgmap;
+	void *kaddr;
+	void (*page_free)(struct p2pdma_backing *backing, u64 offset);
+};
+
+int p2pdma_pages_check(struct pci_dev *pdev, phys_addr_t start, u64 size);
+int p2pdma_pages_add(struct p2pdma_backing *backing,
+		     struct p2pdma_provider *provider);
+void p2pdma_pages_remove(struct p2pdma_backing *backing);
+bool p2pdma_pages_get(struct p2pdma_backing *backing, unsigned long count);
+void p2pdma_pages_put(struct p2pdma_backing *backing, unsigned long count);
+unsigned long p2pdma_pages_insert(struct p2pdma_backing *backing, u64 offset,
+				  struct vm_area_struct *vma, int *error);
+struct p2pdma_provider *p2pdma_page_provider(const struct page *page);
+struct p2pdma_backing *p2pdma_virt_backing(const void *addr);
+
+/* ---- pool.c: free and used offsets ---- */
+
+/**
+ * struct p2pdma_pool - allocator of offsets in a range
+ * @gen: bitmap allocator; knows the range as [PAGE_SIZE, PAGE_SIZE + size),
+ *	because it returns 0 for failure
+ */
+struct p2pdma_pool {
+	struct gen_pool *gen;
+};
+
+int p2pdma_pool_init(struct p2pdma_pool *pool, u64 size, int node);
+void p2pdma_pool_exit(struct p2pdma_pool *pool);
+bool p2pdma_pool_alloc(struct p2pdma_pool *pool, u64 size, u64 *offset);
+void p2pdma_pool_free(struct p2pdma_pool *pool, u64 offset, u64 size);
+u64 p2pdma_pool_available(struct p2pdma_pool *pool);
+
+/* ---- p2pdma.c: what a device lends ---- */
+
+/**
+ * struct pci_p2pdma_range - one lent range: provider, pages and pool
+ * @node: in pci_p2pdma.ranges
+ * @provider: where it is and who reaches it
+ * @backing: its pages
+ * @pool: what of it is free
+ * @rcu: freed after a grace period, as allocation walks the list under RCU
+ *
+ * Each allocation and each page handed to user space holds a reference on
+ * @backing, so removal waits for all of them.
+ */
+struct pci_p2pdma_range {
+	struct list_head node;
+	struct p2pdma_provider provider;
+	struct p2pdma_backing backing;
+	struct p2pdma_pool pool;
+	struct rcu_head rcu;
+};
+
+/**
+ * struct pci_p2pdma - everything one PCI function lends
+ * @pdev: the function
+ * @ranges: list of struct pci_p2pdma_range; changed under p2pdma_lock, read
+ *	under RCU
+ * @node: in the list of lending functions, likewise
+ * @published: pci_p2pmem_find_many() may choose it
+ * @rcu: freed after a grace period
+ */
+struct pci_p2pdma {
+	struct pci_dev *pdev;
+	struct list_head ranges;
+	struct list_head node;
+	bool published;
+	struct rcu_head rcu;
+};
+
+struct pci_p2pdma_range *p2pdma_range_alloc(struct pci_dev *pdev, u64 size,
+					    unsigned long refs, u64 *offset);
+int p2pdma_for_each_provider(int (*fn)(struct p2pdma_provider *, void *),
+			     void *data);
+
+int p2pdma_sysfs_add(struct pci_dev *pdev);
+void p2pdma_sysfs_remove(struct pci_dev *pdev);
+
+#ifdef CONFIG_DEBUG_FS
+void p2pdma_debugfs_init(void);
+#else
+static inline void p2pdma_debugfs_init(void) { }
+#endif
+
+#endif /* _PCI_P2PDMA_PRIVATE_H */

@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Struct pages for lent memory: the only room that knows dev_pagemap.
+ *
+ * The life of a page.  memremap_pages() leaves every page with a reference
+ * count of 1, which means free or allocated by the kernel: pool.c knows which,
+ * nobody here does.  A page that goes to user space gives that one reference
+ * to the mapping; with the last reference (of a mapping, or of a pin that
+ * outlived it) free_zone_device_folio() sets the count back to 1 and calls
+ * page_free(), which hands the page to the pool.
+ *
+ * The references of the pagemap.  Each allocation from the kernel and each
+ * page in user hands holds one, taken with p2pdma_pages_get() while the range
+ * is alive.  p2pdma_pages_remove() lets no new ones begin and waits for those
+ * that are left, so no page is looked at after the pages are gone.
+ */
+#include <linux/io.h>
+#include <linux/memory_hotplug.h>
+#include <linux/memremap.h>
+#include <linux/mm.h>
+#include <linux/pci.h>
+
+#include "p2pdma.h"
+
+static struct p2pdma_backing *to_backing(struct dev_pagemap *pgmap)
+{
+	return container_of(pgmap, struct p2pdma_backing, pgmap);
+}
+
+/*
+ * Called with the count back at 1; the caller drops the page's reference on
+ * the pagemap afterwards.
+ */
+static void page_free(struct page *page)
+{
+	struct p2pdma_backing *backing = to_backing(page->pgmap);
+
+	backing->page_free(backing,
+			   page_to_phys(page) - backing->pgmap.range.start);
+}
+
+static const struct dev_pagemap_ops p2pdma_pgmap_ops = {
+	.page_free = page_free,
+};
+
+/**
+ * p2pdma_pages_check - can this range have struct pages?
+ * @pdev: owner, for messages
+ * @start: first physical address
+ * @size: length in bytes, not 0
+ *
+ * Context: may sleep.
+ * Return: 0, or
+ *	-EINVAL if start or size are not aligned to memremap_compat_align(),
+ *	-ERANGE if the range is beyond what the kernel can map,
+ *	-EBUSY if a part of it has pages already.
+ * Each of them with a line in the log that says so.
+ */
+int p2pdma_pages_check(struct pci_dev *pdev, phys_addr_t start, u64 size)
+{
+	unsigned long align = memremap_compat_align();
+	struct range reach = mhp_get_pluggable_range(true);
+	phys_addr_t last = start + size - 1;
+	struct dev_pagemap *other;
+	phys_addr_t addr;
+
+	if (!IS_ALIGNED(start, align) || !IS_ALIGNED(size, align)) {
+		pci_err(pdev, "cannot lend %pa: struct pages need multiples of %#lx; start is %#llx and size %#llx bytes off\n",
+			&start, align, (u64)start % align, size % align);
+		return -EINVAL;
+	}
+	if (last < start || start < reach.start || last > reach.end) {
+		pci_err(pdev, "cannot lend %pa-%pa: this kernel can map %#llx-%#llx\n",
+			&start, &last, reach.start, reach.end);
+		return -ERANGE;
+	}
+	for (addr = start; addr <= last && addr >= start; addr += align) {
+		other = get_dev_pagemap(PHYS_PFN(addr), NULL);
+		if (!other)
+			continue;
+		put_dev_pagemap(other);
+		pci_err(pdev, "cannot lend %pa-%pa: %pa has struct pages already\n",
+			&start, &last, &addr);
+		return -EBUSY;
+	}
+	return 0;
+}
+
+/**
+ * p2pdma_pages_add - give a provider's range struct pages
+ * @backing: zeroed but for its callback
+ * @provider: provider, checked with p2pdma_pages_check()
+ *
+ * Context: may sleep.
+ * Return: 0 or what memremap_pages() failed with.
+ */
+int p2pdma_pages_add(struct p2pdma_backing *backing,
+		     struct p2pdma_provider *provider)
+{
+	struct dev_pagemap *pgmap = &backing->pgmap;
+
+	pgmap->type = MEMORY_DEVICE_PCI_P2PDMA;
+	pgmap->ops = &p2pdma_pgmap_ops;
+	pgmap->owner = provider;
+	pgmap->nr_range = 1;
+	pgmap->range.start = provider->start;
+	pgmap->range.end = provider->start + provider->size - 1;
+
+	backing->kaddr = memremap_pages(pgmap, dev_to_node(&provider->pdev->dev));
+	return PTR_ERR_OR_ZERO(backing->kaddr);
+}
+
+/**
+ * p2pdma_pages_remove - take the struct pages away
+ * @backing: pages
+ *
+ * Context: may sleep; waits until every reference is dropped.
+ */
+void p2pdma_pages_remove(struct p2pdma_backing *backing)
+{
+	memunmap_pages(&backing->pgmap);
+}
+
+/**
+ * p2pdma_pages_get - keep the pages from being removed
+ * @backing: pages
+ * @count: number of references to take, not 0
+ *
+ * Context: any; the caller is in an RCU read-side section that protects
+ * @backing.
+ * Return: false if they are being removed.
+ */
+bool p2pdma_pages_get(struct p2pdma_backing *backing, unsigned long count)
+{
+	struct percpu_ref *ref = &backing->pgmap.ref;
+
+	if (!percpu_ref_tryget_live_rcu(ref))
+		return false;
+	if (count > 1)
+		percpu_ref_get_many(ref, count - 1);
+	return true;
+}
+
+/**
+ * p2pdma_pages_put - drop references
+ * @backing: pages; may be gone when this returns
+ * @count: number of references
+ *
+ * Context: any.
+ */
+void p2pdma_pages_put(struct p2pdma_backing *backing, unsigned long count)
+{
+	percpu_ref_put_many(&backing->pgmap.ref, count);
+}
+
+/**
+ * p2pdma_pages_insert - map an allocation into user space, and give it away
+ * @backing: pages, with a reference taken for each page of the mapping
+ * @offset: where the allocation begins in the range
+ * @vma: mapping, as long as the allocation
+ * @error: 0, or why not all of it could be mapped
+ *
+ * The pages mapped belong to the mapping from now on: they and their
+ * references come back through page_free(), also if the mapping fails later.
+ *
+ * Context: process context, mmap lock held for writing.
+ * Return: number of bytes mapped.  The rest still belongs to the caller.
+ */
+unsigned long p2pdma_pages_insert(struct p2pdma_backing *backing, u64 offset,
+				  struct vm_area_struct *vma, int *error)
+{
+	unsigned long len = vma->vm_end - vma->vm_start;
+	unsigned long pfn = PHYS_PFN(backing->pgmap.range.start + offset);
+	unsigned long done;
+
+	*error = 0;
+	for (done = 0; done < len; done += PAGE_SIZE, pfn++) {
+		struct page *page = pfn_to_page(pfn);
+
+		*error = vm_insert_page(vma, vma->vm_start + done, page);
+		if (*error)
+			break;
+		/* That took a reference of its own: ours is the mapping's. */
+		put_page(page);
+	}
+	return done;
+}
+
+/**
+ * p2pdma_page_provider - the provider that a page belongs to
+ * @page: page with is_pci_p2pdma_page()
+ *
+ * Context: any; the caller holds a reference on the page.
+ * Return: the provider.
+ */
+struct p2pdma_provider *p2pdma_page_provider(const struct page *page)
+{
+	return page->pgmap->owner;
+}
+
+/**
+ * p2pdma_virt_backing - the pages that a kernel address lies in
+ * @addr: address in memory allocated from them
+ *
+ * Context: any; the allocation holds a reference.
+ * Return: the pages.
+ */
+struct p2pdma_backing *p2pdma_virt_backing(const void *addr)
+{
+	return to_backing(virt_to_page(addr)->pgmap);
+}

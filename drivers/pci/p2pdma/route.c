@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * From client to provider: a pure function of the topology.
+ *
+ * A memory request climbs from the client until it meets a bridge whose
+ * window holds the address, turns round there, and goes down to the provider
+ * (PCIe r6.0, sec 2.2.4.1).  The turning point is the lowest bridge that both
+ * have above them:
+ *
+ *              root port
+ *                  |
+ *           upstream port          <- common: the switch turns it round
+ *            /          \
+ *      downstream     downstream   <- ingress and egress: ACS is applied
+ *         port           port         where the request comes in
+ *          |              |
+ *        client        provider
+ *
+ * Without such a bridge, or where ACS sends the request up to the root
+ * complex, the root complex has to route it.
+ *
+ * The walk holds no lock.  A bound PCI device keeps its upstream bridges
+ * registered, and callers have both devices bound or pages of them pinned.
+ */
+#include <linux/pci.h>
+
+#include "p2pdma.h"
+
+/*
+ * One side of the route while it is climbed: @node has been reached, @below
+ * is the step before it, NULL at the start.
+ */
+struct leg {
+	struct pci_dev *node;
+	struct pci_dev *below;
+	unsigned int hops;
+};
+
+const char * const p2pdma_reason_names[P2PDMA_REASON_COUNT] = {
+	[P2PDMA_REASON_SELF]		= "self",
+	[P2PDMA_REASON_SAME_DEVICE]	= "same-device",
+	[P2PDMA_REASON_SAME_BUS]	= "same-bus",
+	[P2PDMA_REASON_SAME_SWITCH]	= "same-switch",
+	[P2PDMA_REASON_ROOT_COMPLEX]	= "root-complex",
+	[P2PDMA_REASON_ACS_REDIRECT]	= "acs-redirect",
+	[P2PDMA_REASON_ACS_BLOCKED]	= "acs-blocked",
+	[P2PDMA_REASON_ROOT_UNKNOWN]	= "root-complex-unknown",
+	[P2PDMA_REASON_ROOT_DIFFERS]	= "root-complex-differs",
+	[P2PDMA_REASON_NOT_PCI]		= "not-pci",
+	[P2PDMA_REASON_DMA_MASK]	= "dma-mask",
+};
+
+const struct p2pdma_verdict p2pdma_verdict_not_pci = {
+	.map = {
+		[P2PDMA_READ]	= PCI_P2PDMA_MAP_NOT_SUPPORTED,
+		[P2PDMA_WRITE]	= PCI_P2PDMA_MAP_NOT_SUPPORTED,
+	},
+	.reason = P2PDMA_REASON_NOT_PCI,
+};
+
+static unsigned int depth(struct pci_dev *pdev)
+{
+	unsigned int n = 0;
+
+	while ((pdev = pci_upstream_bridge(pdev)))
+		n++;
+	return n;
+}
+
+static void climb(struct leg *leg)
+{
+	leg->below = leg->node;
+	leg->node = pci_upstream_bridge(leg->node);
+	leg->hops++;
+}
+
+/*
+ * Climb until both legs stand on their lowest common bridge, or until both
+ * have left the top of their hierarchies (node is NULL, below on a root bus).
+ */
+static void climb_to_common(struct leg *a, struct leg *b)
+{
+	unsigned int depth_a = depth(a->node), depth_b = depth(b->node);
+
+	for (; depth_a > depth_b; depth_a--)
+		climb(a);
+	for (; depth_b > depth_a; depth_b--)
+		climb(b);
+	while (a->node != b->node) {
+		climb(a);
+		climb(b);
+	}
+}
+
+static void decided_by(struct p2pdma_verdict *verdict, struct pci_dev *port)
+{
+	verdict->has_port = true;
+	verdict->port_domain = pci_domain_nr(port->bus);
+	verdict->port_bdf = pci_dev_id(port);
+}
+
+static void set_both(struct p2pdma_verdict *verdict,
+		     enum pci_p2pdma_map_type type, enum p2pdma_reason reason)
+{
+	verdict->map[P2PDMA_READ] = type;
+	verdict->map[P2PDMA_WRITE] = type;
+	verdict->reason = reason;
+}
+
+/*
+ * The root complex has to route the request.  @why tells how it got there,
+ * if it need not have.
+ */
+static void through_root(struct p2pdma_verdict *verdict, struct pci_dev *client,
+			 struct pci_dev *provider, enum p2pdma_reason why)
+{
+	struct pci_dev *up;
+	enum p2pdma_reason answer;
+
+	while ((up = pci_upstream_bridge(client)))
+		client = up;
+	while ((up = pci_upstream_bridge(provider)))
+		provider = up;
+
+	answer = p2pdma_hostbridge(client, provider);
+	if (answer == P2PDMA_REASON_ROOT_COMPLEX) {
+		set_both(verdict, PCI_P2PDMA_MAP_THRU_HOST_BRIDGE, why);
+	} else {
+		set_both(verdict, PCI_P2PDMA_MAP_NOT_SUPPORTED, answer);
+		decided_by(verdict, client);
+	}
+}
+
+/* How the siblings @in and @out below @common come to be neighbours */
+static enum p2pdma_reason turning_point(struct pci_dev *common,
+					struct pci_dev *in, struct pci_dev *out)
+{
+	if (!pci_is_pcie(in) || !pci_is_pcie(out))
+		return P2PDMA_REASON_SAME_BUS;
+	if (pci_pcie_type(common) == PCI_EXP_TYPE_UPSTREAM)
+		return P2PDMA_REASON_SAME_SWITCH;
+	return P2PDMA_REASON_SAME_DEVICE;
+}
+
+/**
+ * p2pdma_route - walk from a client to a provider
+ * @client: function that would do DMA
+ * @provider: function that lends memory
+ *
+ * Context: any; takes no lock but that of config space accesses.
+ * Return: the verdict; valid for the topology at the time of the call.
+ */
+struct p2pdma_verdict p2pdma_route(struct pci_dev *client,
+				   struct pci_dev *provider)
+{
+	struct leg up = { .node = client }, down = { .node = provider };
+	struct p2pdma_verdict verdict = {};
+	enum p2pdma_acs request, completion;
+
+	if (client == provider) {
+		set_both(&verdict, PCI_P2PDMA_MAP_BUS_ADDR, P2PDMA_REASON_SELF);
+		return verdict;
+	}
+
+	climb_to_common(&up, &down);
+	verdict.distance = up.hops + down.hops;
+	if (!up.node) {
+		through_root(&verdict, client, provider,
+			     P2PDMA_REASON_ROOT_COMPLEX);
+		return verdict;
+	}
+	if (!up.below || !down.below) {
+		/* One is a bridge above the other: nothing turns round. */
+		set_both(&verdict, PCI_P2PDMA_MAP_BUS_ADDR,
+			 P2PDMA_REASON_SAME_SWITCH);
+		decided_by(&verdict, up.node);
+		return verdict;
+	}
+
+	request = p2pdma_acs_request(up.below, down.below);
+	completion = p2pdma_acs_completion(down.below);
+	decided_by(&verdict, request == P2PDMA_ACS_DIRECT &&
+		   completion != P2PDMA_ACS_DIRECT ? down.below : up.below);
+	if (request == P2PDMA_ACS_BLOCK)
+		set_both(&verdict, PCI_P2PDMA_MAP_NOT_SUPPORTED,
+			 P2PDMA_REASON_ACS_BLOCKED);
+	else if (request == P2PDMA_ACS_REDIRECT ||
+		 completion == P2PDMA_ACS_REDIRECT)
+		through_root(&verdict, client, provider,
+			     P2PDMA_REASON_ACS_REDIRECT);
+	else {
+		set_both(&verdict, PCI_P2PDMA_MAP_BUS_ADDR,
+			 turning_point(up.node, up.below, down.below));
+		decided_by(&verdict, up.node);
+	}
+	return verdict;
+}

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The p2pmem/ attributes of a lending device, and its memory in user space.
+ *
+ * Attributes run under RCU only: removing the group waits for those that are
+ * running, so they must not take p2pdma_lock, which the remover holds.
+ */
+#include <linux/io.h>
+#include <linux/mm.h>
+#include <linux/pci.h>
+#include <linux/sysfs.h>
+
+#include "p2pdma.h"
+
+static ssize_t size_show(struct device *dev, struct device_attribute *attr,
+			 char *buf)
+{
+	struct pci_p2pdma_range *range;
+	struct pci_p2pdma *p2pdma;
+	u64 size = 0;
+
+	guard(rcu)();
+	p2pdma = rcu_dereference(to_pci_dev(dev)->p2pdma);
+	if (p2pdma)
+		list_for_each_entry_rcu(range, &p2pdma->ranges, node)
+			size += range->provider.size;
+	return sysfs_emit(buf, "%llu\n", size);
+}
+static DEVICE_ATTR_RO(size);
+
+static ssize_t available_show(struct device *dev, struct device_attribute *attr,
+			      char *buf)
+{
+	struct pci_p2pdma_range *range;
+	struct pci_p2pdma *p2pdma;
+	u64 available = 0;
+
+	guard(rcu)();
+	p2pdma = rcu_dereference(to_pci_dev(dev)->p2pdma);
+	if (p2pdma)
+		list_for_each_entry_rcu(range, &p2pdma->ranges, node)
+			available += p2pdma_pool_available(&range->pool);
+	return sysfs_emit(buf, "%llu\n", available);
+}
+static DEVICE_ATTR_RO(available);
+
+static ssize_t published_show(struct device *dev, struct device_attribute *attr,
+			      char *buf)
+{
+	return sysfs_emit(buf, "%d\n", pci_has_p2pmem(to_pci_dev(dev)));
+}
+static DEVICE_ATTR_RO(published);
+
+/* What this part of a BAR can be mapped as: a line in the log if it cannot. */
+static int check_mapping(struct pci_dev *pdev, struct vm_area_struct *vma)
+{
+	if (!(vma->vm_flags & VM_MAYSHARE)) {
+		pci_info_ratelimited(pdev, "p2pmem/allocate: %s: use MAP_SHARED, a private mapping would copy pages to RAM\n",
+				     current->comm);
+		return -EINVAL;
+	}
+	if (vma->vm_pgoff) {
+		pci_info_ratelimited(pdev, "p2pmem/allocate: %s: use offset 0, each mapping is an allocation of its own\n",
+				     current->comm);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static int allocate_mmap(struct file *file, struct kobject *kobj,
+			 struct bin_attribute *attr, struct vm_area_struct *vma)
+{
+	struct pci_dev *pdev = to_pci_dev(kobj_to_dev(kobj));
+	u64 len = vma->vm_end - vma->vm_start, offset;
+	struct pci_p2pdma_range *range;
+	unsigned long mapped;
+	int error;
+
+	error = check_mapping(pdev, vma);
+	if (error)
+		return error;
+
+	range = p2pdma_range_alloc(pdev, len, len >> PAGE_SHIFT, &offset);
+	if (!range)
+		return -ENOMEM;
+
+	/* Nothing of the previous owner may show. */
+	memset_io((void __iomem *)(range->backing.kaddr + offset), 0, len);
+
+	/*
+	 * Not cacheable: not every architecture has something like MTRRs that
+	 * would overrule a cacheable page table entry.  No growing by mremap:
+	 * there is nothing behind the end.  No core dump: reading a BAR that
+	 * way may take minutes.
+	 */
+	vma->vm_page_prot = pgprot_noncached(vma->vm_page_prot);
+	vm_flags_set(vma, VM_DONTEXPAND | VM_DONTDUMP);
+
+	mapped = p2pdma_pages_insert(&range->backing, offset, vma, &error);
+	if (error) {
+		/* What was mapped comes back when the caller unmaps it. */
+		p2pdma_pool_free(&range->pool, offset + mapped, len - mapped);
+		p2pdma_pages_put(&range->backing, (len - mapped) >> PAGE_SHIFT);
+	}
+	return error;
+}
+
+static struct attribute *p2pmem_attrs[] = {
+	&dev_attr_size.attr,
+	&dev_attr_available.attr,
+	&dev_attr_published.attr,
+	NULL
+};
+
+static struct bin_attribute allocate_attr = {
+	.attr = { .name = "allocate", .mode = 0660 },
+	.mmap = allocate_mmap,
+};
+
+static struct bin_attribute *p2pmem_bin_attrs[] = {
+	&allocate_attr,
+	NULL
+};
+
+static const struct attribute_group p2pmem_group = {
+	.name = "p2pmem",
+	.attrs = p2pmem_attrs,
+	.bin_attrs = p2pmem_bin_attrs,
+};
+
+/**
+ * p2pdma_sysfs_add - show the lent memory of a device
+ * @pdev: device
+ *
+ * Context: may sleep.
+ * Return: 0 or a negative error code.
+ */
+int p2pdma_sysfs_add(struct pci_dev *pdev)
+{
+	return sysfs_create_group(&pdev->dev.kobj, &p2pmem_group);
+}
+
+/**
+ * p2pdma_sysfs_remove - take the attributes away
+ * @pdev: device
+ *
+ * No new user mapping begins once this returns, and those that there were
+ * are torn down; pins taken through them may still hold pages.
+ *
+ * Context: may sleep; waits for attributes that are running.
+ */
+void p2pdma_sysfs_remove(struct pci_dev *pdev)
+{
+	sysfs_remove_group(&pdev->dev.kobj, &p2pmem_group);
+}
