@@ -93,9 +93,10 @@ def compile_programs(work, headers):
         shutil.copy(header, source.parent)
     programs = []
     for c in sorted(source.glob("*.c")):
-        done = subprocess.run(["gcc", *CFLAGS, "-o", c.with_suffix(""), c], capture_output=True, text=True)
+        done = subprocess.run(["gcc", *CFLAGS, "-o", c.stem, c.name], cwd=source,
+                              capture_output=True, text=True)
         if done.returncode:
-            raise LabError(f"{c.name} does not compile: correct it\n{done.stderr.replace(str(source), str(SELFTESTS))}")
+            raise LabError(f"{c.name} does not compile: correct it\n{done.stderr}")
         programs.append(c.with_suffix(""))
     return programs + sorted(source.glob("*.sh"))
 

@@ -10,7 +10,7 @@ from typing import Callable
 from lab import LabError, topology as topologies
 
 MIB = 1 << 20
-COPY_MIB = 16
+DEMO_MIB = 16
 DRIVE_MIB = 64
 RANDOM_MIB = 32         # at the start of each drive; the rest is a hole
 STOCK_HAS_NONE = "the stock kernel has no such thing"
@@ -44,13 +44,13 @@ def copies(topology):
 
 
 def order_copy(topology):
-    return ["copy.sh", str(COPY_MIB), *(":".join(copy) for copy in copies(topology))]
+    return ["copy.sh", str(topology.copy_mib), *(":".join(copy) for copy in copies(topology))]
 
 
 def check_copy(vm, run):
     """Each byte of a copy goes into the BAR once and out of it once, and the drives' files say that it arrived."""
     reasons = []
-    size = COPY_MIB * MIB
+    size = vm.topology.copy_mib * MIB
     for index, (provider, source, target, result) in enumerate(copies(vm.topology)):
         name = f"{provider}.{source}.{target}"
         phase = next((p for p in vm.phases if p.name == name), None)
@@ -98,13 +98,13 @@ def check_routes(vm, run):
 
 
 def order_demo(topology):
-    return ["demo.sh", str(COPY_MIB), topology.providers[0], *topology.clients[:2]]
+    return ["demo.sh", str(DEMO_MIB), topology.providers[0], *topology.clients[:2]]
 
 
 def check_demo(vm, run):
     """One copy in the BAR alone, the other in RAM alone."""
     phases = {phase.name: phase for phase in vm.phases}
-    size = 2 * COPY_MIB * MIB
+    size = 2 * DEMO_MIB * MIB
     if set(phases) != {"bar", "ram"}:
         return [f"phases are {sorted(phases)}, expected bar and ram"]
     return moved(phases["bar"], {vm.topology.providers[0]: size}, 0) + moved(phases["ram"], {}, size)
@@ -147,15 +147,15 @@ def matrix():
 
 
 def fill_drives(vm):
-    """Give each drive its file of random bytes; {drive: digest of each COPY_MIB of them}."""
+    """Give each drive its file of random bytes; {drive: digest of each piece that a copy moves}."""
+    size = vm.topology.copy_mib * MIB
     before = {}
     for drive in vm.topology.drives:
         with open(vm.drive_file(drive), "wb") as file:
             file.truncate(DRIVE_MIB * MIB)
             for _ in range(RANDOM_MIB):
                 file.write(os.urandom(MIB))
-        before[drive] = [digest(vm.drive_file(drive), at * MIB, COPY_MIB * MIB)
-                         for at in range(0, DRIVE_MIB, COPY_MIB)]
+        before[drive] = [digest(vm.drive_file(drive), at, size) for at in range(0, RANDOM_MIB * MIB, size)]
     return before
 
 

@@ -12,8 +12,8 @@ MAP_TYPES = ("bus-addr", "host-bridge", "none")
 
 # key: (type, must it be there)
 TOP = {"about": (str, True), "picture": (str, True), "machine": (str, False), "cpu": (str, True),
-       "memory": (str, False), "cmdline": (str, False), "iommu": (bool, False), "devices": (list, True),
-       "drives": (dict, True), "expect": (dict, True)}
+       "memory": (str, False), "cmdline": (str, False), "iommu": (bool, False), "copy_mib": (int, False),
+       "devices": (list, True), "drives": (dict, True), "expect": (dict, True)}
 DRIVE = {"bus": (str, True), "cmb_size_mb": (int, False), "addr": (str, False)}
 ROUTE = {"read": (str, True), "write": (str, True), "distance": (int, False), "reason": (str, False)}
 
@@ -49,6 +49,7 @@ class Topology:
     memory: str = "1G"
     cmdline: str = ""
     iommu: bool = False     # a translating one: what a drive's DMA shows is an IOVA
+    copy_mib: int = 16      # what a copy moves; the emulation of some machines is slow
 
     @property
     def providers(self):

@@ -5,6 +5,7 @@ QEMU writes one line per data address that a drive resolves (pci_nvme_map_addr).
 IOVA; the translation that the IOMMU does for the access, later in the trace, says where it really went.
 """
 
+import os
 import re
 from collections import Counter
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ IOMMU_EVENTS = ("vtd_dmar_translate",)
 MAP = re.compile(rb"pci_nvme_map_addr(?:_cmb)? addr 0x([0-9a-f]+) len (\d+)")
 TRANSLATE = re.compile(rb"vtd_dmar_translate dev \S+ iova 0x([0-9a-f]+) -> gpa 0x([0-9a-f]+) mask 0x([0-9a-f]+)")
 PAGE = 4096
+KEEP = 16 << 20
 
 
 @dataclass
@@ -37,11 +39,8 @@ class Phase:
 
 def account(path, phase, bars, iommu=False):
     """Fill in PHASE from its part of the trace. BARS: {provider id: (first, last)}, bus addresses."""
-    with open(path, "rb") as trace:
-        trace.seek(phase.begin)
-        lines = trace.read((phase.end or 1 << 62) - phase.begin).splitlines()
     waiting = {}            # page of an IOVA -> lengths that wait for their translation
-    for line in lines:
+    for line in part_of(path, phase.begin, phase.end):
         if found := MAP.search(line):
             address, length = int(found[1], 16), int(found[2])
             for start, part in split(address, length):
@@ -55,6 +54,23 @@ def account(path, phase, bars, iommu=False):
                 for part in waiting.pop(page):
                     add(phase, bars, gpa + page * PAGE - iova, part)
     phase.unknown = sum(sum(parts) for parts in waiting.values())
+
+
+def part_of(path, begin, end):
+    """The lines between two offsets, not all of them in memory."""
+    with open(path, "rb") as trace:
+        trace.seek(begin)
+        for line in trace:
+            begin += len(line)
+            if end is not None and begin > end:
+                return
+            yield line
+
+
+def cut(path):
+    """A translation per access makes a trace of gigabytes; who looks at it wants the beginning."""
+    if os.stat(path).st_size > KEEP:
+        os.truncate(path, KEEP)
 
 
 def split(address, length):

@@ -197,6 +197,7 @@ class Vm:
     def account(self):
         for phase in self.phases:
             trace.account(self.folder / "trace.log", phase, self.bars, self.topology.iommu)
+        trace.cut(self.folder / "trace.log")
 
 
 def quote(word):

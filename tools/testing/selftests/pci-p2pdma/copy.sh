@@ -4,6 +4,7 @@
 # OUTCOME is "ok", or the step that has no route and must fail: "fill" (FROM writes the memory) or "drain" (TO
 # reads it). A refused copy says EREMOTEIO and leaves TO as it was.
 
+# shellcheck source=/dev/null
 . "$(dirname "$0")/lib.sh"
 
 EREMOTEIO=121
@@ -46,4 +47,4 @@ for pair in "$@"; do
 	result $? "$source to $target through $provider: $outcome"
 	at=$((at + mib))
 done
-exit $failed
+finish

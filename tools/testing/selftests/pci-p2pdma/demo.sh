@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # demo.sh MIB LENDER FROM TO: the same copy through lent memory and through RAM, told in lines "# demo: ...".
 
+# shellcheck source=/dev/null
 . "$(dirname "$0")/lib.sh"
 
 mib=$1 lender=$2 source=$3 target=$4
@@ -36,4 +37,4 @@ if [ -e $routes ]; then
 fi
 try bar 0 "$bdf"
 try ram "$mib" ram
-exit $failed
+finish

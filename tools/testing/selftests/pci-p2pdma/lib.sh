@@ -16,9 +16,12 @@ result() {
 		echo "ok $tests $2"
 	else
 		echo "not ok $tests $2"
-		export failed=1
+		failed=1
 	fi
 }
+
+# finish: leave with the status that the results add up to
+finish() { exit "$failed"; }
 
 skip_all() { echo "TAP version 13"; echo "1..0 # SKIP $1"; exit "$KSFT_SKIP"; }
 

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # routes.sh SERIAL...: says what the kernel's verdicts are. Whoever knows the topology compares.
 
+# shellcheck source=/dev/null
 . "$(dirname "$0")/lib.sh"
 
 file=/sys/kernel/debug/p2pdma/routes
@@ -15,4 +16,4 @@ status=$?
 echo "$lines" | sed 's/^/# route /'
 [ $status = 0 ] && [ -n "$lines" ]
 result $? "routes can be read"
-exit $failed
+finish
