@@ -13,7 +13,7 @@ INDEX_CONFIG = ('-c', 'safe.directory=*', '-c', 'core.preloadIndex=true',
                 '-c', 'core.quotePath=false', '-c', 'advice.detachedHead=false')
 # The same diff everywhere, whatever git's defaults become.
 DIFF = ('--no-color', '--no-ext-diff', '--no-renames', '--diff-algorithm=histogram',
-        '--abbrev=12', '-U3', '--src-prefix=a/', '--dst-prefix=b/', '--indent-heuristic')
+        '--abbrev=12', '--src-prefix=a/', '--dst-prefix=b/', '--indent-heuristic')
 
 
 class Git:

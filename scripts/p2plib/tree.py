@@ -31,6 +31,11 @@ def digest(parts):
     return state.hexdigest()
 
 
+def inputs_key(series):
+    """Changes when patches or overlay do."""
+    return digest(part for pair in series.inputs() for part in pair)
+
+
 class Tree:
     def __init__(self, root=common.ROOT, build=None, base_file=None):
         self.root = Path(root)
@@ -60,10 +65,7 @@ class Tree:
         return digest([source.key] + [path.read_bytes() for path in code])
 
     def series_key(self, series):
-        parts = [self.state.get('base', '')]
-        for name, data in series.inputs():
-            parts += [name, data]
-        return digest(parts + [Path(__file__).read_bytes()])
+        return digest([self.state.get('base', ''), inputs_key(series), Path(__file__).read_bytes()])
 
     # The state of the user's work in it -------------------------------------------------------
 
@@ -120,7 +122,7 @@ class Tree:
             self.make_base(source, base_key)
         head, commits = self.compose(series)
         self.check_out(head)
-        self.save(series_key=self.series_key(series), commits=commits)
+        self.composed(series, commits)
         return True
 
     def make_base(self, source, key):
@@ -184,6 +186,21 @@ class Tree:
         lay_out(self.git, head, self.folder, self.folder / '.git' / 'index')
         self.git('update-ref', '-m', 'make tree', BRANCH, head)
         self.save(switching='', head=head)
+
+    def composed(self, series, commits):
+        self.save(series_key=self.series_key(series), inputs=inputs_key(series), commits=commits)
+
+    def adopt(self, series, head, commits):
+        """The work tree already holds what the commit has: make branch and index say so."""
+        self.git('symbolic-ref', 'HEAD', BRANCH)
+        self.git('update-ref', '-m', 'make refresh', BRANCH, head)
+        changed, new = self.edits()
+        self.git('update-index', '-z', '--add', '--remove', '--stdin',
+                 data=''.join(path + '\0' for path in changed + new))
+        self.git('read-tree', '-m', head)
+        self.git('update-index', '-q', '--refresh', ok=(0, 1))
+        self.save(head=head)
+        self.composed(series, commits)
 
     def summary(self):
         return 'tree: %s, %d commits on it, in build/tree' % (self.state['label'],
