@@ -10,6 +10,7 @@ CONFIG ?= lab
 export CONFIG
 
 setup := @scripts/setup
+compose := @scripts/tree$(if $(filter stock,$(CONFIG)), --stock)
 
 help:           ## this list (the default)
 	@scripts/help $(firstword $(MAKEFILE_LIST))
@@ -59,16 +60,16 @@ lint:           ## checkpatch, sparse, W=1, kernel-doc, shellcheck, codespell
 
 build:          ## the kernel of CONFIG= (lab, debug, p2pdma-off, callers, stock)
 	$(setup) base build
-	@scripts/tree
+	$(compose)
 	@scripts/build $(CONFIG)
 
 kernel:
 	$(setup) base build lab
-	@scripts/tree
+	$(compose)
 	@scripts/build $(CONFIG)
 
 clean:          ## remove kernel builds and results (keeps the base and the tree)
-	rm -rf build/out build/runs build/test build/initramfs
+	rm -rf build/out build/runs build/test build/initramfs build/fresh build/fresh-logs
 
 distclean:      ## remove everything generated
 	rm -rf build

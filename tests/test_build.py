@@ -2,6 +2,7 @@
 """The kernels build, without warnings, with the subsystem on and off, and so do its callers."""
 
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -100,7 +101,10 @@ def test_each_commit_builds(tree, progress):
                              capture_output=True, check=True).stdout.split()
     assert commits, "the series is empty: run make tree"
     each = ROOT / "build/each"
-    if not each.exists():
+    linked = subprocess.run(["git", "-C", str(each), "rev-parse", "-q", "--verify", commits[-1]],
+                            capture_output=True, check=False) if each.exists() else None
+    if not linked or linked.returncode:             # none yet, or one of a tree that is gone
+        shutil.rmtree(each, ignore_errors=True)
         subprocess.run([*git, "worktree", "prune"], check=True)
         subprocess.run([*git, "worktree", "add", "--detach", str(each), "base"], check=True)
     for commit in commits:
