@@ -128,7 +128,7 @@ ALL = [
 ]
 # Not tests of the kernel: the lab's own, see tests/test_lab.py.
 MISBEHAVIOURS = ("not", "failing", "skipped", "short", "status", "panic", "hang", "warn", "oops", "silent", "taint",
-                 "fault")
+                 "fault", "lost")
 BY_NAME = {p.name: p for p in ALL} | {
     f"misbehave-{how}": Program(f"misbehave-{how}", "goes wrong on purpose",
                                 lambda t, how=how: ["misbehave.sh", how], where=())

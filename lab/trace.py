@@ -41,14 +41,17 @@ def account(path, phase, bars, iommu=False):
     """Fill in PHASE from its part of the trace. BARS: {provider id: (first, last)}, bus addresses."""
     waiting = {}            # page of an IOVA -> lengths that wait for their translation
     for line in part_of(path, phase.begin, phase.end):
-        if found := MAP.search(line):
+        if b"pci_nvme" in line:
+            found = MAP.search(line)
+            if not found:
+                continue
             address, length = int(found[1], 16), int(found[2])
             for start, part in split(address, length):
                 if iommu:
                     waiting.setdefault(start // PAGE, []).append(part)
                 else:
                     add(phase, bars, start, part)
-        elif iommu and (found := TRANSLATE.search(line)):
+        elif waiting and (found := TRANSLATE.search(line)):
             iova, gpa, mask = (int(x, 16) for x in found.groups())
             for page in [p for p in waiting if iova <= p * PAGE <= iova | mask]:
                 for part in waiting.pop(page):

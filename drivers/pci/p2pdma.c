@@ -375,8 +375,8 @@ static void explain(struct pci_dev *provider, struct device *client,
 static struct p2pdma_verdict device_verdict(struct pci_dev *provider,
 					    struct pci_dev *client)
 {
+	struct p2pdma_verdict verdict = p2pdma_verdict_not_pci;
 	struct pci_p2pdma_range *range;
-	struct p2pdma_verdict verdict;
 	struct pci_p2pdma *lender;
 
 	guard(rcu)();

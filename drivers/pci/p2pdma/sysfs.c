@@ -51,7 +51,7 @@ static ssize_t published_show(struct device *dev, struct device_attribute *attr,
 }
 static DEVICE_ATTR_RO(published);
 
-/* What this part of a BAR can be mapped as: a line in the log if it cannot. */
+/* A mapping that cannot be gets a line in the log that says what to do. */
 static int check_mapping(struct pci_dev *pdev, struct vm_area_struct *vma)
 {
 	if (!(vma->vm_flags & VM_MAYSHARE)) {
@@ -73,6 +73,7 @@ static int allocate_mmap(struct file *file, struct kobject *kobj,
 	struct pci_dev *pdev = to_pci_dev(kobj_to_dev(kobj));
 	u64 len = vma->vm_end - vma->vm_start, offset;
 	struct pci_p2pdma_range *range;
+	void __iomem *kaddr;
 	unsigned long mapped;
 	int error;
 
@@ -85,7 +86,8 @@ static int allocate_mmap(struct file *file, struct kobject *kobj,
 		return -ENOMEM;
 
 	/* Nothing of the previous owner may show. */
-	memset_io((void __iomem *)(range->backing.kaddr + offset), 0, len);
+	kaddr = (void __iomem __force *)(range->backing.kaddr + offset);
+	memset_io(kaddr, 0, len);
 
 	/*
 	 * Not cacheable: not every architecture has something like MTRRs that

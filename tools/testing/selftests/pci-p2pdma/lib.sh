@@ -23,7 +23,8 @@ result() {
 # finish: leave with the status that the results add up to
 finish() { exit "$failed"; }
 
-skip_all() { echo "TAP version 13"; echo "1..0 # SKIP $1"; exit "$KSFT_SKIP"; }
+# skip_all NAME REASON
+skip_all() { plan 1; echo "ok 1 $1 # SKIP $2"; exit "$KSFT_SKIP"; }
 
 # lab VERB ARGUMENT...: tell the host and wait for its answer. Outside the lab nobody listens.
 lab() {

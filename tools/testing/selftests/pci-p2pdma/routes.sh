@@ -6,7 +6,7 @@
 . "$(dirname "$0")/lib.sh"
 
 file=/sys/kernel/debug/p2pdma/routes
-[ -e "$file" ] || skip_all "this kernel has no $file"
+[ -e "$file" ] || skip_all routes "this kernel has no $file"
 
 plan 2
 announce "$@"
