@@ -39,11 +39,13 @@ class Phase:
 
 def account(path, phase, bars, iommu=False):
     """Fill in PHASE from its part of the trace. BARS: {provider id: (first, last)}, bus addresses."""
+    last = None
     waiting = {}            # page of an IOVA -> lengths that wait for their translation
     for line in part_of(path, phase.begin, phase.end):
         if b"pci_nvme" in line:
             found = MAP.search(line)
             if not found:
+                phase.unknown += 1      # a line that cannot be read must not pass for no bytes
                 continue
             address, length = int(found[1], 16), int(found[2])
             for start, part in split(address, length):
@@ -51,12 +53,14 @@ def account(path, phase, bars, iommu=False):
                     waiting.setdefault(start // PAGE, []).append(part)
                 else:
                     add(phase, bars, start, part)
-        elif waiting and (found := TRANSLATE.search(line)):
+        # One line per access of four bytes: most repeat the one before.
+        elif waiting and line != last and (found := TRANSLATE.search(line)):
             iova, gpa, mask = (int(x, 16) for x in found.groups())
             for page in [p for p in waiting if iova <= p * PAGE <= iova | mask]:
                 for part in waiting.pop(page):
                     add(phase, bars, gpa + page * PAGE - iova, part)
-    phase.unknown = sum(sum(parts) for parts in waiting.values())
+        last = line
+    phase.unknown += sum(sum(parts) for parts in waiting.values())
 
 
 def part_of(path, begin, end):

@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""End to end: each program on each topology, after proof that the lab notices what goes wrong.
+
+CONFIG= names another kernel of build/out (debug, stock); KERNEL= an image from elsewhere.
+"""
+
+import os
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from lab import LabError, judge, programs, runner, topology, trace
+
+CONFIG = os.environ.get("CONFIG") or "lab"
+LAB = Path(__file__).resolve().parent.parent / "lab" / "run"
+
+
+@pytest.fixture(scope="session")
+def image(request):
+    if given := os.environ.get("KERNEL"):
+        return Path(given)
+    return request.getfixturevalue("kernel")(CONFIG) / "arch/x86/boot/bzImage"
+
+
+def start(where, what, image, **options):
+    return runner.run(where, what, config=CONFIG, kernel=image, **options)
+
+
+# What the lab must say of a guest that goes wrong in this way; all of it, or it was luck.
+MISBEHAVIOUR = {
+    "failing": ["KTAP: 1 failed: not ok 1 misbehave"],
+    "skipped": ["KTAP: 1 skipped, and nothing here may skip"],
+    "short": ["KTAP: 1 errors"],
+    "status": ["exit status of the program: 3"],
+    "panic": ["console: .*Kernel panic", "no sentinel"],
+    "hang": ["timeout", "no sentinel"],
+    "warn": ["console: .*WARNING: ", "console: .*Kernel panic", "no sentinel"],
+    "oops": ["console: .*BUG: ", "no sentinel"],
+    "silent": ["no sentinel"],
+    "taint": ["kernel taint: 64"],
+    "fault": ["console: .*DMAR: .*fault"],
+    "lost": ["phase lost never ended"],
+}
+
+
+def test_lab_passes_what_is_well(image):
+    run = start("same-switch", "misbehave-not", image)
+    assert run.passed, run.explain()
+
+
+@pytest.mark.parametrize("how", MISBEHAVIOUR)
+def test_lab_fails(how, image):
+    """A guest that is a perfect pass but for one thing."""
+    began = time.monotonic()
+    slow = runner.DEBUG_SLOWER if CONFIG == "debug" else 1
+    run = start("same-switch", f"misbehave-{how}", image, timeout=8 * slow if how == "hang" else None)
+    assert not run.passed
+    for pattern in MISBEHAVIOUR[how]:
+        assert any(judge.re.search(pattern, reason) for reason in run.reasons), run.explain()
+    assert "rerun: " in run.explain() and "shell: " in run.explain()
+    assert run.vm.process.poll() is not None, "QEMU is still there"
+    assert time.monotonic() - began < 60 * slow
+
+
+@pytest.mark.parametrize("where,what", [pytest.param(t, p, id=f"{t}.{p}") for t, p in programs.matrix()])
+def test_run(where, what, image):
+    run = start(where, what, image)
+    if not run.passed:
+        pytest.fail(run.explain(), pytrace=False)
+    skipped = run.counts["skipped"]
+    print(f"{run.name}: {run.seconds:.1f} s, {run.counts['passed']} passed, {skipped} skipped")
+
+
+GOOD = {"about": "", "picture": "", "cpu": "EPYC", "devices": ["pcie-root-port,id=r0,bus=pcie.0"],
+        "drives": {"a": {"bus": "pcie.0"}, "b": {"bus": "r0"}, "m": {"bus": "pcie.0", "cmb_size_mb": 4}},
+        "expect": {"m": {"a": {"read": "none", "write": "none"}, "b": {"read": "none", "write": "none"}}}}
+
+
+def test_topologies_are_sound():
+    assert topology.parse("good", GOOD).pairs() == [("m", "a", "b"), ("m", "b", "a")]
+    for name in topology.names():
+        assert topology.load(name).picture.strip(), name
+
+
+@pytest.mark.parametrize("change,message", [
+    ({"cpus": "EPYC"}, "unknown key 'cpus'"),
+    ({"cpu": 3}, "cpu must be of type str"),
+    ({"devices": [1]}, "1 is not a string"),
+    ({"drives": {"a": {"bus": "r7"}}}, "bus 'r7' is no device's id"),
+    ({"drives": {"A b": {"bus": "r0"}}}, "an id is"),
+    ({"expect": {}}, "must hold the providers ['m']"),
+    ({"expect": {"m": {"a": {"read": "none", "write": "none"}}}}, "must hold the clients ['a', 'b']"),
+    ({"expect": {"m": {"a": {"read": "bus", "write": "none"}, "b": {}}}}, "read = 'bus' is none of"),
+])
+def test_topology_at_fault(change, message):
+    with pytest.raises(LabError) as error:
+        topology.parse("bad", GOOD | change)
+    assert message in str(error.value) and "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("arguments,message", [
+    (["nowhere", "copy"], "no topology 'nowhere'"),
+    (["same-switch", "nothing"], "no program 'nothing'"),
+    (["same-switch"], "which topology and program?"),
+    (["same-switch", "copy", "--kernel", "/nonexistent"], "no kernel image /nonexistent"),
+])
+def test_lab_bad_argument(arguments, message):
+    done = subprocess.run([LAB, *arguments], capture_output=True, text=True, check=False)
+    assert done.returncode == 2 and done.stderr.startswith(f"p2p: {message}") and done.stderr.count("\n") == 1
+
+
+BARS = {"lender": (0x10000, 0x1ffff)}
+
+
+def accounted(tmp_path, text, iommu=False):
+    path = tmp_path / "trace.log"
+    path.write_text(text)
+    phase = trace.Phase("p", 0, len(text))
+    trace.account(path, phase, BARS, iommu)
+    return dict(phase.bars), phase.ram, phase.unknown
+
+
+def test_trace_bar_and_ram(tmp_path):
+    text = ("pci_nvme_map_addr addr 0x10000 len 4096\npci_nvme_map_addr addr 0x20000 len 512\n"
+            "pci_nvme_map_addr_cmb addr 0x1f000 len 4096\npci_nvme_map_addr addr 0x1f800 len 4096\n")
+    assert accounted(tmp_path, text) == ({"lender": 8192 + 2048}, 512 + 2048, 0)
+
+
+def test_trace_iova(tmp_path):
+    """The IOVA looks like the BAR and is not; the other one is, and the third was never translated."""
+    text = ("pci_nvme_map_addr addr 0x10000 len 4096\npci_nvme_map_addr addr 0xfff00000 len 512\n"
+            "pci_nvme_map_addr addr 0xeee00000 len 100\n"
+            "vtd_dmar_translate dev 01:00.00 iova 0x10000 -> gpa 0x900000 mask 0xfff\n"
+            "vtd_dmar_translate dev 01:00.00 iova 0xfff00000 -> gpa 0x11000 mask 0xfff\n")
+    assert accounted(tmp_path, text, iommu=True) == ({"lender": 512}, 4096, 100)
+
+
+def test_trace_stops_at_the_phase_end(tmp_path):
+    line = "pci_nvme_map_addr addr 0x10000 len 4096\n"
+    path = tmp_path / "trace.log"
+    path.write_text(line * 3)
+    phase = trace.Phase("p", len(line), 2 * len(line))
+    trace.account(path, phase, BARS)
+    assert phase.bar == 4096
