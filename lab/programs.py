@@ -30,6 +30,7 @@ class Program:
     where: tuple | None = None      # topologies, None is all
     skip_on: tuple = ()     # configs that lack what it tests
     extras: tuple = ()      # further binaries for the guest
+    mib: Callable = lambda topology: topology.copy_mib     # what one copy moves
 
 
 def outcome(topology, provider, source, target):
@@ -107,7 +108,12 @@ def check_demo(vm, run):
     size = 2 * DEMO_MIB * MIB
     if set(phases) != {"bar", "ram"}:
         return [f"phases are {sorted(phases)}, expected bar and ram"]
-    return moved(phases["bar"], {vm.topology.providers[0]: size}, 0) + moved(phases["ram"], {}, size)
+    reasons = moved(phases["bar"], {vm.topology.providers[0]: size}, 0) + moved(phases["ram"], {}, size)
+    source, target = vm.topology.clients[:2]
+    for index, name in enumerate(("bar", "ram")):
+        if digest(vm.drive_file(target), index * size // 2, size // 2) != run.before[source][index]:
+            reasons.append(f"{name}: drive {target} does not hold what {source} did")
+    return reasons
 
 
 def with_env(program):
@@ -124,7 +130,7 @@ ALL = [
     Program("refuse", "peer memory into what did not consent", with_env("p2p_refuse"),
             where=("same-switch", "two-root-ports-iommu")),
     Program("demo", "one copy through the BAR and one through RAM", order_demo, check_demo, timeout=90,
-            where=("same-switch",)),
+            where=("same-switch",), mib=lambda t: DEMO_MIB),
 ]
 # Not tests of the kernel: the lab's own, see tests/test_lab.py.
 MISBEHAVIOURS = ("not", "failing", "skipped", "short", "status", "panic", "hang", "warn", "oops", "silent", "taint",
@@ -146,9 +152,9 @@ def matrix():
     return [(t, p.name) for t in topologies.names() for p in ALL if p.where is None or t in p.where]
 
 
-def fill_drives(vm):
-    """Give each drive its file of random bytes; {drive: digest of each piece that a copy moves}."""
-    size = vm.topology.copy_mib * MIB
+def fill_drives(vm, mib):
+    """Give each drive its file of random bytes; {drive: digest of each MIB of them}."""
+    size = mib * MIB
     before = {}
     for drive in vm.topology.drives:
         with open(vm.drive_file(drive), "wb") as file:

@@ -82,7 +82,7 @@ class Run:
         self.vm = Vm(self.topology, self.kernel, initrd, self.program.order(self.topology), folder, mode, memory)
         if self.watch:
             self.vm.watch = self.watch
-        self.before = programs.fill_drives(self.vm)
+        self.before = programs.fill_drives(self.vm, self.program.mib(self.topology))
         start = time.monotonic()
         self.vm.run(self.timeout)
         self.seconds = time.monotonic() - start

@@ -62,7 +62,8 @@ class Vm:
     def command(self, interactive=False):
         """QEMU's argv, without the sockets that run() adds."""
         topology = self.topology
-        cmdline = " ".join(filter(None, [CMDLINE, topology.cmdline, "--", *self.order]))
+        base = "console=ttyS0 kunit.enable=0" if interactive else CMDLINE
+        cmdline = " ".join(filter(None, [base, topology.cmdline, "--", *self.order]))
         argv = [qemu(), "-M", topology.machine, "-accel", "tcg,thread=multi" if self.accel == "tcg" else self.accel,
                 "-cpu", topology.cpu, "-smp", "2", "-m", self.memory, "-nodefaults", "-no-user-config",
                 "-display", "none", "-no-reboot", "-kernel", str(self.kernel), "-initrd", str(self.initrd),
