@@ -65,7 +65,7 @@ class Vm:
         base = "console=ttyS0 kunit.enable=0" if interactive else CMDLINE
         cmdline = " ".join(filter(None, [base, topology.cmdline, "--", *self.order]))
         argv = [qemu(), "-M", topology.machine, "-accel", "tcg,thread=multi" if self.accel == "tcg" else self.accel,
-                "-cpu", topology.cpu, "-smp", "2", "-m", self.memory, "-nodefaults", "-no-user-config",
+                "-cpu", topology.cpu + ",check=off", "-smp", "2", "-m", self.memory, "-nodefaults", "-no-user-config",
                 "-display", "none", "-no-reboot", "-kernel", str(self.kernel), "-initrd", str(self.initrd),
                 "-append", cmdline]
         if interactive:
