@@ -19,6 +19,7 @@
 #include <asm/processor.h>
 #endif
 
+#include "../pci.h"
 #include "p2pdma.h"
 
 enum {
@@ -41,7 +42,7 @@ static const struct pci_device_id known[] = {
 	KNOWN(PCI_VENDOR_ID_INTEL, 0x2033, ROUTES_ANYWHERE),
 	KNOWN(PCI_VENDOR_ID_INTEL, 0x2020, ROUTES_ANYWHERE),
 	KNOWN(PCI_VENDOR_ID_INTEL, 0x09a2, ROUTES_ANYWHERE),	/* Ice Lake */
-	KNOWN(PCI_VENDOR_ID_GOOGLE, PCI_ANY_ID, ROUTES_ANYWHERE),
+	KNOWN(0x1ae0, PCI_ANY_ID, ROUTES_ANYWHERE),		/* Google SoCs */
 	{ }
 };
 
