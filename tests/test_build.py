@@ -2,7 +2,6 @@
 """The kernels build, without warnings, with the subsystem on and off, and so do its callers."""
 
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -86,31 +85,3 @@ def test_callers(kernel):
         nm = subprocess.run(["nm", "-u", out / "drivers" / obj], capture_output=True, text=True,
                             check=True)
         assert "pci_p2pdma_distance_many" in nm.stdout, f"{obj} does not call us"
-
-
-@pytest.mark.all
-def test_debug_kernel(kernel):
-    assert warnings(kernel("debug")) == []
-
-
-@pytest.mark.all
-def test_each_commit_builds(tree, progress):
-    """Who bisects through the series lands on a kernel that builds, on or off."""
-    git = ["git", "-C", str(tree)]
-    commits = subprocess.run([*git, "rev-list", "--reverse", "base..p2pdma"], text=True,
-                             capture_output=True, check=True).stdout.split()
-    assert commits, "the series is empty: run make tree"
-    each = ROOT / "build/each"
-    linked = subprocess.run(["git", "-C", str(each), "rev-parse", "-q", "--verify", commits[-1]],
-                            capture_output=True, check=False) if each.exists() else None
-    if not linked or linked.returncode:             # none yet, or one of a tree that is gone
-        shutil.rmtree(each, ignore_errors=True)
-        subprocess.run([*git, "worktree", "prune"], check=True)
-        subprocess.run([*git, "worktree", "add", "--detach", str(each), "base"], check=True)
-    for commit in commits:
-        # COMMIT= means nothing to the kernel; it makes each run one of its own to `progress`.
-        # checkout keeps what does not change, so that only the commit's own files compile.
-        subprocess.run(["git", "-C", str(each), "checkout", "-q", "--force", commit], check=True)
-        for config in ("lab", "p2pdma-off"):
-            progress("build", config, "--tree", str(each), "--out", "each-" + config, "--lenient",
-                     "vmlinux", "--make", "COMMIT=" + commit[:12])

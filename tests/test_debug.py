@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The same on a kernel with KASAN, lockdep, page_table_check and DMA_API_DEBUG: slower, and it sees more."""
+
+import re
+
+import pytest
+
+from lab import programs, runner
+
+WHERE = "same-switch"
+
+
+@pytest.fixture(scope="module")
+def debug(kernel):
+    return kernel("debug")
+
+
+def test_debug_kernel_builds(debug):
+    log = debug.with_name("debug.log").read_text(errors="replace")
+    assert not re.findall(r".*\bwarning:.*", log, re.I), "the compiler has something to say"
+
+
+@pytest.mark.parametrize("what", [p for t, p in programs.matrix() if t == WHERE])
+def test_debug_run(what, debug):
+    run = runner.run(WHERE, what, config="debug", kernel=debug / "arch/x86/boot/bzImage")
+    if not run.passed:
+        pytest.fail(run.explain(), pytrace=False)
