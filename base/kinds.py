@@ -8,7 +8,7 @@ takes along the comment that stands directly on it.
 import re
 
 import csource
-from csource import cut, line_end, line_start, with_comment
+from csource import cut, line_end, with_comment
 
 
 def _each(text, find):

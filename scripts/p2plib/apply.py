@@ -52,7 +52,8 @@ def try_version(source, series, build, label=None):
         if data is not None:
             (work / path).parent.mkdir(parents=True, exist_ok=True)
             (work / path).write_bytes(data)
-    taken = [path for path in series.overlay if path in present and changed.get(path, b'') is not None]
+    taken = [path for path in series.overlay
+             if path in present and changed.get(path, b'') is not None]
     if taken:
         outcome.note = outcome.note or '%s is a file of this base' % taken[0]
     apply_all(series, work, outcome)

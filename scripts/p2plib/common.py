@@ -87,10 +87,10 @@ def replace_folder(part, path):
 
 
 @contextmanager
-def locked(build):
+def locked(build, name='.lock'):
     """One at a time: two runs in one build folder would undo each other."""
     build.mkdir(parents=True, exist_ok=True)
-    with open(build / '.lock', 'w', encoding='ascii') as file:
+    with open(build / name, 'w', encoding='ascii') as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -36,7 +36,13 @@ class Export:
     def __init__(self, tree):
         self.tree, self.git = tree, tree.git
         self.commits = tree.state['commits']
-        self.cover = Patch((tree.root / 'patches' / 'cover-letter').read_bytes(), 'cover-letter')
+
+    @property
+    def cover(self):
+        path = self.tree.root / 'patches' / 'cover-letter'
+        if not path.exists():
+            raise Fail('series: no patches/cover-letter: restore it with git checkout')
+        return Patch(path.read_bytes(), 'cover-letter')
 
     def signed(self, tree, parent, message, env, number=0):
         """A commit with the name of who exports."""
@@ -53,7 +59,7 @@ class Export:
 
     def series(self):
         """build/series: cover letter and patches; returns the folder."""
-        env, base = identity(), self.git('rev-parse', 'refs/tags/base')
+        env, base, words = identity(), self.git('rev-parse', 'refs/tags/base'), self.cover
         parent = base
         for number, (_, commit) in enumerate(self.commits):
             message = self.git('log', '-1', '--format=%B', commit) + '\n'
@@ -63,17 +69,17 @@ class Export:
         self.format_patch(part, base, parent, env, '--cover-letter', '--base=' + base)
         cover = part / '0000-cover-letter.patch'
         text = cover.read_text(encoding='utf-8')
-        text = text.replace('*** SUBJECT HERE ***', self.cover.subject)
-        text = text.replace('*** BLURB HERE ***', '%s\n\n%s' % (self.cover.body, self.note()))
+        text = text.replace('*** SUBJECT HERE ***', words.subject)
+        text = text.replace('*** BLURB HERE ***', '%s\n\n%s' % (words.body, self.note()))
         cover.write_text(text, encoding='utf-8')
         replace_folder(part, folder)
         return folder
 
     def net(self):
         """build/series-net: one patch on the stock base; returns the folder."""
-        env, stock = identity(), self.git('rev-parse', 'refs/tags/stock')
-        message = '%s\n\n%s\n\nAll of the series as one difference against %s as it comes.\n' % (
-            self.cover.subject, self.cover.body, self.tree.state['label'])
+        env, stock, words = identity(), self.git('rev-parse', 'refs/tags/stock'), self.cover
+        message = '%s\n\n%s\n\nAll of the series as one difference to %s as it comes.\n' % (
+            words.subject, words.body, self.tree.state['label'])
         commit = self.signed(self.commits[-1][1] + '^{tree}', stock, message, env)
         folder = self.tree.build / 'series-net'
         part = fresh_folder(folder)
@@ -82,15 +88,16 @@ class Export:
         return folder
 
     def check_builds(self, config):
-        """Build each commit in a tree of its own; returns how many failed."""
+        """Build the base and each commit in a tree of its own; returns how many failed."""
         folder, index = self.tree.build / 'series-tree', self.tree.build / '.series-tree.index'
         if not folder.exists():
             index.unlink(missing_ok=True)
         failed = 0
-        for number, (name, commit) in enumerate(self.commits, 1):
+        base = ['base', self.git('rev-parse', 'refs/tags/base')]
+        for number, (name, commit) in enumerate([base, *self.commits]):
             lay_out(self.git, commit, folder, index)
             start = time.monotonic()
-            done = subprocess.run([str(common.ROOT / 'scripts/build'), config, '--tree', str(folder),
+            done = subprocess.run([common.ROOT / 'scripts/build', config, '--tree', folder,
                                    '--out', 'series-' + config, '--lenient'], check=False)
             word = 'ok' if not done.returncode else 'FAILED'
             failed += bool(done.returncode)

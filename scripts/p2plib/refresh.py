@@ -64,8 +64,8 @@ class Refresh:
         staged = Series(stage)
         head, commits = self.tree.compose(staged)
         if self.git('rev-parse', head + '^{tree}') != final:
-            raise Fail('refresh: the patches that it made do not give the files of build/tree; nothing '
-                       'was changed: compare %s' % stage)
+            raise Fail('refresh: the patches that it made do not give the files of build/tree; '
+                       'nothing was changed: compare %s' % stage)
         self.publish(series, stage)
         shutil.rmtree(stage)
         self.tree.adopt(Series(self.tree.root), head, commits)
@@ -79,7 +79,7 @@ class Refresh:
                for name in ('rebase-merge', 'rebase-apply')):
             raise Fail('refresh: a rebase is under way in build/tree: finish or abort it')
         if self.git('rev-parse', '--symbolic-full-name', 'HEAD') != BRANCH:
-            raise Fail('refresh: build/tree is not on its branch: git -C build/tree checkout p2pdma')
+            raise Fail('refresh: build/tree is not on its branch: check out p2pdma there')
         if self.git.lines('ls-files', '-u'):
             raise Fail('refresh: build/tree has unresolved conflicts: resolve them there')
 
@@ -87,8 +87,8 @@ class Refresh:
         """The repository changed since the tree was composed: fine if it now says the same."""
         head, commits = self.tree.compose(series)
         if self.git('rev-parse', head + '^{tree}') != final:
-            raise Fail('refresh: patches or overlay changed after build/tree was composed, and so did '
-                       'build/tree: put one side aside (git stash), refresh, then bring it back')
+            raise Fail('refresh: patches or overlay changed after build/tree was composed, and so '
+                       'did build/tree: put one side aside (git stash), refresh, bring it back')
         self.tree.adopt(series, head, commits)
         return len(commits)
 
@@ -96,7 +96,7 @@ class Refresh:
 
     def read_history(self):
         if not self.git.ok('merge-base', '--is-ancestor', 'refs/tags/base', 'HEAD'):
-            raise Fail('refresh: the branch in build/tree does not start at the tag base: rebase it')
+            raise Fail('refresh: the branch in build/tree does not start at base: rebase it there')
         for line in self.git.lines('rev-list', '--reverse', '--topo-order', '--parents',
                                    'refs/tags/base..HEAD'):
             commit, *parents = line.split()
@@ -113,8 +113,8 @@ class Refresh:
         """Uncommitted edits: {path: (mode, blob)}, GONE for a removed file."""
         changed, new = self.tree.edits()
         if new and not self.into:
-            raise Fail('refresh: %s is new: say which commit it belongs to (INTO=NNNN-name.patch), or '
-                       'commit it in build/tree (git add -f)' % new[0])
+            raise Fail('refresh: %s is new: say which commit it belongs to (INTO=NNNN-name.patch), '
+                       'or commit it in build/tree (git add -f)' % new[0])
         for path in changed + new:
             full = self.tree.folder / path
             if full.is_symlink() or full.is_file():
@@ -156,8 +156,8 @@ class Refresh:
     def chosen(self, path):
         """The item that INTO names."""
         if not self.into:
-            raise Fail('refresh: no patch touches %s: commit the edit in build/tree with a message, or '
-                       'say INTO=NNNN-name.patch' % path)
+            raise Fail('refresh: no patch touches %s: commit the edit in build/tree, '
+                       'or say INTO=NNNN-name.patch' % path)
         for item in self.items:
             if item.entry and item.entry.name == self.into:
                 return item

@@ -11,8 +11,8 @@ from .common import Fail
 # A file of the repository is part of the kernel when it stands in one of the kernel's folders.
 # scripts/ is the project's: the kernel's own is only ever patched.
 KERNEL_FOLDERS = frozenset(
-    'arch block certs crypto Documentation drivers fs include init io_uring ipc kernel lib LICENSES '
-    'mm net rust samples security sound tools usr virt'.split())
+    'arch block certs crypto Documentation drivers fs include init io_uring ipc kernel lib '
+    'LICENSES mm net rust samples security sound tools usr virt'.split())
 
 NAME = re.compile(r'(\d{4})-[a-z0-9][a-z0-9._-]*\.patch')
 
@@ -143,7 +143,8 @@ class Series:
             if names.count(name) > 1:
                 raise Fail('patches/series names %s twice: remove one' % name)
             if not (self.folder / name).exists():
-                raise Fail('patches/series names %s, which is not there: add it or take it out' % name)
+                raise Fail('patches/series names %s, which is not there: add it or take it out'
+                           % name)
         for path in sorted(self.folder.glob('*.patch')):
             if path.name not in names:
                 raise Fail('patches/%s is not in patches/series: list it or remove it' % path.name)
@@ -155,8 +156,8 @@ class Series:
                 if token.endswith('/'):
                     continue
                 if token not in self.overlay:
-                    raise Fail('patches/series: %s lists %s, which is not there: add it or take it out'
-                               % (entry.name, token))
+                    raise Fail('patches/series: %s lists %s, which is not there: add it or take it '
+                               'out' % (entry.name, token))
                 if token in owner:
                     raise Fail('patches/series: %s is listed twice, under %s and %s: keep one'
                                % (token, owner[token].name, entry.name))
@@ -188,7 +189,7 @@ class Series:
             raise Fail('patches/%s has no diff and no new files: give it one or take it out'
                        % entry.name)
         for path in entry.patch.new_files():
-            raise Fail('patches/%s creates %s: put the file itself at that path and list it in series'
+            raise Fail('patches/%s creates %s: put the file there, and list it in patches/series'
                        % (entry.name, path))
         for path in entry.patch.paths():
             if path in self.overlay:

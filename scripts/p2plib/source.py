@@ -2,15 +2,16 @@
 """A kernel source, tarball or folder, as a stream of files."""
 
 import os
-import re
 import subprocess
 import tarfile
 from pathlib import Path
 
 from .common import Fail
 
-_UNPACK = ((b'\xfd7zXZ\0', ['xz', '-dc']), (b'\x1f\x8b', ['gzip', '-dc']), (b'BZh', ['bzip2', '-dc']),
-           (b'\x28\xb5\x2f\xfd', ['zstd', '-dc']))
+import strip                                    # on the path since .common
+
+_UNPACK = ((b'\xfd7zXZ\0', ['xz', '-dc']), (b'\x1f\x8b', ['gzip', '-dc']),
+           (b'BZh', ['bzip2', '-dc']), (b'\x28\xb5\x2f\xfd', ['zstd', '-dc']))
 
 
 class Source:
@@ -89,14 +90,14 @@ def _tar_entries(tar):
         if member.issym():
             yield path, '120000', member.linkname.encode()
         elif member.isfile():
-            yield path, '100755' if member.mode & 0o100 else '100644', tar.extractfile(member).read()
+            mode = '100755' if member.mode & 0o100 else '100644'
+            yield path, mode, tar.extractfile(member).read()
         tar.members = []                        # a stream need not remember 90,000 headers
 
 
 def check_series(makefile, name, series='6.12'):
     """The version of the kernel whose top Makefile this is; refuse another than series.y."""
-    numbers = dict(re.findall(r'^(VERSION|PATCHLEVEL|SUBLEVEL) = (\d+)$', makefile, re.M))
-    version = '.'.join(numbers.get(key, '?') for key in ('VERSION', 'PATCHLEVEL', 'SUBLEVEL'))
+    version = strip.makefile_version(makefile)
     if not version.startswith(series + '.'):
         raise Fail('%s is Linux %s, not %s.y: set KERNEL_SRC= to a %s.y source'
                    % (name, version, series, series))

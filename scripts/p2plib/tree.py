@@ -18,6 +18,8 @@ from .git import Git, GitError, init, lay_out
 from .series import Series, file_data
 
 BRANCH = 'refs/heads/p2pdma'
+NOT_CLEAN = ('build/tree: %s: bring them back with `make refresh`, or throw them away with '
+             '`make tree FORCE=1`')
 GIGABYTES = 3.0                         # the tree and its .git, measured: 2.0
 # Leavings of editors, patch and compilers are not edits.
 LEAVINGS = ('*.o', '*.a', '*.ko', '*.cmd', '*.mod', '*.orig', '*.rej', '*~', '*.swp', '*.pyc')
@@ -94,8 +96,7 @@ class Tree:
     def refuse_if_dirty(self):
         why = None if os.environ.get('FORCE') else self.why_not_clean()
         if why:
-            raise Fail('build/tree: %s: bring them back with `make refresh`, or throw them away with '
-                       '`make tree FORCE=1`' % why)
+            raise Fail(NOT_CLEAN % why)
 
     def throw_away_edits(self):
         """What checking out a commit does not undo."""
@@ -129,6 +130,10 @@ class Tree:
         self.build.mkdir(parents=True, exist_ok=True)
         common.need_space(self.build, GIGABYTES)
         say('tree: stripping %s (about a minute, once)' % source.label)
+        package, _, version = source.label.partition(' ')
+        if package == self.base_file.package and version not in self.base_file.verified:
+            say('tree: %s is not among the versions tried (BASE); it says so if it does not fit'
+                % version)
         if self.state:
             self.save(base_key='', series_key='')
             version = import_base(self.folder, source, self.base_file.series)
