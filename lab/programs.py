@@ -4,7 +4,7 @@
 import hashlib
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Callable
 
 from lab import LabError, topology as topologies
@@ -30,6 +30,7 @@ class Program:
     where: tuple | None = None      # topologies, None is all
     skip_on: tuple = ()     # configs that lack what it tests
     extras: tuple = ()      # further binaries for the guest
+    handlers: dict = field(default_factory=dict)    # verb of a "# lab:" line -> what the host then does with the VM
     mib: Callable = lambda topology: topology.copy_mib     # what one copy moves
 
 
@@ -121,6 +122,10 @@ def with_env(program):
     return lambda topology: ["with-drives.sh", topology.providers[0], *topology.clients[:2], program]
 
 
+def unplug(vm, drive):
+    vm.qmp.device_del(drive)
+
+
 ALL = [
     Program("routes", "the kernel's verdict on each pair", lambda t: ["routes.sh", *t.drives], check_routes,
             skip_on=("stock",)),
@@ -129,6 +134,8 @@ ALL = [
             where=("same-switch", "two-root-ports-iommu"), skip_on=("stock",)),
     Program("refuse", "peer memory into what did not consent", with_env("p2p_refuse"),
             where=("same-switch", "two-root-ports-iommu")),
+    Program("unplug", "a drive that nobody uses is pulled out", lambda t: ["unplug.sh", *t.clients[:2]],
+            where=("same-switch",), handlers={"unplug": unplug}),
     Program("demo", "one copy through the BAR and one through RAM", order_demo, check_demo, timeout=90,
             where=("same-switch",), mib=lambda t: DEMO_MIB),
 ]

@@ -2,6 +2,7 @@
 """One run from names to verdict, and the folder that it leaves in build/runs."""
 
 import ctypes
+import functools
 import json
 import os
 import shutil
@@ -80,6 +81,8 @@ class Run:
             shutil.copy(config, folder / "kernel.config")
         memory = "2G" if self.config == "debug" else None
         self.vm = Vm(self.topology, self.kernel, initrd, self.program.order(self.topology), folder, mode, memory)
+        for verb, handler in self.program.handlers.items():
+            self.vm.handlers[verb] = functools.partial(handler, self.vm)
         if self.watch:
             self.vm.watch = self.watch
         self.before = programs.fill_drives(self.vm, self.program.mib(self.topology))

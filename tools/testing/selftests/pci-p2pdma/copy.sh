@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# copy.sh MIB LENDER:FROM:TO:OUTCOME...: drive to drive through lent memory, each in its own MIB of the drives.
-# OUTCOME is "ok", or the step that has no route and must fail: "fill" (FROM writes the memory) or "drain" (TO
-# reads it). A refused copy says EREMOTEIO and leaves TO as it was.
+# copy.sh MIB LENDER:FROM:TO:OUTCOME...: drive to drive through lent memory, each in MIB of its own.
+# OUTCOME is "ok", or the step that has no route and must fail: "fill" (FROM writes the memory) or
+# "drain" (TO reads it). A refused copy says EREMOTEIO and leaves TO as it was.
 
 # shellcheck source=/dev/null
 . "$(dirname "$0")/lib.sh"

@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# demo.sh MIB LENDER FROM TO: the same copy through lent memory and through RAM, told in lines "# demo: ...".
+# demo.sh MIB LENDER FROM TO: the same copy through lent memory and through RAM, told in lines that
+# begin with "# demo:".
 
 # shellcheck source=/dev/null
 . "$(dirname "$0")/lib.sh"
@@ -12,8 +13,8 @@ tell() { echo "# demo: $*"; }
 
 # try NAME OFFSET_MIB VIA: copy, then compare what both drives hold
 try() {
-	phase "$1" p2p_copy --from "$from" --to "$to" --via "$3" --bytes $((mib << 20)) --offset $(($2 << 20)) 2>&1 |
-		sed 's/^/# demo: say /'
+	phase "$1" p2p_copy --from "$from" --to "$to" --via "$3" \
+		--bytes $((mib << 20)) --offset $(($2 << 20)) 2>&1 | sed 's/^/# demo: say /'
 	a=$(digest "$from" "$2" "$mib")
 	b=$(digest "$to" "$2" "$mib")
 	tell digest "$1" "$source" "$a"

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=sh
-# Sourced by the scripts beside it: KTAP, drives by serial number, and word to the lab when there is one.
+# Sourced by the scripts beside it: KTAP, drives by serial number, and word to the lab if there is one.
 
 PATH=$PATH:$(dirname "$0")
 KSFT_SKIP=4

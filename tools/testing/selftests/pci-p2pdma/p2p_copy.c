@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Copies from one block device to another through memory that a PCI device lends (its p2pmem/allocate), or through
- * RAM for comparison. Both ends do O_DIRECT, so that the only copy of a byte between the drives is in that memory.
- * The program itself never touches the memory.
+ * Copies from one block device to another through memory that a PCI device lends (its
+ * p2pmem/allocate), or through RAM for comparison. Both ends do O_DIRECT, so that the only copy of
+ * a byte between the drives is in that memory. The program itself never touches the memory.
  *
- * Exit status: 0 copied, 2 wrong usage or no such thing, 3 filling the memory failed, 4 draining it failed.
+ * Exit status: 0 copied, 2 wrong arguments or no such thing, 3 filling the memory failed, 4
+ * draining it failed.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -34,7 +35,7 @@ static void __attribute__((format(printf, 2, 3), noreturn)) die(int status, cons
 	exit(status);
 }
 
-static unsigned long long number(const char *name, const char *text)
+static unsigned long long parse(const char *name, const char *text)
 {
 	unsigned long long value;
 	char *end;
@@ -42,7 +43,7 @@ static unsigned long long number(const char *name, const char *text)
 	errno = 0;
 	value = strtoull(text, &end, 0);
 	if (errno || end == text || *end || *text == '-')
-		die(SETUP, "--%s %s is not a number of bytes", name, text);
+		die(SETUP, "--%s %s cannot be a count of bytes", name, text);
 	return value;
 }
 
@@ -88,18 +89,18 @@ static void move(int status, const char *path, int fd, char *mem, size_t len, of
 		errno = 0;
 		done = status == FILL ? pread(fd, mem, len, at) : pwrite(fd, mem, len, at);
 		if (done <= 0)
-			die(status, "%s %s, %zu bytes at %lld", status == FILL ? "read" : "write", path, len,
-			    (long long)at);
+			die(status, "%s %s, %zu bytes at %lld", status == FILL ? "read" : "write",
+			    path, len, (long long)at);
 		mem += done;
 		len -= done;
 		at += done;
 	}
 }
 
-static void __attribute__((noreturn)) usage(void)
+static void __attribute__((noreturn)) print_usage(void)
 {
 	errno = 0;
-	die(SETUP, "usage: p2p_copy --from NODE --to NODE --via BDF|ram --bytes N [--offset N] [--chunk N]");
+	die(SETUP, "wants --from NODE --to NODE --via BDF|ram --bytes N [--offset N --chunk N]");
 }
 
 int main(int argc, char **argv)
@@ -130,20 +131,20 @@ int main(int argc, char **argv)
 			via = optarg;
 			break;
 		case 'b':
-			bytes = number("bytes", optarg);
+			bytes = parse("bytes", optarg);
 			break;
 		case 'o':
-			offset = number("offset", optarg);
+			offset = parse("offset", optarg);
 			break;
 		case 'c':
-			chunk = number("chunk", optarg);
+			chunk = parse("chunk", optarg);
 			break;
 		default:
-			usage();
+			print_usage();
 		}
 	}
 	if (!from || !to || !via || !bytes || !chunk || optind != argc)
-		usage();
+		print_usage();
 	if (chunk > bytes)
 		chunk = bytes;
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Peer memory in the hands of those who did not ask for it: they get an error, never the pages.
- * Needs $P2P_LENDER and the drive $P2P_FROM; RAM disks that peers cannot reach are skipped if they are not there.
+ * Needs $P2P_LENDER and the drive $P2P_FROM; RAM disks that peers cannot reach are skipped if they
+ * are not there.
  */
 #define _GNU_SOURCE
 #include <linux/futex.h>
@@ -26,7 +27,7 @@ FIXTURE_SETUP(peer)
 {
 	int fd = p2pmem_open("allocate", O_RDWR);
 
-	ASSERT_GE(fd, 0) TH_LOG("open p2pmem/allocate of %s: %s", getenv("P2P_LENDER"), strerror(errno));
+	ASSERT_GE(fd, 0) TH_LOG("open p2pmem/allocate of $P2P_LENDER: %s", strerror(errno));
 	self->free = p2pmem_read("available");
 	self->mem = p2pmem_map(fd, LEN);
 	ASSERT_NE(self->mem, MAP_FAILED);
@@ -50,7 +51,8 @@ FIXTURE_TEARDOWN(peer)
 
 static bool refusal(int err)
 {
-	return err == EREMOTEIO || err == EFAULT || err == EINVAL || err == EOPNOTSUPP || err == EIO;
+	return err == EREMOTEIO || err == EFAULT || err == EINVAL || err == EOPNOTSUPP ||
+	       err == EIO;
 }
 
 #define EXPECT_REFUSED(call) do {							\

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# with-drives.sh LENDER FROM TO PROGRAM ARGUMENT...: tells a C program by environment where the drives with these
-# serial numbers are.
+# with-drives.sh LENDER FROM TO PROGRAM ARGUMENT...: tells a C program by environment where the
+# drives with these serial numbers are.
 
 # shellcheck source=/dev/null
 . "$(dirname "$0")/lib.sh"
