@@ -86,7 +86,7 @@ def lay_out(git, commit, folder, index):
     part.unlink(missing_ok=True)
     part.with_name(part.name + '.lock').unlink(missing_ok=True)
     if index.exists():
-        shutil.copyfile(index, part)
+        shutil.copy2(index, part)       # with its time, by which git knows entries that are racy
     other = Git(git.folder, part)
     folder.mkdir(parents=True, exist_ok=True)
     other('-c', 'checkout.workers=2', '--git-dir=%s/.git' % git.folder, '--work-tree=%s' % folder,
