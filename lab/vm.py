@@ -13,9 +13,10 @@ import time
 from lab import LabError, trace
 from lab.qmp import Qmp
 
-# A fault of any kind ends the guest; -no-reboot then ends QEMU, and the sentinel is missing.
+# A fault of any kind ends the guest; -no-reboot then ends QEMU, and the sentinel is missing. no_timer_check: on a
+# busy host an emulated timer ticks late, which the kernel takes for a broken IO-APIC.
 CMDLINE = ("console=ttyS0 panic_on_warn=1 oops=panic panic=-1 softlockup_panic=1 sysctl.kernel.hung_task_panic=1 "
-           "sysctl.kernel.hung_task_timeout_secs=30 random.trust_cpu=on kunit.enable=0")
+           "sysctl.kernel.hung_task_timeout_secs=30 kunit.enable=0 no_timer_check")
 PR_SET_PDEATHSIG = 1
 GUEST_MAY_SAY = 4 << 20         # bytes on the results channel
 
@@ -62,7 +63,7 @@ class Vm:
     def command(self, interactive=False):
         """QEMU's argv, without the sockets that run() adds."""
         topology = self.topology
-        base = "console=ttyS0 kunit.enable=0" if interactive else CMDLINE
+        base = "console=ttyS0 kunit.enable=0 no_timer_check" if interactive else CMDLINE
         cmdline = " ".join(filter(None, [base, topology.cmdline, "--", *self.order]))
         argv = [qemu(), "-M", topology.machine, "-accel", "tcg,thread=multi" if self.accel == "tcg" else self.accel,
                 "-cpu", topology.cpu + ",check=off", "-smp", "2", "-m", self.memory, "-nodefaults", "-no-user-config",
