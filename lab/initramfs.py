@@ -16,7 +16,8 @@ from lab import BUILD, ROOT, LabError
 
 SELFTESTS = ROOT / "tools" / "testing" / "selftests" / "pci-p2pdma"
 GUEST = ROOT / "lab" / "guest"
-CFLAGS = ["-static", "-O2", "-std=gnu11", "-Wall", "-Wextra", "-Wno-unused-parameter", "-Wno-missing-field-initializers"]
+CFLAGS = ["-static", "-O2", "-std=gnu11", "-Wall", "-Wextra", "-Wno-unused-parameter",
+          "-Wno-missing-field-initializers"]
 
 
 class Cpio:

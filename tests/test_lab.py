@@ -144,3 +144,14 @@ def test_trace_stops_at_the_phase_end(tmp_path):
     phase = trace.Phase("p", len(line), 2 * len(line))
     trace.account(path, phase, BARS)
     assert phase.bar == 4096
+
+
+def test_books_that_do_not_balance():
+    """One block in RAM, one too few in the BAR, one that nobody can place: none of it passes."""
+    good = trace.Phase("p", 0, 1, trace.Counter(lender=8192))
+    assert programs.moved(good, {"lender": 8192}, 0) == []
+    assert programs.moved(good, {"lender": 16384}, 0) and programs.moved(good, {}, 8192)
+    for bad in (trace.Phase("p", 0, 1, trace.Counter(lender=8192), ram=512),
+                trace.Phase("p", 0, 1, trace.Counter(lender=8192), unknown=512),
+                trace.Phase("p", 0, 1, trace.Counter(other=8192))):
+        assert programs.moved(bad, {"lender": 8192}, 0)
