@@ -10,7 +10,7 @@
  * its ranges; both are created and unlinked under p2pdma_lock, read under RCU
  * and freed after a grace period.  One devres action per range takes it away,
  * in reverse order of registration.  The first of them closes the shop for all
- * ranges, as a driver that lets go of one lets go of all:
+ * ranges, as a driver that lets go of one lets go of all.  In this order:
  *
  *	unpublish -> unlink: no new allocation -> remove sysfs: user mappings
  *	go -> wait for allocations and pins -> pages -> pool -> memory
@@ -164,8 +164,8 @@ static int lender_create(struct pci_dev *pdev, struct pci_p2pdma_range *first)
 	return 0;
 }
 
-/* No new allocation or mapping begins after this; user mappings are gone. */
-static void lender_close(struct pci_p2pdma *lender)
+/* Nobody finds the lender or a range of it after this and a grace period. */
+static void lender_unlink(struct pci_p2pdma *lender)
 {
 	struct pci_p2pdma_range *range, *next;
 
@@ -174,32 +174,25 @@ static void lender_close(struct pci_p2pdma *lender)
 	list_del_rcu(&lender->node);
 	list_for_each_entry_safe(range, next, &lender->ranges, node)
 		list_del_rcu(&range->node);
-	p2pdma_sysfs_remove(lender->pdev);
 	RCU_INIT_POINTER(lender->pdev->p2pdma, NULL);
-	kfree_rcu(lender, rcu);
-}
-
-/* Takes one range of a device back, whose registration could not be finished */
-static void range_unlink(struct pci_p2pdma *lender,
-			 struct pci_p2pdma_range *range)
-{
-	lockdep_assert_held(&p2pdma_lock);
-	if (list_is_singular(&lender->ranges))
-		lender_close(lender);
-	else
-		list_del_rcu(&range->node);
 }
 
 /* Called for each range of a device; see the top of this file. */
 static void range_release(void *data)
 {
 	struct pci_p2pdma_range *range = data;
+	struct pci_dev *pdev = range->provider.pdev;
 	struct pci_p2pdma *lender;
 
 	scoped_guard(mutex, &p2pdma_lock) {
-		lender = lender_locked(range->provider.pdev);
+		lender = lender_locked(pdev);
 		if (lender)
-			lender_close(lender);
+			lender_unlink(lender);
+	}
+	if (lender) {
+		/* Not under the lock, as it waits for attributes to finish */
+		p2pdma_sysfs_remove(pdev);
+		kfree_rcu(lender, rcu);
 	}
 	/* Whoever still looks at the lists is done with them after this. */
 	synchronize_rcu();
@@ -242,28 +235,31 @@ int pci_p2pdma_add_resource(struct pci_dev *pdev, int bar, size_t size,
 	if (IS_ERR(range))
 		return PTR_ERR(range);
 
+	/* Before anybody sees the range: to link it to others cannot fail. */
+	error = devm_add_action(&pdev->dev, range_release, range);
+	if (error)
+		goto destroy_range;
 	scoped_guard(mutex, &p2pdma_lock) {
 		lender = lender_locked(pdev);
 		if (lender)
 			list_add_tail_rcu(&range->node, &lender->ranges);
 		else
 			error = lender_create(pdev, range);
-		if (!error) {
-			error = devm_add_action(&pdev->dev, range_release, range);
-			if (error)
-				range_unlink(lender_locked(pdev), range);
-		}
 	}
-	if (error) {
-		pci_err(pdev, "cannot lend BAR %d: error %d\n", bar, error);
-		synchronize_rcu();
-		range_destroy(range);
-		return error;
-	}
+	if (error)
+		goto remove_action;
 
 	pci_info(pdev, "lends BAR %d, %pa+%#llx, to peers\n", bar,
 		 &range->provider.start, range->provider.size);
 	return 0;
+
+remove_action:
+	devm_remove_action(&pdev->dev, range_release, range);
+	synchronize_rcu();
+destroy_range:
+	range_destroy(range);
+	pci_err(pdev, "cannot lend BAR %d: error %d\n", bar, error);
+	return error;
 }
 EXPORT_SYMBOL_GPL(pci_p2pdma_add_resource);
 
@@ -348,7 +344,9 @@ static const char *remedy(enum p2pdma_reason reason)
 {
 	switch (reason) {
 	case P2PDMA_REASON_ACS_BLOCKED:
-		return "clear the port's ACS egress control vector";
+		return "clear the port's ACS egress control vector, or set upstream forwarding (pci=config_acs=)";
+	case P2PDMA_REASON_ACS_REDIRECT:
+		return "clear ACS redirect at the port (pci=disable_acs_redir=), which costs isolation";
 	case P2PDMA_REASON_ROOT_UNKNOWN:
 	case P2PDMA_REASON_ROOT_DIFFERS:
 		return "put both below one PCIe switch";
@@ -362,8 +360,15 @@ static const char *remedy(enum p2pdma_reason reason)
 static void explain(struct pci_dev *provider, struct device *client,
 		    const struct p2pdma_verdict *verdict)
 {
-	pci_warn(provider, "%s cannot reach this device's memory: %s; %s\n",
-		 dev_name(client), p2pdma_reason_names[verdict->reason],
+	char port[24] = "";
+
+	if (verdict->has_port)
+		snprintf(port, sizeof(port), " at %04x:%02x:%02x.%d",
+			 verdict->port_domain, PCI_BUS_NUM(verdict->port_bdf),
+			 PCI_SLOT(verdict->port_bdf),
+			 PCI_FUNC(verdict->port_bdf));
+	pci_warn(provider, "%s cannot reach this device's memory: %s%s; %s\n",
+		 dev_name(client), p2pdma_reason_names[verdict->reason], port,
 		 remedy(verdict->reason));
 }
 
@@ -470,7 +475,7 @@ struct pci_dev *pci_p2pmem_find_many(struct device **clients, int num_clients)
 		if (ties == 1 || !get_random_u32_below(ties))
 			closest = lender->pdev;
 	}
-	/* Linked, so still there: see lender_close() and range_release() */
+	/* Linked, so still there: see range_release() */
 	return pci_dev_get(closest);
 }
 EXPORT_SYMBOL_GPL(pci_p2pmem_find_many);

@@ -5,24 +5,52 @@
  *
  * ACS matters where a request could turn round: at the downstream port of a
  * switch that it enters from below, or at a function of a multi-function
- * device that sends to another.  Ports that pass it straight up or straight
- * down apply none of the rules here.
+ * device that sends to another.  Ports that pass it straight down apply none of
+ * the rules here; those that pass it straight up only have a say if it was
+ * redirected before.
  */
 #include <linux/bitfield.h>
 #include <linux/pci.h>
 
 #include "p2pdma.h"
 
-/* Enabled ACS controls of @pdev; 0 where it has no ACS capability. */
+/*
+ * Enabled ACS controls of @pdev; 0 where it has no ACS capability.  What cannot
+ * be read, because the device is gone for example, redirects everything: the
+ * cautious answer.
+ */
 static u16 acs_control(struct pci_dev *pdev)
 {
 	u16 ctrl;
 
-	if (!pdev->acs_cap ||
-	    pci_read_config_word(pdev, pdev->acs_cap + PCI_ACS_CTRL, &ctrl))
+	if (!pdev->acs_cap)
 		return 0;
-	/* A device that is gone reads as all ones: nothing goes through it. */
+	if (pci_read_config_word(pdev, pdev->acs_cap + PCI_ACS_CTRL, &ctrl))
+		return PCI_ACS_RR | PCI_ACS_CR;
 	return ctrl;
+}
+
+/*
+ * Can the functions of a device reach each other inside it?  Only a function
+ * that could redirect such requests (and so has to have the bit for it, sec
+ * 6.12.1.2) is known to do them at all: others may send everything upstream.
+ */
+static bool routes_inside(struct pci_dev *function)
+{
+	u16 cap;
+
+	if (!function->acs_cap)
+		return false;
+	if (pci_read_config_word(function, function->acs_cap + PCI_ACS_CAP,
+				 &cap))
+		return false;
+	return (cap & PCI_ACS_RR) && (cap & PCI_ACS_CR);
+}
+
+static bool is_port(struct pci_dev *pdev)
+{
+	return pci_pcie_type(pdev) == PCI_EXP_TYPE_DOWNSTREAM ||
+	       pci_pcie_type(pdev) == PCI_EXP_TYPE_ROOT_PORT;
 }
 
 /*
@@ -34,13 +62,12 @@ static unsigned int egress_bit(struct pci_dev *egress)
 {
 	u32 lnkcap;
 
-	if (pci_pcie_type(egress) == PCI_EXP_TYPE_DOWNSTREAM ||
-	    pci_pcie_type(egress) == PCI_EXP_TYPE_ROOT_PORT) {
+	if (is_port(egress)) {
 		if (pcie_capability_read_dword(egress, PCI_EXP_LNKCAP, &lnkcap))
 			return UINT_MAX;
 		return FIELD_GET(PCI_EXP_LNKCAP_PN, lnkcap);
 	}
-	if (pci_ari_enabled(egress->bus))
+	if (egress->is_virtfn || pci_ari_enabled(egress->bus))
 		return UINT_MAX;
 	return PCI_FUNC(egress->devfn);
 }
@@ -77,6 +104,8 @@ static bool egress_forbidden(struct pci_dev *ingress, struct pci_dev *egress)
  * vector decides, and request redirect only says what happens to requests
  * that the vector forbids; without it, request redirect alone decides.
  *
+ * A function that may not route to its siblings at all counts as redirecting.
+ *
  * Context: any; reads config space.
  * Return: how @ingress treats the request.
  */
@@ -85,6 +114,11 @@ enum p2pdma_acs p2pdma_acs_request(struct pci_dev *ingress,
 {
 	u16 ctrl = acs_control(ingress);
 
+	/* Conventional devices share a bus, there is nothing to control. */
+	if (!pci_is_pcie(ingress))
+		return P2PDMA_ACS_DIRECT;
+	if (!is_port(ingress) && !routes_inside(ingress))
+		return P2PDMA_ACS_REDIRECT;
 	if ((ctrl & PCI_ACS_EC) && !egress_forbidden(ingress, egress))
 		return P2PDMA_ACS_DIRECT;
 	if (ctrl & PCI_ACS_RR)
@@ -105,6 +139,27 @@ enum p2pdma_acs p2pdma_acs_request(struct pci_dev *ingress,
  */
 enum p2pdma_acs p2pdma_acs_completion(struct pci_dev *ingress)
 {
+	if (!pci_is_pcie(ingress))
+		return P2PDMA_ACS_DIRECT;
+	if (!is_port(ingress) && !routes_inside(ingress))
+		return P2PDMA_ACS_REDIRECT;
 	return acs_control(ingress) & PCI_ACS_CR ? P2PDMA_ACS_REDIRECT :
 						   P2PDMA_ACS_DIRECT;
+}
+
+/**
+ * p2pdma_acs_forwards - does a port pass on what was redirected below it?
+ * @port: downstream port above the one that redirected
+ *
+ * By its address such a request belongs where it comes from; a switch sends it
+ * on upstream only with Upstream Forwarding enabled (sec 6.12.1.1).  A root
+ * port hands it to the root complex, which is asked elsewhere.
+ *
+ * Context: any; reads config space.
+ * Return: true if it does.
+ */
+bool p2pdma_acs_forwards(struct pci_dev *port)
+{
+	return pci_pcie_type(port) != PCI_EXP_TYPE_DOWNSTREAM ||
+	       (acs_control(port) & PCI_ACS_UF);
 }

@@ -13,11 +13,8 @@
  * appear, and kept by segment and bus number.
  */
 #include <linux/pci.h>
+#include <linux/processor.h>
 #include <linux/xarray.h>
-
-#ifdef CONFIG_X86
-#include <asm/processor.h>
-#endif
 
 #include "../pci.h"
 #include "p2pdma.h"

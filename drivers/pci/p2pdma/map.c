@@ -18,9 +18,13 @@ static enum pci_p2pdma_map_type map_type(const struct p2pdma_verdict *verdict,
 	case DMA_FROM_DEVICE:
 		return verdict->map[P2PDMA_WRITE];
 	default:
-		if (verdict->map[P2PDMA_READ] != verdict->map[P2PDMA_WRITE])
+		if (verdict->map[P2PDMA_READ] == verdict->map[P2PDMA_WRITE])
+			return verdict->map[P2PDMA_READ];
+		if (verdict->map[P2PDMA_READ] == PCI_P2PDMA_MAP_NOT_SUPPORTED ||
+		    verdict->map[P2PDMA_WRITE] == PCI_P2PDMA_MAP_NOT_SUPPORTED)
 			return PCI_P2PDMA_MAP_NOT_SUPPORTED;
-		return verdict->map[P2PDMA_READ];
+		/* What need not go up may, by the address that it has there */
+		return PCI_P2PDMA_MAP_THRU_HOST_BRIDGE;
 	}
 }
 

@@ -91,6 +91,7 @@ extern const struct p2pdma_verdict p2pdma_verdict_not_pci;
 enum p2pdma_acs p2pdma_acs_request(struct pci_dev *ingress,
 				   struct pci_dev *egress);
 enum p2pdma_acs p2pdma_acs_completion(struct pci_dev *ingress);
+bool p2pdma_acs_forwards(struct pci_dev *port);
 
 enum p2pdma_reason p2pdma_hostbridge(struct pci_dev *client_top,
 				     struct pci_dev *provider_top);

@@ -56,8 +56,10 @@ static bool slot_read(struct p2pdma_peer_slot *slot,
 
 	if (seq & 1)
 		return false;
+	/* data_race: a writer may be at it, which the second look tells */
 	match = data_race(slot->client == client &&
 			  slot->generation == generation);
+	/* data_race: likewise */
 	*verdict = data_race(slot->verdict);
 	smp_rmb(); /* the fields before the second look at seq */
 	return match && atomic_read(&slot->seq) == seq;
@@ -72,8 +74,11 @@ static void slot_write(struct p2pdma_peer_slot *slot,
 	/* An interrupt may find its own CPU half-way here: it gives up, too. */
 	if ((seq & 1) || atomic_cmpxchg(&slot->seq, seq, seq + 1) != seq)
 		return;
+	/* data_race: readers that run into this see seq and look away */
 	data_race(slot->client = client);
+	/* data_race: likewise */
 	data_race(slot->generation = generation);
+	/* data_race: likewise */
 	data_race(slot->verdict = *verdict);
 	atomic_set_release(&slot->seq, seq + 2);
 }

@@ -107,28 +107,80 @@ static void set_both(struct p2pdma_verdict *verdict,
 	verdict->reason = reason;
 }
 
-/*
- * The root complex has to route the request.  @why tells how it got there,
- * if it need not have.
- */
-static void through_root(struct p2pdma_verdict *verdict, struct pci_dev *client,
-			 struct pci_dev *provider, enum p2pdma_reason why)
+static struct pci_dev *top_of(struct pci_dev *pdev)
 {
 	struct pci_dev *up;
+
+	while ((up = pci_upstream_bridge(pdev)))
+		pdev = up;
+	/* A virtual function may be on a bus that only looks like a root bus. */
+	return pci_physfn(pdev);
+}
+
+/*
+ * What the root complex makes of requests that reach it.  A refusal is its own
+ * decision, unless ACS sent the request there: then that stays the reason.
+ */
+static enum pci_p2pdma_map_type through_root(struct p2pdma_verdict *verdict,
+					     struct pci_dev *client,
+					     struct pci_dev *provider)
+{
 	enum p2pdma_reason answer;
 
-	while ((up = pci_upstream_bridge(client)))
-		client = up;
-	while ((up = pci_upstream_bridge(provider)))
-		provider = up;
-
-	answer = p2pdma_hostbridge(client, provider);
-	if (answer == P2PDMA_REASON_ROOT_COMPLEX) {
-		set_both(verdict, PCI_P2PDMA_MAP_THRU_HOST_BRIDGE, why);
-	} else {
-		set_both(verdict, PCI_P2PDMA_MAP_NOT_SUPPORTED, answer);
+	client = top_of(client);
+	answer = p2pdma_hostbridge(client, top_of(provider));
+	if (answer == P2PDMA_REASON_ROOT_COMPLEX)
+		return PCI_P2PDMA_MAP_THRU_HOST_BRIDGE;
+	if (verdict->reason == P2PDMA_REASON_ROOT_COMPLEX) {
+		verdict->reason = answer;
 		decided_by(verdict, client);
 	}
+	return PCI_P2PDMA_MAP_NOT_SUPPORTED;
+}
+
+/* There is no bridge above both: two ports of the root complex, or more */
+static void apart(struct p2pdma_verdict *verdict, struct pci_dev *client,
+		  struct pci_dev *provider, const struct leg *up,
+		  const struct leg *down)
+{
+	struct pci_dev *in = up->below, *out = down->below;
+
+	if (pci_pcie_type(in) == PCI_EXP_TYPE_ROOT_PORT && in->bus == out->bus &&
+	    p2pdma_acs_request(in, out) == P2PDMA_ACS_BLOCK) {
+		set_both(verdict, PCI_P2PDMA_MAP_NOT_SUPPORTED,
+			 P2PDMA_REASON_ACS_BLOCKED);
+		decided_by(verdict, in);
+		return;
+	}
+	verdict->reason = P2PDMA_REASON_ROOT_COMPLEX;
+	set_both(verdict, through_root(verdict, client, provider),
+		 verdict->reason);
+}
+
+/*
+ * ACS at @port sends @client's requests, or the completions for them, up to the
+ * root complex: for reading alone, if it is only the completions.
+ */
+static void redirected(struct p2pdma_verdict *verdict, struct pci_dev *client,
+		       struct pci_dev *provider, struct pci_dev *port,
+		       bool requests)
+{
+	enum pci_p2pdma_map_type type = PCI_P2PDMA_MAP_NOT_SUPPORTED;
+	struct pci_dev *up = pci_upstream_bridge(port);
+
+	verdict->reason = P2PDMA_REASON_ACS_REDIRECT;
+	decided_by(verdict, port);
+	while ((up = pci_upstream_bridge(up)) && p2pdma_acs_forwards(up))
+		;
+	if (up) {
+		verdict->reason = P2PDMA_REASON_ACS_BLOCKED;
+		decided_by(verdict, up);
+	} else {
+		type = through_root(verdict, client, provider);
+	}
+	verdict->map[P2PDMA_READ] = type;
+	if (requests)
+		verdict->map[P2PDMA_WRITE] = type;
 }
 
 /* How the siblings @in and @out below @common come to be neighbours */
@@ -155,7 +207,7 @@ struct p2pdma_verdict p2pdma_route(struct pci_dev *client,
 {
 	struct leg up = { .node = client }, down = { .node = provider };
 	struct p2pdma_verdict verdict = {};
-	enum p2pdma_acs request, completion;
+	enum p2pdma_acs request;
 
 	if (client == provider) {
 		set_both(&verdict, PCI_P2PDMA_MAP_BUS_ADDR, P2PDMA_REASON_SELF);
@@ -165,33 +217,33 @@ struct p2pdma_verdict p2pdma_route(struct pci_dev *client,
 	climb_to_common(&up, &down);
 	verdict.distance = up.hops + down.hops;
 	if (!up.node) {
-		through_root(&verdict, client, provider,
-			     P2PDMA_REASON_ROOT_COMPLEX);
+		apart(&verdict, client, provider, &up, &down);
 		return verdict;
 	}
 	if (!up.below || !down.below) {
-		/* One is a bridge above the other: nothing turns round. */
-		set_both(&verdict, PCI_P2PDMA_MAP_BUS_ADDR,
-			 P2PDMA_REASON_SAME_SWITCH);
-		decided_by(&verdict, up.node);
+		/*
+		 * One is a bridge above the other. Its own BAR is not in the
+		 * window that it forwards, nor does it send anything down by
+		 * itself: the request goes all the way up.
+		 */
+		verdict.reason = P2PDMA_REASON_ROOT_COMPLEX;
+		set_both(&verdict, through_root(&verdict, client, provider),
+			 verdict.reason);
 		return verdict;
 	}
 
+	set_both(&verdict, PCI_P2PDMA_MAP_BUS_ADDR,
+		 turning_point(up.node, up.below, down.below));
+	decided_by(&verdict, up.node);
 	request = p2pdma_acs_request(up.below, down.below);
-	completion = p2pdma_acs_completion(down.below);
-	decided_by(&verdict, request == P2PDMA_ACS_DIRECT &&
-		   completion != P2PDMA_ACS_DIRECT ? down.below : up.below);
-	if (request == P2PDMA_ACS_BLOCK)
+	if (request == P2PDMA_ACS_BLOCK) {
 		set_both(&verdict, PCI_P2PDMA_MAP_NOT_SUPPORTED,
 			 P2PDMA_REASON_ACS_BLOCKED);
-	else if (request == P2PDMA_ACS_REDIRECT ||
-		 completion == P2PDMA_ACS_REDIRECT)
-		through_root(&verdict, client, provider,
-			     P2PDMA_REASON_ACS_REDIRECT);
-	else {
-		set_both(&verdict, PCI_P2PDMA_MAP_BUS_ADDR,
-			 turning_point(up.node, up.below, down.below));
-		decided_by(&verdict, up.node);
+		decided_by(&verdict, up.below);
+	} else if (request == P2PDMA_ACS_REDIRECT) {
+		redirected(&verdict, client, provider, up.below, true);
+	} else if (p2pdma_acs_completion(down.below) == P2PDMA_ACS_REDIRECT) {
+		redirected(&verdict, client, provider, down.below, false);
 	}
 	return verdict;
 }

@@ -2,12 +2,19 @@
 /*
  * The p2pmem/ attributes of a lending device, and its memory in user space.
  *
- * Attributes run under RCU only: removing the group waits for those that are
- * running, so they must not take p2pdma_lock, which the remover holds.
+ * Attributes run under RCU only, as the lender may go at any time.
+ *
+ * Removing the group tears user mappings down by way of kernfs.  That does not
+ * find a mapping whose mmap() is between allocate_mmap() and the moment when
+ * it is linked to the file; such a one keeps its pages, and the removal of the
+ * device waiting, until the process unmaps them.  It is the same for every file
+ * in sysfs that can be mapped.
  */
 #include <linux/io.h>
 #include <linux/mm.h>
 #include <linux/pci.h>
+#include <linux/sched/signal.h>
+#include <linux/sizes.h>
 #include <linux/sysfs.h>
 
 #include "p2pdma.h"
@@ -67,13 +74,36 @@ static int check_mapping(struct pci_dev *pdev, struct vm_area_struct *vma)
 	return 0;
 }
 
+/*
+ * Nothing of the previous owner may show.  A BAR may take a minute for a
+ * gigabyte, so this can be interrupted.
+ */
+static int clear(void *kaddr, u64 len)
+{
+	void __iomem *io = (void __iomem __force *)kaddr;
+	u64 done, chunk;
+
+	for (done = 0; done < len; done += chunk) {
+		chunk = min_t(u64, len - done, SZ_64K);
+		memset_io(io + done, 0, chunk);
+		cond_resched();
+		if (fatal_signal_pending(current))
+			return -EINTR;
+	}
+	/*
+	 * The zeros are posted writes, and nothing keeps those of a peer from
+	 * overtaking them.  A read does not return before they have arrived.
+	 */
+	readl(io + len - sizeof(u32));
+	return 0;
+}
+
 static int allocate_mmap(struct file *file, struct kobject *kobj,
 			 struct bin_attribute *attr, struct vm_area_struct *vma)
 {
 	struct pci_dev *pdev = to_pci_dev(kobj_to_dev(kobj));
 	u64 len = vma->vm_end - vma->vm_start, offset;
 	struct pci_p2pdma_range *range;
-	void __iomem *kaddr;
 	unsigned long mapped;
 	int error;
 
@@ -85,9 +115,12 @@ static int allocate_mmap(struct file *file, struct kobject *kobj,
 	if (!range)
 		return -ENOMEM;
 
-	/* Nothing of the previous owner may show. */
-	kaddr = (void __iomem __force *)(range->backing.kaddr + offset);
-	memset_io(kaddr, 0, len);
+	error = clear(range->backing.kaddr + offset, len);
+	if (error) {
+		p2pdma_pool_free(&range->pool, offset, len);
+		p2pdma_pages_put(&range->backing, len >> PAGE_SHIFT);
+		return error;
+	}
 
 	/*
 	 * Not cacheable: not every architecture has something like MTRRs that
