@@ -19,6 +19,7 @@
  * for ever; that is their bug to fix, the alternative being DMA into memory
  * that belongs to somebody else.
  */
+#include <linux/cc_platform.h>
 #include <linux/cleanup.h>
 #include <linux/device.h>
 #include <linux/export.h>
@@ -217,6 +218,7 @@ static void range_release(void *data)
  *	too small, or the range is misaligned;
  *	-ERANGE if the range is beyond what the kernel can map;
  *	-EBUSY if a part of it has struct pages already;
+ *	-EOPNOTSUPP if memory encryption is active;
  *	-ENOMEM if memory is short;
  *	another code from memremap_pages() or sysfs.
  */
@@ -228,6 +230,15 @@ int pci_p2pdma_add_resource(struct pci_dev *pdev, int bar, size_t size,
 	u64 len = size;
 	int error;
 
+	/*
+	 * phys_to_dma(), page protections and some IOMMU drivers would set the
+	 * encryption bit, which is no address bit of a BAR.
+	 */
+	if (cc_platform_has(CC_ATTR_MEM_ENCRYPT)) {
+		pci_err(pdev, "cannot lend BAR %d: memory encryption is active; boot without it\n",
+			bar);
+		return -EOPNOTSUPP;
+	}
 	error = check_bar(pdev, bar, &len, offset);
 	if (error)
 		return error;

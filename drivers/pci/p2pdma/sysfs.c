@@ -12,6 +12,7 @@
  */
 #include <linux/io.h>
 #include <linux/mm.h>
+#include <linux/pagemap.h>
 #include <linux/pci.h>
 #include <linux/sched/signal.h>
 #include <linux/sizes.h>
@@ -74,6 +75,17 @@ static int check_mapping(struct pci_dev *pdev, struct vm_area_struct *vma)
 	return 0;
 }
 
+/* A mapping may be made writable again: nothing to do, but kernfs asks. */
+static vm_fault_t allocate_page_mkwrite(struct vm_fault *vmf)
+{
+	folio_lock(page_folio(vmf->page));
+	return VM_FAULT_LOCKED;
+}
+
+static const struct vm_operations_struct allocate_vm_ops = {
+	.page_mkwrite = allocate_page_mkwrite,
+};
+
 /*
  * Nothing of the previous owner may show.  A BAR may take a minute for a
  * gigabyte, so this can be interrupted.
@@ -130,6 +142,7 @@ static int allocate_mmap(struct file *file, struct kobject *kobj,
 	 */
 	vma->vm_page_prot = pgprot_noncached(vma->vm_page_prot);
 	vm_flags_set(vma, VM_DONTEXPAND | VM_DONTDUMP);
+	vma->vm_ops = &allocate_vm_ops;
 
 	mapped = p2pdma_pages_insert(&range->backing, offset, vma, &error);
 	if (error) {

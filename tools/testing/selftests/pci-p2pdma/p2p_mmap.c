@@ -110,6 +110,35 @@ static size_t map_all(int fd, size_t page, void (*use)(char *mem, size_t len))
 	}
 }
 
+/* A write to what was read-only for a while must not end in SIGBUS. */
+TEST_F(p2pmem, read_only_and_back)
+{
+	char *mem = mmap(NULL, self->page, PROT_READ, MAP_SHARED, self->fd, 0);
+
+	ASSERT_NE(mem, MAP_FAILED);
+	EXPECT_EQ(mem[0], 0);
+	ASSERT_EQ(mprotect(mem, self->page, PROT_READ | PROT_WRITE), 0);
+	mem[0] = 1;
+	ASSERT_EQ(mprotect(mem, self->page, PROT_READ), 0);
+	ASSERT_EQ(mprotect(mem, self->page, PROT_READ | PROT_WRITE), 0);
+	mem[0] += 1;
+	EXPECT_EQ(mem[0], 2);
+	EXPECT_EQ(munmap(mem, self->page), 0);
+	EXPECT_EQ(p2pmem_read("available"), self->free);
+}
+
+/* Everything is there already, and nobody takes a reference to find out. */
+TEST_F(p2pmem, populate)
+{
+	char *mem = p2pmem_map(self->fd, 4 * self->page);
+
+	ASSERT_NE(mem, MAP_FAILED);
+	EXPECT_EQ(madvise(mem, 4 * self->page, MADV_POPULATE_READ), 0);
+	EXPECT_EQ(madvise(mem, 4 * self->page, MADV_POPULATE_WRITE), 0);
+	EXPECT_EQ(munmap(mem, 4 * self->page), 0);
+	EXPECT_EQ(p2pmem_read("available"), self->free);
+}
+
 static void touch(char *mem, size_t len)
 {
 	mem[0] = 1;

@@ -148,6 +148,22 @@ FIXTURE_VARIANT(blind)
 	const char *node;
 };
 
+/* Not refused: a direct read into RAM and peer memory at once, of a drive that reaches both */
+TEST_F(peer, vector_with_ram)
+{
+	struct iovec mixed[] = { { self->ram, 4096 }, { self->mem, 4096 }, { self->ram + 8192, 4096 } };
+	int fd = open(getenv("P2P_FROM"), O_RDONLY | O_DIRECT);
+	char want[3 * 4096];
+
+	ASSERT_GE(fd, 0);
+	ASSERT_EQ(pread(self->drive, want, sizeof(want), 0), (ssize_t)sizeof(want));
+	EXPECT_EQ(preadv(fd, mixed, 3, 0), (ssize_t)sizeof(want));
+	EXPECT_EQ(memcmp(self->ram, want, 4096), 0);
+	EXPECT_EQ(memcmp(self->mem, want + 4096, 4096), 0);
+	EXPECT_EQ(memcmp(self->ram + 8192, want + 8192, 4096), 0);
+	close(fd);
+}
+
 /* Block devices whose queue does not say that it can do peer memory. */
 FIXTURE_VARIANT_ADD(blind, ram_disk) { .node = "/dev/ram0" };
 FIXTURE_VARIANT_ADD(blind, null_blk) { .node = "/dev/nullb0" };
