@@ -355,9 +355,9 @@ static const char *remedy(enum p2pdma_reason reason)
 {
 	switch (reason) {
 	case P2PDMA_REASON_ACS_BLOCKED:
-		return "clear the port's ACS egress control vector, or set upstream forwarding (pci=config_acs=)";
+		return "let the port's ACS pass peer requests on (pci=config_acs=)";
 	case P2PDMA_REASON_ACS_REDIRECT:
-		return "clear ACS redirect at the port (pci=disable_acs_redir=), which costs isolation";
+		return "clear ACS redirect there (pci=disable_acs_redir=)";
 	case P2PDMA_REASON_ROOT_UNKNOWN:
 	case P2PDMA_REASON_ROOT_DIFFERS:
 		return "put both below one PCIe switch";

@@ -151,7 +151,9 @@ FIXTURE_VARIANT(blind)
 /* Not refused: a direct read into RAM and peer memory at once, of a drive that reaches both */
 TEST_F(peer, vector_with_ram)
 {
-	struct iovec mixed[] = { { self->ram, 4096 }, { self->mem, 4096 }, { self->ram + 8192, 4096 } };
+	struct iovec mixed[] = {
+		{ self->ram, 4096 }, { self->mem, 4096 }, { self->ram + 8192, 4096 },
+	};
 	int fd = open(getenv("P2P_FROM"), O_RDONLY | O_DIRECT);
 	char want[3 * 4096];
 
