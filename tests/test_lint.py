@@ -155,7 +155,9 @@ def remarks(kernel, tree, progress):
     for f in objects:
         assert f"  CC      {f}" in log and f"  CHECK   {tree}/{f[:-2]}.c" in log, f"{f}: not checked"
     found = []
-    for t in dict.fromkeys(log.replace(f"{tree}/", "").splitlines()):
+    # sparse has the path as it is, ccache makes it relative for gcc
+    log = log.replace(f"{tree}/", "").replace(f"{os.path.relpath(tree, out)}/", "")
+    for t in dict.fromkeys(log.splitlines()):
         m = re.match(r"([\w./-]+):(\d+):(?:(\d+):)? (?:warning|error)", t)
         if m and int(m[2]) in ours.get(m[1], ()):
             tool = "kernel-doc" if not m[3] else "gcc" if t.endswith("]") else "sparse"
