@@ -11,7 +11,7 @@ CONSOLE = re.compile(
     r"Kernel panic|\bOops\b|\bBUG: |WARNING: |general protection fault|kernel BUG at|"
     r"possible (?:circular|recursive|irq lock inversion) |inconsistent lock state|suspicious RCU usage|"
     r"INFO: task .* blocked|\b(?:rcu_\w+|rcu) .*stall|soft lockup|hard LOCKUP|"
-    r"KASAN: |DMA-API: |refcount_t: |Bad page state|page_table_check|UBSAN: |ODEBUG: |"
+    r"KASAN: |DMA-API: (?!preallocated|debugging enabled)|refcount_t: |Bad page state|page_table_check|UBSAN: |ODEBUG: |"
     r"(?:DMAR|AMD-Vi): .*(?:[Ff]ault|IO_PAGE_FAULT)|unreferenced object")
 
 
