@@ -8,6 +8,9 @@ export KERNEL_SRC T TOPO ACCEL NET FORCE INTO J STEP WARM
 
 CONFIG ?= lab
 export CONFIG
+ifneq ($(words $(CONFIG))$(filter-out lab debug p2pdma-off callers stock,$(CONFIG)),1)
+$(error p2p: CONFIG=$(CONFIG): use one of lab, debug, p2pdma-off, callers, stock)
+endif
 
 setup := @scripts/setup
 compose := @scripts/tree$(if $(filter stock,$(CONFIG)), --stock)

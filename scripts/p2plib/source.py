@@ -22,6 +22,9 @@ class Source:
         if not self.path.exists():
             raise Fail('%s: no such file or folder: set KERNEL_SRC= to a 6.12.y source' % path)
         self.is_folder = self.path.is_dir()
+        if not self.is_folder and not self.path.is_file():
+            raise Fail('%s is neither a tarball nor a folder: set KERNEL_SRC= to a 6.12.y source'
+                       % path)
         if self.is_folder and ((self.path / '.config').exists()
                                or (self.path / 'include/config').exists()):
             raise Fail('%s holds build products: run `make mrproper` there' % path)
