@@ -600,20 +600,15 @@ EXPORT_SYMBOL_GPL(pci_p2pmem_virt_to_bus);
 struct scatterlist *pci_p2pmem_alloc_sgl(struct pci_dev *pdev,
 					 unsigned int *nents, u32 length)
 {
-	struct scatterlist *sg;
-	void *addr;
+	struct scatterlist *sgl __free(kfree) = kmalloc(sizeof(*sgl), GFP_KERNEL);
+	void *addr = sgl ? pci_alloc_p2pmem(pdev, length) : NULL;
 
-	sg = kmalloc(sizeof(*sg), GFP_KERNEL);
-	if (!sg)
+	if (!addr)
 		return NULL;
-	addr = pci_alloc_p2pmem(pdev, length);
-	if (!addr) {
-		kfree(sg);
-		return NULL;
-	}
-	sg_init_one(sg, addr, length);
+	/* Pieces are contiguous: one entry, whatever the length */
+	sg_init_one(sgl, addr, length);
 	*nents = 1;
-	return sg;
+	return no_free_ptr(sgl);
 }
 EXPORT_SYMBOL_GPL(pci_p2pmem_alloc_sgl);
 
