@@ -127,7 +127,7 @@ def unplug(vm, drive):
 
 
 ALL = [
-    Program("routes", "the kernel's verdict on each pair", lambda t: ["routes.sh", *t.drives], check_routes,
+    Program("routes", "the kernel's verdict on each pair", lambda t: ["routes.sh", *t.drives, *t.lenders], check_routes,
             skip_on=("stock",)),
     Program("copy", "drive to drive through lent memory, each pair", order_copy, check_copy, timeout=90),
     Program("mmap", "the contract of p2pmem/allocate", with_env("p2p_mmap"),
@@ -137,6 +137,8 @@ ALL = [
     Program("unplug", "the lender is pulled out after its memory was used",
             lambda t: ["unplug.sh", *t.clients[:2], t.providers[0]],
             where=("same-switch",), handlers={"unplug": unplug}),
+    Program("lend", "the driver that lends any BAR", lambda t: ["lend.sh", t.providers[0], t.clients[0]],
+            where=("ram-lender",), skip_on=("stock",)),
     Program("demo", "one copy through the BAR and one through RAM", order_demo, check_demo, timeout=90,
             where=("same-switch",), mib=lambda t: DEMO_MIB),
 ]

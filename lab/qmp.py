@@ -53,18 +53,27 @@ class Qmp:
 
     def bars(self):
         """{qdev id: {first address: size}} of the memory BARs of every device that has an id."""
-        found = {}
+        return {dev["qdev_id"]: {r["address"]: r["size"] for r in dev["regions"]
+                                 if r["type"] == "memory" and r["address"] > 0}
+                for dev in self.functions()}
 
+    def address(self, device):
+        """BDF of the device with this id, as the guest has numbered the buses."""
+        for dev in self.functions():
+            if dev["qdev_id"] == device:
+                return f"0000:{dev['bus']:02x}:{dev['slot']:02x}.{dev['function']:x}"
+        raise LabError(f"QMP: there is no PCI device '{device}': look at the cmdline of the run")
+
+    def functions(self):
+        """Every PCI function that has an id, also behind bridges."""
         def visit(devices):
             for dev in devices:
                 if dev.get("qdev_id"):
-                    found[dev["qdev_id"]] = {r["address"]: r["size"] for r in dev["regions"]
-                                             if r["type"] == "memory" and r["address"] > 0}
-                visit(dev.get("pci_bridge", {}).get("devices", []))
+                    yield dev
+                yield from visit(dev.get("pci_bridge", {}).get("devices", []))
 
         for bus in self.command("query-pci"):
-            visit(bus["devices"])
-        return found
+            yield from visit(bus["devices"])
 
     def quit(self):
         self.command("quit")

@@ -3,7 +3,7 @@
 
 import re
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from lab import ROOT, LabError
 
@@ -13,8 +13,9 @@ MAP_TYPES = ("bus-addr", "host-bridge", "none")
 # key: (type, must it be there)
 TOP = {"about": (str, True), "picture": (str, True), "machine": (str, False), "cpu": (str, True),
        "memory": (str, False), "cmdline": (str, False), "iommu": (bool, False), "copy_mib": (int, False),
-       "devices": (list, True), "drives": (dict, True), "expect": (dict, True)}
+       "devices": (list, True), "drives": (dict, True), "lenders": (dict, False), "expect": (dict, True)}
 DRIVE = {"bus": (str, True), "cmb_size_mb": (int, False), "addr": (str, False)}
+LENDER = {"bus": (str, True), "size_mb": (int, True), "addr": (str, False)}
 ROUTE = {"read": (str, True), "write": (str, True), "distance": (int, False), "reason": (str, False)}
 
 
@@ -24,6 +25,15 @@ class Drive:
     id: str
     bus: str
     cmb_size_mb: int = 0
+    addr: str = ""
+
+
+@dataclass(frozen=True)
+class Lender:
+    """A device without driver (ivshmem) whose BAR 2 is RAM of the host: fast, sparse, of any size (a power of two)."""
+    id: str
+    bus: str
+    size_mb: int
     addr: str = ""
 
 
@@ -45,6 +55,7 @@ class Topology:
     devices: tuple
     drives: dict
     expect: dict            # provider id -> client id -> Route
+    lenders: dict = field(default_factory=dict)
     machine: str = "q35"
     memory: str = "1G"
     cmdline: str = ""
@@ -53,7 +64,7 @@ class Topology:
 
     @property
     def providers(self):
-        return [d.id for d in self.drives.values() if d.cmb_size_mb]
+        return [*(d.id for d in self.drives.values() if d.cmb_size_mb), *self.lenders]
 
     @property
     def clients(self):
@@ -87,26 +98,37 @@ def parse(name, data):
             fault(name, f"devices: {device!r} is not a string")
     buses = {"pcie.0"} | {m[1] for d in data["devices"] if (m := re.search(r"(?:^|,)id=([\w.-]+)", d))}
 
-    drives = {}
-    for drive, keys in data["drives"].items():
-        where = f"{name}: drives.{drive}"
-        if not re.fullmatch(r"[a-z][a-z0-9]{0,15}", drive):
-            fault(where, "an id is a lower-case letter, then up to 15 letters and digits")
-        check(where, keys, DRIVE)
-        if keys["bus"] not in buses:
-            fault(where, f"bus '{keys['bus']}' is no device's id")
-        drives[drive] = Drive(id=drive, **keys)
-    topology = Topology(name=name, **{k: v for k, v in data.items() if k not in ("drives", "expect", "devices")},
-                        devices=tuple(data["devices"]), drives=drives,
-                        expect=parse_expect(name, data["expect"], drives))
+    drives = {i: Drive(id=i, **keys) for i, keys in functions(name, "drives", data["drives"], DRIVE, buses)}
+    lenders = {i: Lender(id=i, **keys)
+               for i, keys in functions(name, "lenders", data.get("lenders", {}), LENDER, buses)}
+    for lender in lenders.values():
+        if lender.id in drives:
+            fault(f"{name}: lenders.{lender.id}", "is a drive's id already")
+        if lender.size_mb < 2 or lender.size_mb & (lender.size_mb - 1):
+            fault(f"{name}: lenders.{lender.id}", f"size_mb = {lender.size_mb} is not a power of two from 2")
+    rest = {k: v for k, v in data.items() if k not in ("drives", "lenders", "expect", "devices")}
+    topology = Topology(name=name, **rest, devices=tuple(data["devices"]), drives=drives, lenders=lenders,
+                        expect=parse_expect(name, data["expect"], drives, lenders))
     if len(topology.clients) < 2 or not topology.providers:
-        fault(name, "drives: two that lend nothing and one with cmb_size_mb are the least")
+        fault(name, "drives: two that lend nothing, and one with cmb_size_mb or a lender, are the least")
     return topology
 
 
-def parse_expect(name, expect, drives):
+def functions(name, table, data, schema, buses):
+    """(id, its keys) of each device in a table, checked."""
+    for i, keys in data.items():
+        where = f"{name}: {table}.{i}"
+        if not re.fullmatch(r"[a-z][a-z0-9]{0,15}", i):
+            fault(where, "an id is a lower-case letter, then up to 15 letters and digits")
+        check(where, keys, schema)
+        if keys["bus"] not in buses:
+            fault(where, f"bus '{keys['bus']}' is no device's id")
+        yield i, keys
+
+
+def parse_expect(name, expect, drives, lenders):
     """The verdict matrix, which must be complete: each provider, each other drive."""
-    providers = {d.id for d in drives.values() if d.cmb_size_mb}
+    providers = {d.id for d in drives.values() if d.cmb_size_mb} | set(lenders)
     if set(expect) != providers:
         fault(f"{name}: expect", f"must hold the providers {sorted(providers)}, holds {sorted(expect)}")
     matrix = {}

@@ -47,7 +47,8 @@ class Vm:
         self.process = None
         self.qmp = None
         self.channel = None
-        self.handlers = {"phase": self.on_phase, "bar": self.on_bar, "end": self.on_end, "drive": self.on_drive}
+        self.handlers = {"phase": self.on_phase, "bar": self.on_bar, "end": self.on_end, "drive": self.on_drive,
+                         "where": self.on_where}
         self.watch = lambda line: None          # sees each line of results as it comes
         self.phases = []
         self.bars = {}                          # provider id -> (first, last) bus address
@@ -64,7 +65,9 @@ class Vm:
         """QEMU's argv, without the sockets that run() adds."""
         topology = self.topology
         base = "console=ttyS0 kunit.enable=0 no_timer_check" if interactive else CMDLINE
-        cmdline = " ".join(filter(None, [base, topology.cmdline, "--", *self.order]))
+        # Not the kernel's: it ends up in the environment of init.
+        lenders = topology.lenders and "P2P_LENDERS=" + ",".join(topology.lenders)
+        cmdline = " ".join(filter(None, [base, topology.cmdline, lenders, "--", *self.order]))
         argv = [qemu(), "-M", topology.machine, "-accel", "tcg,thread=multi" if self.accel == "tcg" else self.accel,
                 "-cpu", topology.cpu + ",check=off", "-smp", "2", "-m", self.memory, "-nodefaults", "-no-user-config",
                 "-display", "none", "-no-reboot", "-kernel", str(self.kernel), "-initrd", str(self.initrd),
@@ -80,6 +83,12 @@ class Vm:
             if drive.cmb_size_mb:
                 device += f",cmb_size_mb={drive.cmb_size_mb}"
             argv += ["-drive", f"if=none,id=file-{drive.id},format=raw,file={self.drive_file(drive.id)}",
+                     "-device", device]
+        for lender in topology.lenders.values():
+            device = f"ivshmem-plain,id={lender.id},memdev=ram-{lender.id},bus={lender.bus}"
+            if lender.addr:
+                device += f",addr={lender.addr}"
+            argv += ["-object", f"memory-backend-memfd,id=ram-{lender.id},size={lender.size_mb}M,share=on",
                      "-device", device]
         return argv
 
@@ -191,6 +200,10 @@ class Vm:
 
     def on_drive(self, drive, bdf):
         self.bdfs[drive] = bdf
+
+    def on_where(self, device):
+        """A lender has no serial number by which the guest would know it."""
+        return self.qmp.address(device)
 
     def on_end(self, *words):
         """The sentinel: NAME=NUMBER of all that the guest knows about its own end."""

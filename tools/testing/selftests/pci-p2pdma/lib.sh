@@ -33,6 +33,13 @@ lab() {
 	read -r _ <&3
 }
 
+# lab_ask VERB ARGUMENT...: the host's answer
+lab_ask() {
+	echo "# lab: $*" >&3
+	read -r answer <&3
+	echo "$answer"
+}
+
 # phase NAME COMMAND...: what the drives move meanwhile goes under NAME in the host's books
 phase() {
 	name=$1
@@ -59,7 +66,23 @@ controller() {
 }
 
 drive_node() { dir=$(controller "$1") && echo "/dev/${dir##*/}n1"; }
-drive_bdf() { dir=$(controller "$1") && basename "$(readlink -f "$dir/device")"; }
+
+# drive_bdf NAME: the BDF of a drive, or of a lender that is none; the latter is bound to its driver
+drive_bdf() {
+	case ,${P2P_LENDERS:-}, in
+	*,"$1",*)
+		bdf=$(lab_ask where "$1") && bind_lender "$bdf" && echo "$bdf"
+		return ;;
+	esac
+	dir=$(controller "$1") && basename "$(readlink -f "$dir/device")"
+}
+
+# bind_lender BDF: have the driver that lends any BAR take it, if none has it yet
+bind_lender() {
+	device=/sys/bus/pci/devices/$1
+	[ ! -e "$device/driver" ] || return 0
+	echo pci-p2pdma-lend >"$device/driver_override" && echo "$1" >/sys/bus/pci/drivers/pci-p2pdma-lend/bind
+}
 
 # announce SERIAL...: tell the host which drive is where
 announce() {

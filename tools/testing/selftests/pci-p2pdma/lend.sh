@@ -1,0 +1,70 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+# lend.sh LENDER DRIVE: the driver that lends any BAR: what it lends, what it refuses. LENDER is a
+# device without another driver, whose BAR 2 has 64 MiB and whose BAR 0 is small; DRIVE an NVMe drive.
+
+# shellcheck source=/dev/null
+. "$(dirname "$0")/lib.sh"
+
+driver=/sys/bus/pci/drivers/pci-p2pdma-lend
+ranges=/sys/module/pci_p2pdma_lend/parameters/ranges
+[ -e "$driver" ] || skip_all lend "this kernel has no $driver"
+
+# lends SIZE: what is said in p2pmem, - for nothing
+lends() {
+	size=$(cat "$device/p2pmem/size" 2>/dev/null || echo -)
+	[ "$size" = "$1" ] || { echo "# lends $size bytes instead of $1"; return 1; }
+}
+
+# again RANGES SIZE: bound afresh with that parameter it lends so much; - is "refuses to be bound"
+again() {
+	[ ! -e "$device/driver" ] || echo "$bdf" >"$driver/unbind" || return 1
+	lends - && echo "$1" >"$ranges" || return 1
+	if echo "$bdf" 2>/dev/null >"$driver/bind"; then
+		lends "$2"
+	else
+		[ "$2" = - ] && lends - && [ ! -e "$device/driver" ]
+	fi
+}
+
+# unparsable RANGES: not taken over, and what was there stays
+unparsable() {
+	was=$(cat "$ranges")
+	! echo "$1" 2>/dev/null >"$ranges" && [ "$(cat "$ranges")" = "$was" ]
+}
+
+# others NODE BDF: cannot be had while its driver has it
+others() {
+	echo pci-p2pdma-lend >"/sys/bus/pci/devices/$2/driver_override"
+	! echo "$2" 2>/dev/null >"$driver/bind" || return 1
+	echo >"/sys/bus/pci/devices/$2/driver_override"
+	[ "$(basename "$(readlink "/sys/bus/pci/devices/$2/driver")")" = nvme ] &&
+		dd if="$1" of=/dev/null bs=1M count=1 2>/dev/null
+}
+
+MIB=1048576
+plan 15
+bdf=$(drive_bdf "$1")
+device=/sys/bus/pci/devices/$bdf
+lends $((64 * MIB)) && [ "$(cat "$device/p2pmem/published")" = 1 ]
+result $? "without a word all of the largest prefetchable BAR"
+again 2/0/0 $((64 * MIB))
+result $? "a BAR by number"
+again 2/16M $((48 * MIB))
+result $? "all behind an offset"
+again "2/2M/4M,$bdf/2/8M/6M,$bdf/2/0x1000000/2M" $((8 * MIB))
+result $? "two pieces of this device, not what is for all others"
+again 0000:ff:1f.7/2/2M/4M,2/32M $((32 * MIB))
+result $? "another device's entry is none of ours"
+for bad in 0 6 2/64M 2/62M/4M 2/1M/2M 2/0/18446744073709551615 2/0/4M,2/2M/2M; do
+	again $bad -
+	result $? "$bad cannot be lent"
+done
+again "" $((64 * MIB))
+result $? "as it was at first"
+unparsable x && unparsable 2/ && unparsable 2/0/y && unparsable 2/0/0/0 && unparsable 0000:01:00/2 &&
+	unparsable 2/0,,2/0
+result $? "what cannot be read is not taken over"
+others "$(drive_node "$2")" "$(drive_bdf "$2")"
+result $? "a device that another driver has stays with it"
+finish
