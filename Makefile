@@ -22,11 +22,11 @@ demo: kernel    ## copy drive to drive through a peer's BAR, and show the proof
 	@scripts/demo
 
 test:           ## every check: tree, lint, builds, end-to-end (T= selects)
-	$(setup) base build lab lint test
+	$(setup) base build lab lint docs test
 	@scripts/test
 
 test-all:       ## test, and what takes longer: every 6.12.y, every commit
-	$(setup) base build lab lint test
+	$(setup) base build lab lint docs test
 	@scripts/test --all
 
 test-fresh:     ## demo and test in a minimal Debian 12 made for it (STEP= WARM=)
@@ -36,8 +36,10 @@ test-fresh:     ## demo and test in a minimal Debian 12 made for it (STEP= WARM=
 bench:          ## this implementation beside that of stock 6.12 (planned)
 	@echo 'p2p: bench: planned, not there yet: see the status table in README.md' >&2; exit 1
 
-docs:           ## the documentation as HTML (planned)
-	@echo 'p2p: docs: planned, not there yet: read Documentation/ meanwhile' >&2; exit 1
+docs:           ## the documentation as HTML, in build/docs/html
+	$(setup) base docs
+	@scripts/tree
+	@scripts/docs
 
 shell: kernel   ## a shell in the lab's VM (TOPO=)
 	@scripts/shell
@@ -58,7 +60,7 @@ check-apply:    ## try the patches on every 6.12.y that the archive offers
 	@scripts/check-apply
 
 lint:           ## checkpatch, sparse, W=1, kernel-doc, shellcheck, codespell
-	$(setup) base build lint test
+	$(setup) base build lint docs test
 	@scripts/lint
 
 build:          ## the kernel of CONFIG= (lab, debug, p2pdma-off, callers, stock)

@@ -124,6 +124,19 @@ def test_kernel_doc(tree):
     report(lines if run.returncode or lines else [], "complete the kernel-doc comment")
 
 
+def test_docs(tree):
+    """The documentation renders, and Sphinx has nothing to say about it."""
+    run = sh(ROOT / "scripts/docs")
+    report(run.stderr.splitlines() if run.returncode or "arning" in run.stderr else [],
+           "correct the page or the kernel-doc comment; make docs renders both")
+    page = (ROOT / "build/docs/html/p2pdma.html").read_text()
+    exported = re.findall(r"EXPORT_SYMBOL_GPL\((\w+)\)", "".join(
+        (tree / f).read_text() for f in files(".c", under=("drivers/pci/p2pdma",)) if "/tests/" not in f))
+    report([f"{name} is not in the documentation" for name in exported
+            if f'id="c.{name}"' not in page and not name.startswith("__")],
+           "have Documentation/driver-api/pci/p2pdma.rst pull its kernel-doc in")
+
+
 # What sparse and gcc W=1 say about a file of the base counts where a patch put the line there.
 
 def touched(tree):
