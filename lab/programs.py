@@ -7,12 +7,14 @@ import re
 from dataclasses import dataclass, field
 from typing import Callable
 
-from lab import LabError, topology as topologies
+from lab import ROOT, LabError, topology as topologies
 
 MIB = 1 << 20
 DEMO_MIB = 16
 DRIVE_MIB = 64
 RANDOM_MIB = 32         # at the start of each drive; the rest is a hole
+SUITES = ROOT / "drivers" / "pci" / "p2pdma" / "tests"
+TAINT_TEST = 1 << 18
 STOCK_HAS_NONE = "the stock kernel has no such thing"
 
 
@@ -30,6 +32,8 @@ class Program:
     where: tuple | None = None      # topologies, None is all
     skip_on: tuple = ()     # configs that lack what it tests
     extras: tuple = ()      # further binaries for the guest
+    cmdline: str = ""       # for the kernel
+    taint: int = 0          # what it does to the kernel
     handlers: dict = field(default_factory=dict)    # verb of a "# lab:" line -> what the host then does with the VM
     mib: Callable = lambda topology: topology.copy_mib     # what one copy moves
 
@@ -99,6 +103,34 @@ def check_routes(vm, run):
     return reasons
 
 
+def suites():
+    """The KUnit suites that our sources declare."""
+    found = [name for path in sorted(SUITES.glob("*.c"))
+             for name in re.findall(r'^\t\.name = "(p2pdma_\w+)",$', path.read_text(), re.M)]
+    if not found or len(set(found)) != len(found):
+        raise LabError(f"{SUITES}: no suites, or two of one name: {found}")
+    return found
+
+
+def suite_verdicts(lines):
+    """{suite: "ok" or "not ok", with what it says about its cases}."""
+    totals, verdicts = "", {}
+    for line in lines:
+        if found := re.fullmatch(r"\s*# (p2pdma_\w+): (pass:.*)", line):
+            totals = found[2]
+        elif found := re.fullmatch(r"((?:not )?ok) \d+ (p2pdma_\w+)(.*)", line):
+            verdicts[found[2]] = f"{found[1]}{found[3]} {totals}"
+            totals = ""
+    return verdicts
+
+
+def check_kunit(vm, _run):
+    """A suite that did not run is no pass, nor is one that nobody knows."""
+    said = set(suite_verdicts(vm.lines))
+    return [f"kunit: suite {name} did not run" for name in suites() if name not in said] + \
+           [f"kunit: suite {name} is in no file of ours" for name in sorted(said - set(suites()))]
+
+
 def order_demo(topology):
     return ["demo.sh", str(DEMO_MIB), topology.providers[0], *topology.clients[:2]]
 
@@ -142,10 +174,13 @@ ALL = [
     Program("demo", "one copy through the BAR and one through RAM", order_demo, check_demo, timeout=90,
             where=("same-switch",), mib=lambda t: DEMO_MIB),
 ]
+# KUnit runs while the kernel boots: tests/test_kunit.py starts this one.
+KUNIT = Program("kunit", "the KUnit suites", lambda t: ["kunit.sh"], check_kunit, timeout=180, where=(),
+                cmdline="kunit.enable=1", taint=TAINT_TEST)
 # Not tests of the kernel: the lab's own, see tests/test_lab.py.
 MISBEHAVIOURS = ("not", "failing", "skipped", "short", "status", "panic", "hang", "warn", "oops", "silent", "taint",
                  "fault", "lost")
-BY_NAME = {p.name: p for p in ALL} | {
+BY_NAME = {p.name: p for p in (*ALL, KUNIT)} | {
     f"misbehave-{how}": Program(f"misbehave-{how}", "goes wrong on purpose",
                                 lambda t, how=how: ["misbehave.sh", how], where=())
     for how in MISBEHAVIOURS}
@@ -153,7 +188,7 @@ BY_NAME = {p.name: p for p in ALL} | {
 
 def get(name):
     if name not in BY_NAME:
-        raise LabError(f"no program '{name}': choose one of {', '.join(p.name for p in ALL)}")
+        raise LabError(f"no program '{name}': choose one of {', '.join(p.name for p in (*ALL, KUNIT))}")
     return BY_NAME[name]
 
 

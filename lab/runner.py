@@ -81,6 +81,7 @@ class Run:
             shutil.copy(config, folder / "kernel.config")
         memory = "2G" if self.config == "debug" else None
         self.vm = Vm(self.topology, self.kernel, initrd, self.program.order(self.topology), folder, mode, memory)
+        self.vm.cmdline = self.program.cmdline
         for verb, handler in self.program.handlers.items():
             self.vm.handlers[verb] = functools.partial(handler, self.vm)
         if self.watch:
@@ -91,7 +92,7 @@ class Run:
         self.seconds = time.monotonic() - start
         self.vm.account()
         skip = self.config in self.program.skip_on
-        self.reasons, self.counts = judge(self.vm, self.tree, skip)
+        self.reasons, self.counts = judge(self.vm, self.tree, skip, self.program.taint)
         if self.passed and not self.counts["skipped"]:
             self.reasons += self.program.check(self.vm, self)
         for drive in self.topology.drives:

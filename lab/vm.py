@@ -49,6 +49,7 @@ class Vm:
         self.channel = None
         self.handlers = {"phase": self.on_phase, "bar": self.on_bar, "end": self.on_end, "drive": self.on_drive,
                          "where": self.on_where}
+        self.cmdline = ""                       # for the kernel, after all else
         self.watch = lambda line: None          # sees each line of results as it comes
         self.phases = []
         self.bars = {}                          # provider id -> (first, last) bus address
@@ -67,7 +68,7 @@ class Vm:
         base = "console=ttyS0 kunit.enable=0 no_timer_check" if interactive else CMDLINE
         # Not the kernel's: it ends up in the environment of init.
         lenders = topology.lenders and "P2P_LENDERS=" + ",".join(topology.lenders)
-        cmdline = " ".join(filter(None, [base, topology.cmdline, lenders, "--", *self.order]))
+        cmdline = " ".join(filter(None, [base, topology.cmdline, self.cmdline, lenders, "--", *self.order]))
         argv = [qemu(), "-M", topology.machine, "-accel", "tcg,thread=multi" if self.accel == "tcg" else self.accel,
                 "-cpu", topology.cpu + ",check=off", "-smp", "2", "-m", self.memory, "-nodefaults", "-no-user-config",
                 "-display", "none", "-no-reboot", "-kernel", str(self.kernel), "-initrd", str(self.initrd),

@@ -20,6 +20,12 @@ def test_debug_kernel_builds(debug):
     assert not re.findall(r".*\bwarning:.*", log, re.I), "the compiler has something to say"
 
 
+def test_debug_suites(debug):
+    run = runner.run(WHERE, "kunit", config="debug", kernel=debug / "arch/x86/boot/bzImage")
+    if not run.passed:
+        pytest.fail(run.explain(), pytrace=False)
+
+
 @pytest.mark.parametrize("what", [p for t, p in programs.matrix() if t == WHERE])
 def test_debug_run(what, debug):
     run = runner.run(WHERE, what, config="debug", kernel=debug / "arch/x86/boot/bzImage")

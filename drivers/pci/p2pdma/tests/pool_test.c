@@ -1,0 +1,432 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * KUnit suite of pool.c: no byte is handed out twice, none is lost.
+ */
+#include <kunit/test.h>
+#include <linux/bitmap.h>
+#include <linux/completion.h>
+#include <linux/hrtimer.h>
+#include <linux/kthread.h>
+#include <linux/mm.h>
+#include <linux/moduleparam.h>
+#include <linux/prandom.h>
+#include <linux/sizes.h>
+
+#include "../p2pdma.h"
+
+static ulong seed;
+module_param(seed, ulong, 0444);
+MODULE_PARM_DESC(seed, "start of the random sequences, 0 for another one each time");
+
+static void seed_rnd(struct kunit *test, struct rnd_state *rnd)
+{
+	unsigned long chosen = seed ?: get_random_u32() | 1;
+
+	kunit_info(test, "pool_test.seed=%lu repeats this\n", chosen);
+	prandom_seed_state(rnd, chosen);
+}
+
+static u32 below(struct rnd_state *rnd, u32 limit)
+{
+	return prandom_u32_state(rnd) % limit;
+}
+
+static void exit_pool(void *pool)
+{
+	p2pdma_pool_exit(pool);
+}
+
+/* A pool of that many pages, gone when the test ends */
+static struct p2pdma_pool *make_pool(struct kunit *test, u64 pages)
+{
+	struct p2pdma_pool *pool = kunit_kzalloc(test, sizeof(*pool), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, pool);
+	KUNIT_ASSERT_EQ(test, 0, p2pdma_pool_init(pool, pages * PAGE_SIZE,
+						  NUMA_NO_NODE));
+	KUNIT_ASSERT_EQ(test, 0,
+			kunit_add_action_or_reset(test, exit_pool, pool));
+	return pool;
+}
+
+/* ---- sizes ---- */
+
+static void pool_whole(struct kunit *test)
+{
+	struct p2pdma_pool *pool = make_pool(test, 512);
+	u64 offset, other;
+
+	KUNIT_EXPECT_EQ(test, p2pdma_pool_available(pool), SZ_2M);
+	KUNIT_ASSERT_TRUE(test, p2pdma_pool_alloc(pool, SZ_2M, &offset));
+	KUNIT_EXPECT_EQ(test, offset, 0);
+	KUNIT_EXPECT_EQ(test, p2pdma_pool_available(pool), 0);
+	KUNIT_EXPECT_FALSE(test, p2pdma_pool_alloc(pool, 1, &other));
+	p2pdma_pool_free(pool, offset, SZ_2M);
+	KUNIT_EXPECT_EQ(test, p2pdma_pool_available(pool), SZ_2M);
+	KUNIT_ASSERT_TRUE(test, p2pdma_pool_alloc(pool, SZ_2M, &offset));
+	p2pdma_pool_free(pool, offset, SZ_2M);
+}
+
+static void pool_too_much(struct kunit *test)
+{
+	struct p2pdma_pool *pool = make_pool(test, 512);
+	u64 offset;
+
+	KUNIT_EXPECT_FALSE(test, p2pdma_pool_alloc(pool, SZ_2M + 1, &offset));
+	KUNIT_EXPECT_FALSE(test, p2pdma_pool_alloc(pool, SZ_4G, &offset));
+	KUNIT_EXPECT_EQ(test, p2pdma_pool_available(pool), SZ_2M);
+}
+
+/* A request of 20 pages takes 20, one of a byte takes 1. */
+static void pool_exact(struct kunit *test)
+{
+	static const struct {
+		u64 size, takes;
+	} sizes[] = {
+		{ 1, 1 }, { PAGE_SIZE - 1, 1 }, { PAGE_SIZE, 1 },
+		{ PAGE_SIZE + 1, 2 }, { 3 * PAGE_SIZE, 3 },
+		{ 20 * PAGE_SIZE, 20 }, { 20 * PAGE_SIZE + 1, 21 },
+		{ SZ_1M, SZ_1M / PAGE_SIZE }, { 511 * PAGE_SIZE, 511 },
+	};
+	struct p2pdma_pool *pool = make_pool(test, 512);
+	u64 offset;
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
+		KUNIT_ASSERT_TRUE(test, p2pdma_pool_alloc(pool, sizes[i].size,
+							  &offset));
+		KUNIT_EXPECT_EQ(test, p2pdma_pool_available(pool),
+				SZ_2M - sizes[i].takes * PAGE_SIZE);
+		p2pdma_pool_free(pool, offset, sizes[i].size);
+		KUNIT_EXPECT_EQ(test, p2pdma_pool_available(pool), SZ_2M);
+	}
+}
+
+/* Every page can be had, whatever the size of the pool. */
+static void pool_every_page(struct kunit *test)
+{
+	static const u32 sizes[] = { 1, 2, 63, 64, 65, 512, 4097 };
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
+		u32 pages = sizes[i], page;
+		struct p2pdma_pool *pool = make_pool(test, pages);
+		unsigned long *seen = kunit_kcalloc(test, BITS_TO_LONGS(pages),
+						    sizeof(long), GFP_KERNEL);
+		u64 offset;
+
+		KUNIT_ASSERT_NOT_NULL(test, seen);
+		for (page = 0; page < pages; page++) {
+			KUNIT_ASSERT_TRUE(test, p2pdma_pool_alloc(pool, PAGE_SIZE,
+								  &offset));
+			KUNIT_ASSERT_TRUE(test, PAGE_ALIGNED(offset));
+			KUNIT_ASSERT_LT(test, offset, pages * PAGE_SIZE);
+			KUNIT_ASSERT_FALSE(test, __test_and_set_bit(offset >> PAGE_SHIFT,
+								    seen));
+		}
+		KUNIT_EXPECT_FALSE(test, p2pdma_pool_alloc(pool, PAGE_SIZE, &offset));
+		for (page = 0; page < pages; page++)
+			p2pdma_pool_free(pool, (u64)page << PAGE_SHIFT, PAGE_SIZE);
+	}
+}
+
+/* User mappings give single pages back, of what was allocated in one piece. */
+static void pool_back_in_parts(struct kunit *test)
+{
+	struct p2pdma_pool *pool = make_pool(test, 512);
+	u64 offset, page;
+
+	KUNIT_ASSERT_TRUE(test, p2pdma_pool_alloc(pool, SZ_2M, &offset));
+	for (page = 1; page < 512; page += 2)
+		p2pdma_pool_free(pool, page * PAGE_SIZE, PAGE_SIZE);
+	KUNIT_EXPECT_EQ(test, p2pdma_pool_available(pool), SZ_1M);
+	KUNIT_EXPECT_FALSE(test, p2pdma_pool_alloc(pool, 2 * PAGE_SIZE, &offset));
+	for (page = 0; page < 512; page += 2)
+		p2pdma_pool_free(pool, page * PAGE_SIZE, PAGE_SIZE);
+	KUNIT_EXPECT_TRUE(test, p2pdma_pool_alloc(pool, SZ_2M, &offset));
+	p2pdma_pool_free(pool, 0, SZ_2M);
+}
+
+/* A hole is found wherever it is, and pieces that meet grow together. */
+static void pool_holes(struct kunit *test)
+{
+	struct p2pdma_pool *pool = make_pool(test, 512);
+	u64 offset, hole;
+
+	KUNIT_ASSERT_TRUE(test, p2pdma_pool_alloc(pool, SZ_2M, &offset));
+	for (hole = 0; hole < SZ_2M; hole += SZ_64K) {
+		p2pdma_pool_free(pool, hole, SZ_64K);
+		KUNIT_EXPECT_FALSE(test, p2pdma_pool_alloc(pool, SZ_128K, &offset));
+		KUNIT_ASSERT_TRUE(test, p2pdma_pool_alloc(pool, SZ_64K, &offset));
+		KUNIT_EXPECT_EQ(test, offset, hole);
+	}
+	p2pdma_pool_free(pool, SZ_1M, SZ_64K);
+	p2pdma_pool_free(pool, SZ_1M + SZ_128K, SZ_64K);
+	KUNIT_EXPECT_FALSE(test, p2pdma_pool_alloc(pool, SZ_128K, &offset));
+	p2pdma_pool_free(pool, SZ_1M + SZ_64K, SZ_64K);
+	KUNIT_ASSERT_TRUE(test, p2pdma_pool_alloc(pool, 3 * SZ_64K, &offset));
+	KUNIT_EXPECT_EQ(test, offset, SZ_1M);
+	p2pdma_pool_free(pool, 0, SZ_2M);
+}
+
+/* Offsets beyond 4 GiB are whole. */
+static void pool_large(struct kunit *test)
+{
+	u64 pages = 2 * (SZ_4G >> PAGE_SHIFT);
+	struct p2pdma_pool *pool = make_pool(test, pages);
+	u64 offset;
+
+	KUNIT_EXPECT_EQ(test, p2pdma_pool_available(pool), 2 * SZ_4G);
+	KUNIT_ASSERT_TRUE(test, p2pdma_pool_alloc(pool, 2 * SZ_4G, &offset));
+	p2pdma_pool_free(pool, 2 * SZ_4G - SZ_2M, SZ_2M);
+	KUNIT_ASSERT_TRUE(test, p2pdma_pool_alloc(pool, SZ_2M, &offset));
+	KUNIT_EXPECT_EQ(test, offset, 2 * SZ_4G - SZ_2M);
+	p2pdma_pool_free(pool, 0, 2 * SZ_4G);
+	KUNIT_EXPECT_EQ(test, p2pdma_pool_available(pool), 2 * SZ_4G);
+}
+
+/* ---- random sequences beside a model ---- */
+
+#define PIECES		128
+
+struct piece {
+	u32 page, pages;
+	u64 asked;		/* in bytes */
+};
+
+struct model {
+	struct kunit *test;
+	struct p2pdma_pool *pool;
+	struct rnd_state rnd;
+	unsigned long *used;	/* a bit per page */
+	u32 pages;
+	struct piece piece[PIECES];
+	u32 pieces;
+};
+
+/* A free run of that power of two, aligned to its size: no pool may miss it */
+static bool has_run(struct model *m, u32 pages)
+{
+	u32 at, run = roundup_pow_of_two(pages);
+
+	for (at = 0; at + run <= m->pages; at += run)
+		if (find_next_bit(m->used, at + run, at) >= at + run)
+			return true;
+	return false;
+}
+
+static void model_alloc(struct model *m)
+{
+	u32 limit = below(&m->rnd, 4) ? 16 : m->pages;
+	struct piece *piece = &m->piece[m->pieces];
+	struct kunit *test = m->test;
+	u64 offset;
+
+	if (m->pieces == PIECES)
+		return;
+	piece->pages = 1 + below(&m->rnd, min(limit, m->pages));
+	piece->asked = (u64)piece->pages * PAGE_SIZE -
+		       (below(&m->rnd, 2) ? below(&m->rnd, PAGE_SIZE) : 0);
+	if (!p2pdma_pool_alloc(m->pool, piece->asked, &offset)) {
+		KUNIT_ASSERT_FALSE(test, has_run(m, piece->pages));
+		return;
+	}
+	piece->page = offset >> PAGE_SHIFT;
+	KUNIT_ASSERT_TRUE(test, PAGE_ALIGNED(offset));
+	KUNIT_ASSERT_LE(test, offset + piece->asked, m->pages * PAGE_SIZE);
+	KUNIT_ASSERT_GE_MSG(test, find_next_bit(m->used, piece->page + piece->pages,
+						piece->page),
+			    piece->page + piece->pages, "handed out twice");
+	bitmap_set(m->used, piece->page, piece->pages);
+	m->pieces++;
+}
+
+static void model_free(struct model *m)
+{
+	struct piece *piece;
+	u32 pages;
+
+	if (!m->pieces)
+		return;
+	piece = &m->piece[below(&m->rnd, m->pieces)];
+	if (piece->pages > 1 && below(&m->rnd, 2)) {
+		/* The first pages of it only */
+		pages = 1 + below(&m->rnd, piece->pages - 1);
+		p2pdma_pool_free(m->pool, (u64)piece->page << PAGE_SHIFT,
+				 (u64)pages << PAGE_SHIFT);
+		bitmap_clear(m->used, piece->page, pages);
+		piece->page += pages;
+		piece->pages -= pages;
+		piece->asked -= (u64)pages << PAGE_SHIFT;
+		return;
+	}
+	p2pdma_pool_free(m->pool, (u64)piece->page << PAGE_SHIFT, piece->asked);
+	bitmap_clear(m->used, piece->page, piece->pages);
+	*piece = m->piece[--m->pieces];
+}
+
+static const u32 model_sizes[] = { 1, 7, 64, 512, 3000 };
+
+static void describe_pages(const u32 *pages, char *text)
+{
+	snprintf(text, KUNIT_PARAM_DESC_SIZE, "%u_pages", *pages);
+}
+
+KUNIT_ARRAY_PARAM(model, model_sizes, describe_pages);
+
+/* Now it fills, now it empties: the odds change every 256 steps. */
+static void pool_random(struct kunit *test)
+{
+	struct model *m = kunit_kzalloc(test, sizeof(*m), GFP_KERNEL);
+	u64 offset;
+	u32 step;
+
+	KUNIT_ASSERT_NOT_NULL(test, m);
+	m->test = test;
+	m->pages = *(const u32 *)test->param_value;
+	m->pool = make_pool(test, m->pages);
+	m->used = kunit_kcalloc(test, BITS_TO_LONGS(m->pages), sizeof(long),
+				GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, m->used);
+	seed_rnd(test, &m->rnd);
+
+	for (step = 0; step < 20000; step++) {
+		if (below(&m->rnd, 8) < (step & 256 ? 5 : 3))
+			model_alloc(m);
+		else
+			model_free(m);
+		if (step % 16)
+			continue;
+		KUNIT_ASSERT_EQ(test, p2pdma_pool_available(m->pool),
+				(m->pages - bitmap_weight(m->used, m->pages)) * PAGE_SIZE);
+	}
+	while (m->pieces)
+		model_free(m);
+	KUNIT_EXPECT_TRUE_MSG(test, p2pdma_pool_alloc(m->pool, m->pages * PAGE_SIZE,
+						      &offset), "something is lost");
+	p2pdma_pool_free(m->pool, 0, m->pages * PAGE_SIZE);
+}
+
+/* ---- several at once ---- */
+
+#define SHARED_PAGES	256
+#define THREADS		4
+
+/*
+ * Everybody writes down in @owned what it was given, and finds out if somebody
+ * else has been given the same.
+ */
+struct shared {
+	struct p2pdma_pool *pool;
+	DECLARE_BITMAP(owned, SHARED_PAGES);
+	atomic_t twice, taken, in_irq;
+	struct hrtimer timer;
+	struct completion done;
+	bool stop;
+};
+
+static void take_and_free(struct shared *s, u32 pages)
+{
+	u64 offset;
+	u32 i;
+
+	if (!p2pdma_pool_alloc(s->pool, pages * PAGE_SIZE, &offset))
+		return;
+	atomic_inc(&s->taken);
+	for (i = 0; i < pages; i++)
+		if (test_and_set_bit((offset >> PAGE_SHIFT) + i, s->owned))
+			atomic_inc(&s->twice);
+	for (i = 0; i < pages; i++)
+		clear_bit((offset >> PAGE_SHIFT) + i, s->owned);
+	if (pages & 1) {
+		p2pdma_pool_free(s->pool, offset, pages * PAGE_SIZE);
+		return;
+	}
+	for (i = 0; i < pages; i++)
+		p2pdma_pool_free(s->pool, offset + i * PAGE_SIZE, PAGE_SIZE);
+}
+
+static int shared_thread(void *data)
+{
+	struct shared *s = data;
+	struct rnd_state rnd;
+	int i;
+
+	prandom_seed_state(&rnd, get_random_u64());
+	for (i = 0; i < 4000; i++) {
+		take_and_free(s, 1 + below(&rnd, SHARED_PAGES / 3));
+		if (i % 64 == 0)
+			cond_resched();
+	}
+	complete(&s->done);
+	return 0;
+}
+
+static enum hrtimer_restart shared_timer(struct hrtimer *timer)
+{
+	struct shared *s = container_of(timer, struct shared, timer);
+
+	take_and_free(s, 1 + atomic_inc_return(&s->in_irq) % 8);
+	if (READ_ONCE(s->stop))
+		return HRTIMER_NORESTART;
+	hrtimer_forward_now(timer, ns_to_ktime(200 * NSEC_PER_USEC));
+	return HRTIMER_RESTART;
+}
+
+/* Threads on all CPUs, and an interrupt that comes in between */
+static void pool_shared(struct kunit *test)
+{
+	struct shared *s = kunit_kzalloc(test, sizeof(*s), GFP_KERNEL);
+	struct task_struct *task[THREADS];
+	int i;
+
+	KUNIT_ASSERT_NOT_NULL(test, s);
+	s->pool = make_pool(test, SHARED_PAGES);
+	init_completion(&s->done);
+	for (i = 0; i < THREADS; i++) {
+		task[i] = kthread_create(shared_thread, s, "pool_test/%d", i);
+		KUNIT_ASSERT_NOT_ERR_OR_NULL(test, task[i]);
+		get_task_struct(task[i]);
+	}
+	hrtimer_init(&s->timer, CLOCK_MONOTONIC, HRTIMER_MODE_REL);
+	s->timer.function = shared_timer;
+	hrtimer_start(&s->timer, ns_to_ktime(200 * NSEC_PER_USEC), HRTIMER_MODE_REL);
+	for (i = 0; i < THREADS; i++)
+		wake_up_process(task[i]);
+	/* A thread that is stopped early may never have begun. */
+	for (i = 0; i < THREADS; i++)
+		wait_for_completion(&s->done);
+	for (i = 0; i < THREADS; i++)
+		kthread_stop_put(task[i]);
+	WRITE_ONCE(s->stop, true);
+	hrtimer_cancel(&s->timer);
+
+	KUNIT_EXPECT_EQ(test, atomic_read(&s->twice), 0);
+	KUNIT_EXPECT_GT(test, atomic_read(&s->taken), THREADS * 1000);
+	KUNIT_EXPECT_GT(test, atomic_read(&s->in_irq), 0);
+	KUNIT_EXPECT_EQ(test, p2pdma_pool_available(s->pool),
+			SHARED_PAGES * PAGE_SIZE);
+}
+
+static struct kunit_case pool_cases[] = {
+	KUNIT_CASE(pool_whole),
+	KUNIT_CASE(pool_too_much),
+	KUNIT_CASE(pool_exact),
+	KUNIT_CASE(pool_every_page),
+	KUNIT_CASE(pool_back_in_parts),
+	KUNIT_CASE(pool_holes),
+	KUNIT_CASE(pool_large),
+	KUNIT_CASE_PARAM(pool_random, model_gen_params),
+	KUNIT_CASE(pool_shared),
+	{}
+};
+
+static struct kunit_suite pool_suite = {
+	.name = "p2pdma_pool",
+	.test_cases = pool_cases,
+};
+
+kunit_test_suite(pool_suite);
+
+MODULE_DESCRIPTION("KUnit suite of the P2PDMA pool");
+MODULE_LICENSE("GPL");
