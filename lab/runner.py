@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace as replace_fields
 from pathlib import Path
 
 from lab import BUILD, LabError, accel, initramfs, programs, topology
@@ -35,6 +35,8 @@ class Run:
     seconds: float = 0.0
 
     def __post_init__(self):
+        if self.program.cpu:
+            self.topology = replace_fields(self.topology, cpu=self.program.cpu)
         out = BUILD / "out" / self.config
         if not self.kernel:
             self.kernel = out / "arch/x86/boot/bzImage"
