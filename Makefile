@@ -4,7 +4,7 @@
 .NOTPARALLEL:
 # The kernel has a make of its own, which must not inherit this one's variables and flags.
 unexport MAKEFLAGS MFLAGS MAKEOVERRIDES MAKELEVEL
-export KERNEL_SRC T TOPO ACCEL NET FORCE INTO J STEP WARM
+export KERNEL_SRC KERNEL T TOPO ACCEL NET FORCE INTO J STEP WARM
 
 CONFIG ?= lab
 export CONFIG
@@ -12,24 +12,33 @@ ifneq ($(words $(CONFIG))$(filter-out lab debug p2pdma-off callers stock,$(CONFI
 $(error p2p: CONFIG=$(CONFIG): use one of lab, debug, p2pdma-off, callers, stock)
 endif
 
+check := @scripts/check-input
 setup := @scripts/setup
+# A T= that selects nothing is refused before the rest is installed and built.
+select = $(if $(T),@scripts/setup test && scripts/test --check)
 compose := @scripts/tree$(if $(filter stock,$(CONFIG)), --stock)
 
 help:           ## this list (the default)
 	@scripts/help $(firstword $(MAKEFILE_LIST))
 
+demo: verb := demo
 demo: kernel    ## copy drive to drive through a peer's BAR, and show the proof
 	@scripts/demo
 
 test:           ## every check: tree, lint, builds, end-to-end (T= selects)
+	$(check) $@
+	$(select)
 	$(setup) base build lab lint docs test
 	@scripts/test
 
 test-all:       ## test, and what takes longer: every 6.12.y, every commit
+	$(check) $@
+	$(select)
 	$(setup) base build lab lint docs test
 	@scripts/test --all
 
 test-fresh:     ## demo and test in a minimal Debian 12 made for it (STEP= WARM=)
+	$(check) $@
 	$(setup) fresh
 	@scripts/test-fresh
 
@@ -41,6 +50,7 @@ docs:           ## the documentation as HTML, in build/docs/html
 	@scripts/tree
 	@scripts/docs
 
+shell: verb := shell
 shell: kernel   ## a shell in the lab's VM (TOPO=)
 	@scripts/shell
 
@@ -64,11 +74,13 @@ lint:           ## checkpatch, sparse, W=1, kernel-doc, shellcheck, codespell
 	@scripts/lint
 
 build:          ## the kernel of CONFIG= (lab, debug, p2pdma-off, callers, stock)
+	$(check) $@
 	$(setup) base build
 	$(compose)
 	@scripts/build $(CONFIG)
 
 kernel:
+	$(check) $(verb)
 	$(setup) base build lab
 	$(compose)
 	@scripts/build $(CONFIG)

@@ -133,3 +133,7 @@ if __name__ == '__main__':
         strip_tree(sys.argv[1])
     except StripError as error:
         sys.exit('p2p: strip: %s: update base/rules.py' % error)
+    except OSError as error:
+        sys.path.insert(0, os.path.join(os.path.dirname(__file__), '../scripts'))
+        from p2plib.advice import os_error      # pylint: disable=import-outside-toplevel
+        sys.exit('p2p: strip: %s' % os_error(error))

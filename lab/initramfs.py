@@ -13,6 +13,7 @@ import tempfile
 from pathlib import Path
 
 from lab import BUILD, ROOT, LabError
+from p2plib.advice import no_command
 
 SELFTESTS = ROOT / "tools" / "testing" / "selftests" / "pci-p2pdma"
 GUEST = ROOT / "lab" / "guest"
@@ -136,5 +137,5 @@ def shared_libraries(path):
 def tool(name, package):
     path = shutil.which(name)
     if not path:
-        raise LabError(f"{name} is not installed: apt-get install {package}")
+        raise LabError(no_command(name, package))
     return Path(path)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from lab import BUILD, LabError, accel, initramfs, programs, topology
 from lab.judge import judge
-from lab.vm import Vm
+from lab.vm import Vm, qemu
 
 RUNS = BUILD / "runs"
 DEBUG_SLOWER = 5        # a debug kernel's time, in times of the plain one's
@@ -37,6 +37,7 @@ class Run:
     def __post_init__(self):
         if self.program.cpu:
             self.topology = replace_fields(self.topology, cpu=self.program.cpu)
+        qemu()              # to complain before anything is shown or made
         out = BUILD / "out" / self.config
         if not self.kernel:
             self.kernel = out / "arch/x86/boot/bzImage"

@@ -12,6 +12,7 @@ import time
 
 from lab import LabError, trace
 from lab.qmp import Qmp
+from p2plib.advice import no_command
 
 # A fault of any kind ends the guest; -no-reboot then ends QEMU, and the sentinel is missing. no_timer_check: on a
 # busy host an emulated timer ticks late, which the kernel takes for a broken IO-APIC.
@@ -24,7 +25,7 @@ GUEST_MAY_SAY = 4 << 20         # bytes on the results channel
 def qemu():
     path = shutil.which("qemu-system-x86_64")
     if not path:
-        raise LabError("qemu-system-x86_64 is not installed: apt-get install qemu-system-x86")
+        raise LabError(no_command("qemu-system-x86_64"))
     return path
 
 

@@ -10,11 +10,21 @@ say() { printf 'p2p: %s\n' "$*"; }
 # die WHAT IS WRONG: WHAT TO DO
 die() { printf 'p2p: %s\n' "$*" >&2; exit 1; }
 
+# help_against WHAT A COMMAND SAID: what to do about it
+help_against() {
+	case $1 in
+	*"No space left"*)	echo "free some space" ;;
+	*"Read-only file"*)	echo "mount it writable, or work in a clone elsewhere" ;;
+	*denied*)		echo "run as its owner ($(stat -c %U "$root")), or change its permissions" ;;
+	*)			echo "see what is wrong there" ;;
+	esac
+}
+
 # need_space DIR MIB: refuse to start what cannot finish
 need_space() {
-	local free
+	local free said
 
-	mkdir -p "$1" || die "cannot write to $1: free some space or change its permissions"
+	said=$(LC_ALL=C mkdir -p "$1" 2>&1) || die "${said#mkdir: }: $(help_against "$said")"
 	free=$(df -Pm "$1" | awk 'NR == 2 { print $4 }')
 	[ "$free" -ge "$2" ] || die "$1 has $free MiB free, $2 MiB are needed: free some space"
 }

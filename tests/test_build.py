@@ -43,7 +43,7 @@ def test_bad_input_is_one_line(script, argv):
 def test_config_that_does_not_take(script, tree, tmp_path):
     """A fragment may not ask in vain: a kernel without what it names would be tested for nothing."""
     copy = tmp_path / "repo"
-    for name in ("scripts/build", "configs/callers.config"):
+    for name in ("scripts/build", "scripts/p2plib/advice.py", "configs/callers.config"):
         (copy / name).parent.mkdir(parents=True, exist_ok=True)
         (copy / name).write_bytes((ROOT / name).read_bytes())
     with (copy / "configs/callers.config").open("a") as f:

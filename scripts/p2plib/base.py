@@ -4,12 +4,12 @@
 import subprocess
 
 from .common import Fail
-from .git import AUTHOR, DATE, Git
-from .source import check_series
+from .git import AUTHOR, DATE, Git, git_failure
+from .source import WHOLE, check_series, not_whole
 
 import strip                                    # on the path since .common
 
-REF = 'refs/import/base'
+REFS = {1: 'refs/import/stock', 2: 'refs/import/base'}
 
 
 class StrippedBase:
@@ -21,7 +21,7 @@ class StrippedBase:
     def __init__(self, source, series='6.12', keep=()):
         self.source, self.series = source, series
         self.ruled = strip.ruled_files()
-        self.keep = set(keep) | self.ruled | {'Makefile'}
+        self.keep = set(keep) | self.ruled | set(WHOLE)
         self.files, self.modes, self.traces = {}, {}, []
         self.version = None
 
@@ -37,9 +37,9 @@ class StrippedBase:
                 if trace:
                     self.traces.append(trace)
             yield path, mode, data
-        if not self.version:
-            raise Fail('%s has no top Makefile: set KERNEL_SRC= to a %s.y source'
-                       % (self.source.path, self.series))
+        for path in WHOLE:
+            if path not in self.files:
+                raise not_whole(self.source.path, path)
 
     def _check_version(self, data):
         self.version = check_series(data.decode('utf-8', 'replace'), self.source.path, self.series)
@@ -65,13 +65,13 @@ class StrippedBase:
 
 
 class FastImport:
-    """A `git fast-import` that commits whole trees."""
+    """A `git fast-import` that commits whole trees. ^C is for us to see, who then abort() it."""
 
     def __init__(self, git):
         self.process = subprocess.Popen(
             git.argv('-c', 'core.compression=1', '-c', 'pack.compression=1', 'fast-import',
                      '--quiet', '--force', '--done', '--depth=0', '--date-format=raw'),
-            stdin=subprocess.PIPE, stderr=subprocess.PIPE, env=git.env)
+            stdin=subprocess.PIPE, stderr=subprocess.PIPE, env=git.env, start_new_session=True)
         self.out = self.process.stdin
 
     def _data(self, data):
@@ -79,10 +79,12 @@ class FastImport:
         self.out.write(data)
         self.out.write(b'\n')
 
-    def commit(self, mark, message):
+    def commit(self, mark, message, parent=None):
         self.out.write(b'commit %s\nmark :%d\ncommitter %s <%s> %d +0000\n'
-                       % (REF.encode(), mark, AUTHOR[0].encode(), AUTHOR[1].encode(), DATE))
+                       % (REFS[mark].encode(), mark, AUTHOR[0].encode(), AUTHOR[1].encode(), DATE))
         self._data(message.encode())
+        if parent:
+            self.out.write(b'from :%d\n' % parent)
 
     def file(self, path, mode, data):
         self.out.write(b'M %s inline %s\n' % (mode.encode(), path.encode()))
@@ -91,43 +93,61 @@ class FastImport:
     def delete(self, path):
         self.out.write(b'D %s\n' % path.encode())
 
-    def tag(self, name, mark):
-        self.out.write(b'reset refs/tags/%s\nfrom :%d\n\n' % (name.encode(), mark))
-
     def close(self):
         self.out.write(b'done\n')
         self.out.close()
-        said = self.process.stderr.read().decode('utf-8', 'replace').strip().splitlines()
         if self.process.wait():
-            raise Fail('git fast-import failed (%s): is the disk full?' % ' '.join(said[:1]))
+            raise BrokenPipeError
+
+    def failed(self):
+        """It ended before we did: the reason, in its own words."""
+        self.process.wait()
+        said = self.process.stderr.read().decode('utf-8', 'replace')
+        return git_failure('git fast-import', said)
 
     def abort(self):
         """Stop it if it still runs: without its end, none of its commits exist."""
         if self.process.poll() is None:
             self.process.kill()
-            self.process.wait()
+        self.process.wait()
+        try:
+            self.out.close()
+        except BrokenPipeError:
+            pass
+        self.process.stderr.close()
 
 
 def import_base(repo, source, series='6.12'):
-    """Set the tags stock and base in a repo; returns the kernel version.
+    """Put stock and stripped base under refs/import in a repo; returns the kernel version.
 
-    Nothing but loose ends that git ignores is left behind when this is cut short.
+    Nothing but loose ends that git ignores is left behind when this is cut short or fails.
     """
-    for loose in repo.glob('.git/objects/pack/tmp_*'):
-        loose.unlink()
-    git = Git(repo)
-    git('update-ref', '-d', REF)
-    base, out = StrippedBase(source, series), FastImport(git)
+    sweep(repo)
+    base, out = StrippedBase(source, series), FastImport(Git(repo))
     try:
         _write_commits(out, base)
     except strip.StripError as error:
         raise Fail('strip: %s: base/rules.py has to follow the base' % error) from None
     except BrokenPipeError:
-        raise Fail('git fast-import stopped: is the disk full?') from None
+        raise out.failed() from None
     finally:
         out.abort()
-    git('update-ref', '-d', REF)
+        sweep(repo)
     return base.version
+
+
+def sweep(repo):
+    """Remove what an import that was cut short leaves, as large as the kernel."""
+    for pattern in ('objects/pack/tmp_*', 'fast_import_crash_*'):
+        for loose in (repo / '.git').glob(pattern):
+            loose.unlink(missing_ok=True)
+
+
+def take_import(git):
+    """Make the tags stock and base those of the import, both or neither."""
+    git('update-ref', '--stdin', data=''.join(
+        'update refs/tags/%s %s\ndelete %s\n' % (ref.split('/')[-1], git('rev-parse', ref), ref)
+        for ref in REFS.values()))
 
 
 def _write_commits(out, base):
@@ -136,12 +156,10 @@ def _write_commits(out, base):
     for path, mode, data in base.each():
         out.file(path, mode, data)
     changed = base.finish()
-    out.commit(2, '%s without its own P2PDMA\n' % label)
+    out.commit(2, '%s without its own P2PDMA\n' % label, parent=1)
     for path, data in sorted(changed.items()):
         if data is None:
             out.delete(path)
         else:
             out.file(path, base.modes[path], data)
-    out.tag('stock', 1)
-    out.tag('base', 2)
     out.close()

@@ -9,6 +9,8 @@ import sys
 from contextlib import contextmanager
 from pathlib import Path
 
+from .advice import no_command, os_error
+
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / 'base'))      # strip.py and what belongs to it
 
@@ -28,9 +30,7 @@ def main_guard(main):
         print('p2p: interrupted: run it again, it starts where it can', file=sys.stderr)
         sys.exit(130)
     except OSError as error:
-        where = error.filename or 'system'
-        print('p2p: %s: %s: free space or fix access, then run again' % (where, error.strerror),
-              file=sys.stderr)
+        print('p2p: %s' % os_error(error), file=sys.stderr)
         sys.exit(1)
 
 
@@ -45,7 +45,7 @@ def run(argv, what, **options):
     try:
         result = subprocess.run(argv, check=False, **options)
     except FileNotFoundError:
-        raise Fail('%s: no command %s: install it with apt' % (what, argv[0])) from None
+        raise Fail('%s: %s' % (what, no_command(argv[0]))) from None
     if result.returncode:
         last = (result.stderr or b'').decode('utf-8', 'replace').strip().splitlines() or ['']
         raise Fail('%s: %s failed (%s)' % (what, os.path.basename(argv[0]), last[-1]))

@@ -8,6 +8,7 @@ import subprocess
 import tarfile
 from pathlib import Path
 
+from .advice import no_command
 from .common import Fail, ROOT, need_space, run, say
 from .source import Source
 
@@ -40,8 +41,8 @@ def _apt(args, what, build):
             done = subprocess.run(args, stdin=subprocess.DEVNULL, stdout=out, stderr=out,
                                   env=env, check=False)
         except FileNotFoundError:
-            raise Fail('%s: no %s, so this is not Debian: set KERNEL_SRC= to a 6.12.y source'
-                       % (what, args[0])) from None
+            raise Fail('%s: %s, or set KERNEL_SRC= to a 6.12.y source'
+                       % (what, no_command(args[0]))) from None
     if done.returncode:
         text = log.read_text(errors='replace')
         why = [line for line in text.splitlines() if line.startswith('E: ')]
@@ -69,8 +70,11 @@ def install(base, build):
 
 
 def installed_version(base):
-    done = subprocess.run(['dpkg-query', '-W', '-f=${Version}', base.package],
-                          capture_output=True, text=True, check=False)
+    try:
+        done = subprocess.run(['dpkg-query', '-W', '-f=${Version}', base.package],
+                              capture_output=True, text=True, check=False)
+    except FileNotFoundError:           # the tarball is there, on something else than Debian
+        return 'of unknown version'
     return done.stdout.strip() or 'of unknown version'
 
 

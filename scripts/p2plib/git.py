@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 
+from .advice import words_of_disk
 from .common import Fail
 
 AUTHOR = ('P2PDMA series', 'p2pdma@localhost')
@@ -38,9 +39,8 @@ class Git:
         done = subprocess.run(self.argv(*args), capture_output=True, check=False,
                               env={**self.env, **(env or {})}, **given)
         if done.returncode not in ok:
-            lines = done.stderr.decode('utf-8', 'replace').strip().splitlines() or ['no message']
-            raise GitError('git %s in %s: %s: see what is wrong there'
-                           % (args[0], self.folder, '; '.join(lines[-3:])))
+            raise git_failure('git %s in %s' % (args[0], self.folder),
+                              done.stderr.decode('utf-8', 'replace'))
         return done.stdout
 
     def __call__(self, *args, **options):
@@ -65,6 +65,14 @@ class Git:
 
 class GitError(Fail):
     """git said no."""
+
+
+def git_failure(what, said):
+    """A GitError that says what to do."""
+    lines = said.strip().splitlines() or ['no message']
+    if help_ := words_of_disk(said):
+        return GitError('%s: %s' % (what, help_))
+    return GitError('%s: %s: see what is wrong there' % (what, '; '.join(lines[-3:])))
 
 
 def init(folder):

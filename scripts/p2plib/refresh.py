@@ -83,12 +83,19 @@ class Refresh:
         if self.git.lines('ls-files', '-u'):
             raise Fail('refresh: build/tree has unresolved conflicts: resolve them there')
 
+    def changed_here(self):
+        """A few of the files that build/tree has changed, for the eye."""
+        paths = sorted(self.edited) or self.git.lines(
+            'diff', '-z', '--name-only', self.tree.state['head'], 'HEAD')
+        return ', '.join(paths[:3] + ['...'] * (len(paths) > 3))
+
     def already_there(self, series, final):
         """The repository changed since the tree was composed: fine if it now says the same."""
         head, commits = self.tree.compose(series)
         if self.git('rev-parse', head + '^{tree}') != final:
-            raise Fail('refresh: patches or overlay changed after build/tree was composed, and so '
-                       'did build/tree: put one side aside (git stash), refresh, bring it back')
+            raise Fail('refresh: both sides changed, build/tree (%s) and the repository: nothing was '
+                       'written: put the repository\'s side aside (git stash), run make refresh, '
+                       'bring it back (git stash pop)' % self.changed_here())
         self.tree.adopt(series, head, commits)
         return len(commits)
 
@@ -268,16 +275,18 @@ class Refresh:
         new = {str(path.relative_to(stage)) for path in stage.rglob('*') if not path.is_dir()}
         old = {'patches/' + entry.name for entry in series.entries} | set(series.overlay)
         for path in sorted(new):
-            copy_if_other(stage / path, root / path)
+            if copy_if_other(stage / path, root / path):
+                say('refresh: wrote %s' % path)
         for path in sorted(old - new):
             (root / path).unlink()
             say('refresh: removed %s' % path)
 
 
 def copy_if_other(source, target):
+    """Returns True if the target was another and is now as the source."""
     if target.exists() and file_mode(source) == file_mode(target) \
             and file_data(source) == file_data(target):
-        return
+        return False
     if source.is_symlink():
         target.unlink(missing_ok=True)
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -285,7 +294,7 @@ def copy_if_other(source, target):
     else:
         write_file(target, source.read_bytes())
         target.chmod(source.stat().st_mode & 0o777)
-    say('refresh: wrote %s' % '/'.join(target.parts[-3:]))
+    return True
 
 
 def new_entry(item):

@@ -12,7 +12,7 @@ import os
 from pathlib import Path
 
 from . import common, fetch
-from .base import import_base
+from .base import import_base, take_import
 from .common import Fail, say
 from .git import Git, GitError, init, lay_out
 from .series import Series, file_data
@@ -129,14 +129,15 @@ class Tree:
     def make_base(self, source, key):
         self.build.mkdir(parents=True, exist_ok=True)
         common.need_space(self.build, GIGABYTES)
+        source.check(self.base_file.series)
         say('tree: stripping %s (about a minute, once)' % source.label)
         package, _, version = source.label.partition(' ')
         if package == self.base_file.package and version not in self.base_file.verified:
             say('tree: %s is not among the versions tried (BASE); it says so if it does not fit'
                 % version)
         if self.state:
-            self.save(base_key='', series_key='')
             version = import_base(self.folder, source, self.base_file.series)
+            self.save(base_key='', series_key='')       # from here on the old base is no more
             self.note_base(source, key, version)
             return
         if self.folder.exists():
@@ -149,6 +150,7 @@ class Tree:
         self.git, self.state_file = Git(self.folder), self.folder / '.git' / 'p2p-state'
 
     def note_base(self, source, key, version):
+        take_import(self.git)
         self.save(base_key=key, base=self.git('rev-parse', 'refs/tags/base'), version=version,
                   label=source.label)
 
