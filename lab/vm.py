@@ -63,10 +63,10 @@ class Vm:
     def drive_file(self, drive):
         return self.folder / f"drive-{drive}.img"
 
-    def command(self, interactive=False):
-        """QEMU's argv, without the sockets that run() adds."""
+    def command(self, interactive=False, console=("-serial", "mon:stdio")):
+        """QEMU's argv, without the sockets that run() adds. CONSOLE is the guest's when INTERACTIVE."""
         topology = self.topology
-        base = "console=ttyS0 kunit.enable=0 no_timer_check" if interactive else CMDLINE
+        base = "console=ttyS0 quiet kunit.enable=0 no_timer_check" if interactive else CMDLINE
         # Not the kernel's: it ends up in the environment of init.
         lenders = topology.lenders and "P2P_LENDERS=" + ",".join(topology.lenders)
         cmdline = " ".join(filter(None, [base, topology.cmdline, self.cmdline, lenders, "--", *self.order]))
@@ -75,7 +75,7 @@ class Vm:
                 "-display", "none", "-no-reboot", "-kernel", str(self.kernel), "-initrd", str(self.initrd),
                 "-append", cmdline]
         if interactive:
-            argv += ["-serial", "mon:stdio", "-serial", "null"]
+            argv += [*console, "-serial", "null"]
         for device in topology.devices:
             argv += ["-device", device]
         for drive in topology.drives.values():

@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The kernels build, without warnings, with the subsystem on and off, and so do its callers."""
 
+import os
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
+
+from p2plib.warned import Warned
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -14,8 +18,10 @@ QUESTIONS = {"dma_pci_p2pdma_supported", "nvme_pci_supports_pci_p2pdma"}
 
 
 def warnings(out):
+    """Of the last build, and of earlier ones whose objects it took as they were."""
     log = out.with_name(out.name + ".log").read_text(errors="replace")
-    return [t for t in log.splitlines() if re.search(r"\bwarning:", t, re.I)]
+    earlier = [t for _, lines in Warned(out, ROOT / "build/tree").load().values() for t in lines]
+    return earlier + [t for t in log.splitlines() if re.search(r"\bwarning:", t, re.I)]
 
 
 def symbols(vmlinux):
@@ -43,9 +49,9 @@ def test_bad_input_is_one_line(script, argv):
 def test_config_that_does_not_take(script, tree, tmp_path):
     """A fragment may not ask in vain: a kernel without what it names would be tested for nothing."""
     copy = tmp_path / "repo"
-    for name in ("scripts/build", "scripts/p2plib/advice.py", "configs/callers.config"):
-        (copy / name).parent.mkdir(parents=True, exist_ok=True)
-        (copy / name).write_bytes((ROOT / name).read_bytes())
+    shutil.copytree(ROOT / "scripts", copy / "scripts", ignore=shutil.ignore_patterns("__pycache__"))
+    (copy / "configs").mkdir()
+    shutil.copy(ROOT / "configs/callers.config", copy / "configs")
     with (copy / "configs/callers.config").open("a") as f:
         f.write("CONFIG_NO_SUCH_SYMBOL=y\n")
     run = subprocess.run(["/usr/bin/python3", copy / "scripts/build", "callers", "--tree", tree,
@@ -53,6 +59,31 @@ def test_config_that_does_not_take(script, tree, tmp_path):
     assert run.returncode != 0
     assert "CONFIG_NO_SUCH_SYMBOL: wanted y, got n" in run.stderr
     assert "p2p: config callers: 1 symbols did not take" in run.stderr
+
+
+def test_warning_outlives_its_build(tmp_path):
+    """What is not compiled again does not warn again, and is no better for it."""
+    tree, out, log = tmp_path / "tree", tmp_path / "out", tmp_path / "out.log"
+    for name in ("mm/gup.c", "mm/slub.c", "include/linux/mm.h"):
+        (tree / name).parent.mkdir(parents=True, exist_ok=True)
+        (tree / name).write_text("")
+
+    def build(*lines):
+        log.write_text("".join(line + "\n" for line in lines))
+        Warned(out, tree).take(log)
+        return sorted(Warned(out, tree).load())
+
+    here = f"{tree}/mm/gup.c:3:5: warning: unused variable 'x'"
+    there = "../tree/include/linux/mm.h:9:1: warning: odd"
+    first = ["  CC      mm/gup.o", here, "  CC      mm/slub.o", there, "make: warning:  Clock skew"]
+    assert build(*first) == build() == build("  CC      mm/slub.o") == ["include/linux/mm.h", "mm/gup.c"]
+    assert build("  CC      mm/gup.o", here) == ["include/linux/mm.h", "mm/gup.c"]
+    assert build("  CC      mm/gup.o") == ["include/linux/mm.h"]
+    os.utime(tree / "include/linux/mm.h", ns=(1, 1))
+    assert build() == []
+    build(*first)
+    (tree / "mm/gup.c").unlink()
+    assert build() == ["include/linux/mm.h"]
 
 
 def test_kernel(kernel):

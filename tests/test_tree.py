@@ -130,6 +130,12 @@ def test_series_is_the_tree(git, script, tmp_path):
     want = git('rev-parse', 'p2pdma^{tree}')
     assert applied(git, tmp_path / 'series', 'base', mails[1:]) == want
     net, = (ROOT / 'build/series-net').glob('*.patch')
+    message = net.read_text(encoding='utf-8').split('\n---\n')[0]
+    assert 'net difference' in message and '{' not in message and '***' not in message
+    lost = set(git.lines('diff', '--name-only', 'stock', 'base')) - set(
+        git.lines('diff', '--no-renames', '--name-only', 'base', 'p2pdma'))
+    assert set(re.findall(r'^  (\S+/\S+)$', message, re.M)) == lost
+    assert ('the NVMe target' in message) == any(path.startswith('drivers/nvme/target/') for path in lost)
     assert applied(git, tmp_path / 'net', 'stock', [net]) == want
 
 
@@ -312,7 +318,7 @@ def test_corrupt_tarball(made):
 
 def test_no_such_source(mini, tmp_path):
     assert 'no such file' in mini.fails('scripts/tree', KERNEL_SRC='/nowhere')
-    assert 'no Makefile' in mini.fails('scripts/tree', KERNEL_SRC=str(tmp_path))
+    assert 'no top Makefile' in mini.fails('scripts/tree', KERNEL_SRC=str(tmp_path))
     write(tmp_path / 'built/.config', '')
     assert 'mrproper' in mini.fails('scripts/tree', KERNEL_SRC=str(tmp_path / 'built'))
     assert not mini.tree.exists()
@@ -506,7 +512,7 @@ def test_refresh_dropped_commit(made):
 def test_refresh_both_sides_edited(made):
     write(made.tree / 'mm/gup.c', 'int gup;\n')
     write(made.root / 'drivers/pci/p2pdma.c', 'int ours;\n')
-    assert 'put one side aside' in made.fails('scripts/refresh')
+    assert 'side aside (git stash)' in made.fails('scripts/refresh')
     assert (made.root / 'drivers/pci/p2pdma.c').read_text() == 'int ours;\n'
     assert patch(made, '0001-mm-number.patch') == FIRST
 

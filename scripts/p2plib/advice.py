@@ -12,6 +12,7 @@ PACKAGES = {'bison': 'bison', 'ld': 'binutils', 'python3': 'python3',
             'qemu-system-x86_64': 'qemu-system-x86', 'xz': 'xz-utils', 'apt-cache': 'apt',
             'apt-get': 'apt', 'dpkg-deb': 'dpkg', 'dpkg-query': 'dpkg'}
 PLACES = ('/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin')
+FULL = 8 << 20          # bytes: nothing of a kernel's size goes into less
 
 
 def no_command(name, package=None):
@@ -63,7 +64,7 @@ def os_error(error):
         errno.ENOMEM: 'end other programs, or add memory', errno.EIO: 'check the disk (dmesg)',
         errno.ENOTDIR: 'move away what is there instead of a folder',
         errno.EISDIR: 'move away the folder that is there instead of a file',
-        errno.EEXIST: 'move it away', errno.ENOTEMPTY: 'is something else at work in it? run it again',
+        errno.EEXIST: 'move it away', errno.ENOTEMPTY: 'is something at work in it? run it again',
         errno.ENOEXEC: 'it is no program of this machine: install it again',
         errno.EFBIG: 'raise the limit (ulimit -f)', errno.EAGAIN: 'raise the limit (ulimit -u)',
     }
@@ -74,9 +75,10 @@ def os_error(error):
     return '%s%s: %s' % (name + ': ' if name else '', error.strerror or error, help_)
 
 
-def words_of_disk(text):
-    """The advice that fits what another program said, or None."""
+def words_of_disk(text, folder=None):
+    """The advice that fits what another program said of its work in a folder, or None."""
     for words, help_ in (('No space left', 'the disk is full: free some space'),
+                         ('Out of diskspace', 'the disk is full: free some space'),
                          ('Read-only file system', 'the file system is read-only: mount it writable'),
                          ('Disk quota exceeded', 'the quota is used up: free some of it'),
                          ('Permission denied', 'permission denied: run as the owner of build/, or '
@@ -84,4 +86,7 @@ def words_of_disk(text):
                          ('Input/output error', 'the disk fails: see dmesg')):
         if words in text:
             return help_
+    # git only says which file it could not write.
+    if folder and shutil.disk_usage(existing(folder)).free < FULL:
+        return 'the disk is full: free some space'
     return None

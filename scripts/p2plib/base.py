@@ -68,6 +68,7 @@ class FastImport:
     """A `git fast-import` that commits whole trees. ^C is for us to see, who then abort() it."""
 
     def __init__(self, git):
+        self.repo = git.folder
         self.process = subprocess.Popen(
             git.argv('-c', 'core.compression=1', '-c', 'pack.compression=1', 'fast-import',
                      '--quiet', '--force', '--done', '--depth=0', '--date-format=raw'),
@@ -103,7 +104,7 @@ class FastImport:
         """It ended before we did: the reason, in its own words."""
         self.process.wait()
         said = self.process.stderr.read().decode('utf-8', 'replace')
-        return git_failure('git fast-import', said)
+        return git_failure('git fast-import', said, self.repo)
 
     def abort(self):
         """Stop it if it still runs: without its end, none of its commits exist."""

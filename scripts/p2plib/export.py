@@ -18,6 +18,16 @@ repository of this series makes the same commit, hash included, from that source
 it at build/tree, tag `base`. For an unchanged {version} there is the net difference instead
 (`make series NET=1`).'''
 
+# What a kernel loses that gets no hooks in these files: (start of the path, what that is).
+FUNCTIONS = (
+    ('drivers/nvme/target/', 'the NVMe target: data in peer memory, p2pmem of a port in configfs'),
+    ('drivers/infiniband/core/rw.c', 'RDMA: peer memory through the rdma_rw API'),
+    ('block/bio-integrity.c', 'the block layer: peer memory with integrity metadata'),
+    ('drivers/nvme/host/', 'the NVMe host: lending its memory buffer, data in peer memory'),
+    ('drivers/iommu/', 'dma-iommu: peer memory behind an IOMMU'),
+    ('kernel/dma/direct.c', 'dma-direct: peer memory'),
+)
+
 
 def identity():
     """The git identity of who exports, as GIT_AUTHOR_* and GIT_COMMITTER_*."""
@@ -37,12 +47,15 @@ class Export:
         self.tree, self.git = tree, tree.git
         self.commits = tree.state['commits']
 
+    def letter(self, name):
+        path = self.tree.root / 'patches' / name
+        if not path.exists():
+            raise Fail('series: no patches/%s: restore it with git checkout' % name)
+        return Patch(path.read_bytes(), name)
+
     @property
     def cover(self):
-        path = self.tree.root / 'patches' / 'cover-letter'
-        if not path.exists():
-            raise Fail('series: no patches/cover-letter: restore it with git checkout')
-        return Patch(path.read_bytes(), 'cover-letter')
+        return self.letter('cover-letter')
 
     def signed(self, tree, parent, message, env, number=0):
         """A commit with the name of who exports."""
@@ -77,15 +90,33 @@ class Export:
 
     def net(self):
         """build/series-net: one patch on the stock base; returns the folder."""
-        env, stock, words = identity(), self.git('rev-parse', 'refs/tags/stock'), self.cover
-        message = '%s\n\n%s\n\nAll of the series as one difference to %s as it comes.\n' % (
-            words.subject, words.body, self.tree.state['label'])
+        env, stock = identity(), self.git('rev-parse', 'refs/tags/stock')
+        words = self.letter('net-letter')
+        message = '%s\n\n%s\n\n%s\n' % (words.subject, words.body, self.taken_out())
+        message = message.replace('{label}', self.tree.state['label'])
+        message = message.replace('{title}', self.cover.subject)
         commit = self.signed(self.commits[-1][1] + '^{tree}', stock, message, env)
         folder = self.tree.build / 'series-net'
         part = fresh_folder(folder)
         self.format_patch(part, stock, commit, env)
         replace_folder(part, folder)
         return folder
+
+    def taken_out(self):
+        """What stock has and this has not: the files whose hooks the series does not put back."""
+        last = self.commits[-1][1]
+        stripped = self.git.lines('diff', '-z', '--no-renames', '--name-only', '--diff-filter=M',
+                                  'refs/tags/stock', 'refs/tags/base')
+        changed = self.git.lines('diff', '-z', '--no-renames', '--name-only', 'refs/tags/base',
+                                 last)
+        lost = sorted(set(stripped) - set(changed))
+        if not lost:
+            return 'Every file in which this kernel has P2PDMA has it here too.'
+        functions = ['- ' + what for start, what in FUNCTIONS
+                     if any(path.startswith(start) for path in lost)]
+        text = ['What goes away with it:', '', *functions, ''] if functions else []
+        return '\n'.join([*text, 'Files in which this kernel has P2PDMA and the series puts none:', '',
+                          *('  ' + path for path in lost)])
 
     def check_builds(self, config):
         """Build the base and each commit in a tree of its own; returns how many failed."""

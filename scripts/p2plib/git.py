@@ -2,11 +2,12 @@
 """git, untouched by whatever configuration the user has."""
 
 import os
+import re
 import shutil
 import subprocess
 
 from .advice import words_of_disk
-from .common import Fail
+from .common import Fail, write_file
 
 AUTHOR = ('P2PDMA series', 'p2pdma@localhost')
 DATE = 1735689600                       # a fixed one, so that hashes repeat on every machine
@@ -39,8 +40,9 @@ class Git:
         done = subprocess.run(self.argv(*args), capture_output=True, check=False,
                               env={**self.env, **(env or {})}, **given)
         if done.returncode not in ok:
-            raise git_failure('git %s in %s' % (args[0], self.folder),
-                              done.stderr.decode('utf-8', 'replace'))
+            verb = next(arg for arg in args if re.fullmatch('[a-z][a-z-]+', arg))
+            raise git_failure('git %s in %s' % (verb, self.folder),
+                              done.stderr.decode('utf-8', 'replace'), self.folder)
         return done.stdout
 
     def __call__(self, *args, **options):
@@ -67,10 +69,10 @@ class GitError(Fail):
     """git said no."""
 
 
-def git_failure(what, said):
+def git_failure(what, said, folder):
     """A GitError that says what to do."""
     lines = said.strip().splitlines() or ['no message']
-    if help_ := words_of_disk(said):
+    if help_ := words_of_disk(said, folder):
         return GitError('%s: %s' % (what, help_))
     return GitError('%s: %s: see what is wrong there' % (what, '; '.join(lines[-3:])))
 
@@ -88,15 +90,31 @@ def init(folder):
 def lay_out(git, commit, folder, index):
     """Make folder hold the files of a commit, writing only those that differ from before.
 
-    index is the index file that goes with folder. May be cut short anywhere: run again.
+    index is the index file that goes with folder. May be cut short anywhere: run again, with the
+    same commit or another.
     """
+    folder.mkdir(parents=True, exist_ok=True)
+    target = index.with_name(index.name + '.target')        # there while it is under way
+    if target.exists():
+        remove_new_files(git, target.read_text(encoding='ascii'), commit, folder)
+    write_file(target, git('rev-parse', commit))
     part = index.with_name(index.name + '.p2p')
     part.unlink(missing_ok=True)
     part.with_name(part.name + '.lock').unlink(missing_ok=True)
     if index.exists():
         shutil.copy2(index, part)       # with its time, by which git knows entries that are racy
     other = Git(git.folder, part)
-    folder.mkdir(parents=True, exist_ok=True)
     other('-c', 'checkout.workers=2', '--git-dir=%s/.git' % git.folder, '--work-tree=%s' % folder,
           'read-tree', '--reset', '-u', commit)
     part.rename(index)
+    target.unlink()
+
+
+def remove_new_files(git, half, commit, folder):
+    """Take away what a checkout of `half`, cut short, may have added: no index knows of it."""
+    if not git.ok('cat-file', '-e', half):                  # not even its name was whole
+        return
+    for path in git.lines('diff-tree', '-r', '-z', '--no-renames', '--name-only',
+                          '--diff-filter=A', commit, half):
+        if os.path.lexists(folder / path):
+            (folder / path).unlink()

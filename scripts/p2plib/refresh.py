@@ -95,7 +95,7 @@ class Refresh:
         if self.git('rev-parse', head + '^{tree}') != final:
             raise Fail('refresh: both sides changed, build/tree (%s) and the repository: nothing was '
                        'written: put the repository\'s side aside (git stash), run make refresh, '
-                       'bring it back (git stash pop)' % self.changed_here())
+                       'commit, bring it back (git stash pop)' % self.changed_here())
         self.tree.adopt(series, head, commits)
         return len(commits)
 
