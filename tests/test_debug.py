@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The same on a kernel with KASAN, lockdep, page_table_check and DMA_API_DEBUG: slower, and it sees more."""
 
-import re
-
 import pytest
 
 from lab import programs, runner
+from test_build import warnings
 
 WHERE = "same-switch"
 
@@ -16,8 +15,7 @@ def debug(kernel):
 
 
 def test_debug_kernel_builds(debug):
-    log = debug.with_name("debug.log").read_text(errors="replace")
-    assert not re.findall(r".*\bwarning:.*", log, re.I), "the compiler has something to say"
+    assert warnings(debug) == [], "the compiler has something to say"
 
 
 def test_debug_suites(debug):
