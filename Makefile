@@ -42,8 +42,12 @@ test-fresh:     ## demo and test in a minimal Debian 12 made for it (STEP= WARM=
 	$(setup) fresh
 	@scripts/test-fresh
 
-bench:          ## this implementation beside that of stock 6.12 (planned)
-	@echo 'p2p: bench: planned, not there yet: see the status table in README.md' >&2; exit 1
+bench:          ## this implementation beside that of stock 6.12 (CHECK=1 ACCEPT=1)
+	$(setup) base build lab bench
+	@scripts/tree $(if $(CHECK)$(ACCEPT),,--stock)
+	@scripts/build lab
+	$(if $(CHECK)$(ACCEPT),,@scripts/build stock)
+	@scripts/bench $(if $(ACCEPT),--accept,$(if $(CHECK),--check))
 
 docs:           ## the documentation as HTML, in build/docs/html
 	$(setup) base docs

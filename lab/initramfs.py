@@ -55,8 +55,11 @@ class Cpio:
         return bytes(self.data)
 
 
-def build(tree, extras=()):
-    """The path of an initramfs made of the sources as they are now. TREE lends kselftest's headers."""
+def build(tree, extras=(), files=()):
+    """The path of an initramfs made of the sources as they are now. TREE lends kselftest's headers.
+
+    EXTRAS are names of the host's programs, FILES are paths and go to the guest's /lib.
+    """
     busybox = tool("busybox", "busybox-static")
     binaries = {name: tool(name, name) for name in extras}
     headers = [tree / "tools/testing/selftests" / h for h in ("kselftest.h", "kselftest_harness.h")]
@@ -64,7 +67,7 @@ def build(tree, extras=()):
         if not header.is_file():
             raise LabError(f"{header} is missing: --tree must name a kernel tree")
     sources = sorted(p for p in [*SELFTESTS.iterdir(), *GUEST.iterdir()] if p.is_file())
-    inputs = [*sources, *headers, busybox, *binaries.values(), Path(__file__)]
+    inputs = [*sources, *headers, busybox, *binaries.values(), *files, Path(__file__)]
     key = hashlib.sha256()
     for path in inputs:
         body = path.read_bytes()
@@ -72,14 +75,14 @@ def build(tree, extras=()):
 
     folder = BUILD / "initramfs"
     folder.mkdir(parents=True, exist_ok=True)
-    name = "-".join(["initramfs", *extras])
+    name = "-".join(["initramfs", *extras, *(f"{f.parent.name}.{f.name}" for f in files)])
     image = folder / f"{name}-{key.hexdigest()[:16]}.cpio"
     if image.exists():
         return image
     with tempfile.TemporaryDirectory(dir=folder) as work:
         programs = compile_programs(Path(work), headers)
         new = Path(work) / "cpio"
-        new.write_bytes(pack(busybox, programs, binaries))
+        new.write_bytes(pack(busybox, programs, binaries, files))
         for old in folder.glob("*.cpio"):
             if re.fullmatch(name + "-[0-9a-f]{16}.cpio", old.name):
                 old.unlink(missing_ok=True)
@@ -103,7 +106,7 @@ def compile_programs(work, headers):
     return programs + sorted(source.glob("*.sh"))
 
 
-def pack(busybox, programs, binaries):
+def pack(busybox, programs, binaries, files=()):
     cpio = Cpio()
     # Before devtmpfs is there, init's own standard streams need a node.
     cpio.add("dev/console", 0o020600, dev=(5, 1))
@@ -125,6 +128,8 @@ def pack(busybox, programs, binaries):
         libraries |= shared_libraries(path)
     for library in sorted(libraries):
         cpio.file(library.lstrip("/"), library)
+    for file in files:
+        cpio.file(f"lib/{file.name}", file)
     return cpio.finish()
 
 

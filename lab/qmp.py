@@ -23,7 +23,10 @@ class Qmp:
 
     def command(self, name, **arguments):
         """Run a command and return what it returns; its failure is a LabError."""
-        self.sock.sendall(json.dumps({"execute": name, "arguments": arguments}).encode() + b"\n")
+        try:
+            self.sock.sendall(json.dumps({"execute": name, "arguments": arguments}).encode() + b"\n")
+        except OSError as error:
+            raise LabError(f"QMP: {error.strerror}: QEMU is gone, look at qemu.log of the run") from error
         deadline = time.monotonic() + self.timeout
         while True:
             message = self._receive(deadline)

@@ -27,6 +27,8 @@ class Run:
     kernel: Path | None = None
     tree: Path | None = None
     timeout: float | None = None
+    accel: str | None = None    # of vm.ACCELERATORS, None is what the environment and the machine give
+    files: tuple = ()           # further files for the guest, which go to its /lib
     watch: object = None        # called with each line of results as it comes
     before: dict = field(default_factory=dict)
     reasons: list = field(default_factory=list)
@@ -77,8 +79,8 @@ class Run:
         return self
 
     def in_folder(self, folder):
-        initrd = initramfs.build(self.tree, self.program.extras)
-        mode = accel.choose(self.kernel, initrd)
+        initrd = initramfs.build(self.tree, self.program.extras, self.files)
+        mode = self.accel or accel.choose(self.kernel, initrd)
         config = BUILD / "out" / self.config / ".config"
         if config.exists():
             shutil.copy(config, folder / "kernel.config")

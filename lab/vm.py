@@ -18,6 +18,10 @@ from p2plib.advice import no_command
 # busy host an emulated timer ticks late, which the kernel takes for a broken IO-APIC.
 CMDLINE = ("console=ttyS0 panic_on_warn=1 oops=panic panic=-1 softlockup_panic=1 sysctl.kernel.hung_task_panic=1 "
            "sysctl.kernel.hung_task_timeout_secs=30 kunit.enable=0 no_timer_check")
+# icount: guest time is the number of instructions, and the same in each run. One processor, no contention.
+ACCELERATORS = {"tcg": ("-accel", "tcg,thread=multi", "-smp", "2"),
+                "kvm": ("-accel", "kvm", "-smp", "2"),
+                "icount": ("-accel", "tcg,thread=single", "-icount", "shift=0,sleep=off", "-smp", "1")}
 PR_SET_PDEATHSIG = 1
 GUEST_MAY_SAY = 4 << 20         # bytes on the results channel
 
@@ -70,8 +74,8 @@ class Vm:
         # Not the kernel's: it ends up in the environment of init.
         lenders = topology.lenders and "P2P_LENDERS=" + ",".join(topology.lenders)
         cmdline = " ".join(filter(None, [base, topology.cmdline, self.cmdline, lenders, "--", *self.order]))
-        argv = [qemu(), "-M", topology.machine, "-accel", "tcg,thread=multi" if self.accel == "tcg" else self.accel,
-                "-cpu", topology.cpu + ",check=off", "-smp", "2", "-m", self.memory, "-nodefaults", "-no-user-config",
+        argv = [qemu(), "-M", topology.machine, *ACCELERATORS[self.accel],
+                "-cpu", topology.cpu + ",check=off", "-m", self.memory, "-nodefaults", "-no-user-config",
                 "-display", "none", "-no-reboot", "-kernel", str(self.kernel), "-initrd", str(self.initrd),
                 "-append", cmdline]
         if interactive:

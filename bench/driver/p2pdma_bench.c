@@ -1,0 +1,623 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What peer-to-peer DMA costs.
+ *
+ * One source for any kernel with this interface: nothing is called here but
+ * what include/linux/pci-p2pdma.h and the DMA API offer to every driver.
+ *
+ * The module binds to the RAM-backed BARs of QEMU's ivshmem, lends them, and
+ * takes the first two NVMe drives as clients.  Nothing is ever transferred.
+ * Each file in debugfs p2pdma_bench/ is an operation: to read it runs it, and
+ * shows how long one took, in nanoseconds.  With QEMU's -icount shift=0 these
+ * are instructions, and the same in each run.
+ *
+ * Operations that may be called in any context are measured with interrupts
+ * off, so that no timer tick is in the figure; in those that may sleep one may
+ * be, and the median is what counts.
+ */
+#include <linux/debugfs.h>
+#include <linux/delay.h>
+#include <linux/dma-mapping.h>
+#include <linux/kthread.h>
+#include <linux/ktime.h>
+#include <linux/math64.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/pci.h>
+#include <linux/pci-p2pdma.h>
+#include <linux/scatterlist.h>
+#include <linux/seq_file.h>
+#include <linux/sizes.h>
+#include <linux/slab.h>
+#include <linux/sort.h>
+
+#define BAR		2
+#define MAX_LENDERS	64
+#define MAX_SAMPLES	2000
+#define FILL_PIECE	SZ_8M
+
+
+/* One lender after the other, in the order that they were found */
+static struct lender {
+	struct pci_dev *pdev;
+	u64 size;
+	u64 took;		/* registration, in ns */
+	u64 memory;		/* and in bytes */
+} lenders[MAX_LENDERS];
+static int nr_lenders;
+
+static struct device *clients[2];
+
+/* One operation at a time */
+static DEFINE_MUTEX(bench_lock);
+static u64 samples[MAX_SAMPLES];
+
+struct op {
+	const char *name;
+	int (*run)(struct seq_file *s, const struct op *op);
+	size_t size;		/* of an allocation */
+	unsigned int count;	/* entries, providers, per cent full */
+	bool flag;		/* RAM instead of peer memory, unmap, ... */
+};
+
+/* ---- measuring ---- */
+
+static u64 elapsed(ktime_t start, ktime_t end)
+{
+	return ktime_to_ns(ktime_sub(end, start));
+}
+
+static int compare(const void *a, const void *b)
+{
+	u64 x = *(const u64 *)a, y = *(const u64 *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* The cost of reading the clock, which every sample contains once */
+static u64 clock_cost(void)
+{
+	u64 best = U64_MAX;
+	unsigned long flags;
+	ktime_t start;
+	int i;
+
+	for (i = 0; i < 10; i++) {
+		local_irq_save(flags);
+		start = ktime_get();
+		best = min(best, elapsed(start, ktime_get()));
+		local_irq_restore(flags);
+	}
+	return best;
+}
+
+/*
+ * @per: things done per sample.  What the clock costs stays in the figures
+ * and is shown beside them.
+ */
+static void report(struct seq_file *s, unsigned int n, unsigned int per)
+{
+	u64 sum = 0;
+	unsigned int i;
+
+	for (i = 0; i < n; i++)
+		sum += samples[i];
+	sort(samples, n, sizeof(samples[0]), compare, NULL);
+	seq_printf(s, "n=%u per=%u sum=%llu median=%llu min=%llu max=%llu clock=%llu\n",
+		   n, per, sum, samples[n / 2], samples[0], samples[n - 1],
+		   clock_cost());
+}
+
+#define timed(sample, call) do {				\
+	unsigned long __flags;					\
+	ktime_t __start;					\
+								\
+	local_irq_save(__flags);				\
+	__start = ktime_get();					\
+	call;							\
+	(sample) = elapsed(__start, ktime_get());		\
+	local_irq_restore(__flags);				\
+} while (0)
+
+static int run_clock(struct seq_file *s, const struct op *op)
+{
+	unsigned int i;
+
+	for (i = 0; i < 200; i++)
+		timed(samples[i], barrier());
+	report(s, 200, 1);
+	return 0;
+}
+
+/* ---- registration ---- */
+
+static int lend(struct lender *lender)
+{
+	struct sysinfo before, after;
+	ktime_t start, end;
+	int error;
+
+	si_meminfo(&before);
+	start = ktime_get();
+	error = pci_p2pdma_add_resource(lender->pdev, BAR, 0, 0);
+	end = ktime_get();
+	if (error)
+		return error;
+	si_meminfo(&after);
+	pci_p2pmem_publish(lender->pdev, true);
+	lender->took = elapsed(start, end);
+	lender->memory = (u64)(before.freeram - after.freeram) << PAGE_SHIFT;
+	return 0;
+}
+
+static int run_register(struct seq_file *s, const struct op *op)
+{
+	seq_printf(s, "n=1 per=1 sum=%llu bar=%llu memory=%llu\n",
+		   lenders[0].took, lenders[0].size, lenders[0].memory);
+	return 0;
+}
+
+/* ---- allocation ---- */
+
+static struct pci_dev *lender0(void)
+{
+	return lenders[0].pdev;
+}
+
+/* Pieces that are kept, each linked to the one before through an array */
+struct pieces {
+	void **addr;
+	size_t size;
+	unsigned int n, max;
+};
+
+static int pieces_take(struct pieces *p, size_t size, unsigned int max)
+{
+	p->size = size;
+	p->max = max;
+	p->n = 0;
+	p->addr = kvcalloc(max, sizeof(*p->addr), GFP_KERNEL);
+	if (!p->addr)
+		return -ENOMEM;
+	while (p->n < max) {
+		p->addr[p->n] = pci_alloc_p2pmem(lender0(), size);
+		if (!p->addr[p->n])
+			return -ENOSPC;
+		p->n++;
+		cond_resched();
+	}
+	return 0;
+}
+
+static void pieces_free(struct pieces *p)
+{
+	unsigned int i;
+
+	for (i = 0; i < p->n; i++)
+		if (p->addr[i])
+			pci_free_p2pmem(lender0(), p->addr[i], p->size);
+	kvfree(p->addr);
+}
+
+/* Allocate up to @max pieces, free them; @freeing says what is measured. */
+static int sample_alloc(struct seq_file *s, size_t size, unsigned int max,
+			bool freeing)
+{
+	unsigned int i, n;
+	void **addr;
+	u64 took;
+
+	addr = kvcalloc(max, sizeof(*addr), GFP_KERNEL);
+	if (!addr)
+		return -ENOMEM;
+	for (n = 0; n < max; n++) {
+		timed(took, addr[n] = pci_alloc_p2pmem(lender0(), size));
+		if (!addr[n])
+			break;
+		if (!freeing)
+			samples[n] = took;
+	}
+	for (i = 0; i < n; i++) {
+		timed(took, pci_free_p2pmem(lender0(), addr[i], size));
+		if (freeing)
+			samples[i] = took;
+	}
+	kvfree(addr);
+	if (n < max)
+		return -ENOSPC;
+	report(s, n, 1);
+	return 0;
+}
+
+/* op->count per cent of the pool are taken, from its beginning */
+static int run_alloc(struct seq_file *s, const struct op *op)
+{
+	u64 total = lenders[0].size, fill = div_u64(total * op->count, 100);
+	struct pieces pieces;
+	unsigned int n;
+	int error;
+
+	error = pieces_take(&pieces, FILL_PIECE, div_u64(fill, FILL_PIECE));
+	if (error)
+		goto out;
+	/* Not to the last byte, which is another question */
+	n = min_t(u64, op->count ? 200 : MAX_SAMPLES,
+		  div64_u64((total - fill) / 100 * 98, op->size));
+	if (n)
+		error = sample_alloc(s, op->size, n, op->flag);
+	else
+		error = -ENOSPC;
+out:
+	pieces_free(&pieces);
+	return error;
+}
+
+/* Everything in pieces of 64 KiB, of which every other one is free */
+static int run_fragmented(struct seq_file *s, const struct op *op)
+{
+	struct pieces pieces;
+	unsigned int i, n;
+	u64 took;
+	void *addr;
+	int error;
+
+	error = pieces_take(&pieces, SZ_64K,
+			    div_u64(lenders[0].size, SZ_64K) - 1024);
+	if (error)
+		goto out;
+	for (i = 0; i < pieces.n; i += 2) {
+		pci_free_p2pmem(lender0(), pieces.addr[i], SZ_64K);
+		pieces.addr[i] = NULL;
+	}
+	for (n = 0; n < 50; n++) {
+		timed(took, addr = pci_alloc_p2pmem(lender0(), op->size));
+		if (!addr) {
+			error = -ENOSPC;
+			goto out;
+		}
+		samples[n] = took;
+		pci_free_p2pmem(lender0(), addr, op->size);
+	}
+	report(s, n, 1);
+out:
+	pieces_free(&pieces);
+	return error;
+}
+
+/* ---- routes ---- */
+
+static int run_distance(struct seq_file *s, const struct op *op)
+{
+	ktime_t start;
+	int i, distance;
+
+	for (i = 0; i < 200; i++) {
+		start = ktime_get();
+		distance = pci_p2pdma_distance_many(lender0(), clients,
+						    op->count, false);
+		samples[i] = elapsed(start, ktime_get());
+		if (distance < 0)
+			return -EREMOTEIO;
+	}
+	report(s, 200, 1);
+	return 0;
+}
+
+/* The closest of op->count lenders to both clients */
+static int run_find(struct seq_file *s, const struct op *op)
+{
+	struct pci_dev *found;
+	ktime_t start;
+	int i, error = 0;
+
+	for (i = 0; i < nr_lenders; i++)
+		pci_p2pmem_publish(lenders[i].pdev, i < op->count);
+	for (i = 0; i < 50 && !error; i++) {
+		start = ktime_get();
+		found = pci_p2pmem_find_many(clients, ARRAY_SIZE(clients));
+		samples[i] = elapsed(start, ktime_get());
+		if (!found)
+			error = -EREMOTEIO;
+		pci_dev_put(found);
+	}
+	for (i = 0; i < nr_lenders; i++)
+		pci_p2pmem_publish(lenders[i].pdev, true);
+	if (!error)
+		report(s, 50, 1);
+	return error;
+}
+
+/* ---- mapping ---- */
+
+static int fill_table(struct sg_table *sgt, struct scatterlist *sgl, void *peer)
+{
+	struct scatterlist *sg;
+	struct page *page;
+	unsigned int i;
+
+	for_each_sgtable_sg(sgt, sg, i) {
+		if (peer)
+			page = virt_to_page(peer + i * PAGE_SIZE);
+		else
+			page = alloc_page(GFP_KERNEL);
+		if (!page)
+			return -ENOMEM;
+		sg_set_page(sg, page, PAGE_SIZE, 0);
+	}
+	return 0;
+}
+
+static void empty_table(struct sg_table *sgt, bool ram)
+{
+	struct scatterlist *sg;
+	unsigned int i;
+
+	for_each_sgtable_sg(sgt, sg, i)
+		if (ram && sg_page(sg))
+			__free_page(sg_page(sg));
+	sg_free_table(sgt);
+}
+
+/* op->count pages, an entry each; op->size: 0 is map, 1 is unmap */
+static int run_map(struct seq_file *s, const struct op *op)
+{
+	size_t size = op->count * PAGE_SIZE;
+	struct device *dev = clients[0];
+	bool ram = op->flag;
+	struct sg_table sgt;
+	void *peer = NULL;
+	u64 map, unmap;
+	int i, error;
+
+	error = sg_alloc_table(&sgt, op->count, GFP_KERNEL);
+	if (error)
+		return error;
+	if (!ram) {
+		peer = pci_alloc_p2pmem(lender0(), size);
+		if (!peer) {
+			sg_free_table(&sgt);
+			return -ENOSPC;
+		}
+	}
+	error = fill_table(&sgt, sgt.sgl, peer);
+	for (i = 0; i < 200 && !error; i++) {
+		timed(map, error = dma_map_sgtable(dev, &sgt,
+						   DMA_BIDIRECTIONAL, 0));
+		if (error)
+			break;
+		timed(unmap, dma_unmap_sgtable(dev, &sgt,
+					       DMA_BIDIRECTIONAL, 0));
+		samples[i] = op->size ? unmap : map;
+	}
+	empty_table(&sgt, ram);
+	if (peer)
+		pci_free_p2pmem(lender0(), peer, size);
+	if (!error)
+		report(s, 200, op->count);
+	return error;
+}
+
+/* ---- two processors ---- */
+
+struct hammer {
+	struct task_struct *task;
+	struct completion done;
+	bool *go;
+	size_t size;
+	u64 rounds;
+};
+
+static int hammer(void *data)
+{
+	struct hammer *h = data;
+	ktime_t end;
+	void *addr;
+	int i;
+
+	while (!READ_ONCE(*h->go))
+		cpu_relax();
+	end = ktime_add_ms(ktime_get(), 100);
+	do {
+		for (i = 0; i < 64; i++) {
+			addr = pci_alloc_p2pmem(lender0(), h->size);
+			if (!addr)
+				break;
+			pci_free_p2pmem(lender0(), addr, h->size);
+			h->rounds++;
+		}
+	} while (ktime_before(ktime_get(), end));
+	complete(&h->done);
+	return 0;
+}
+
+/* How often @cpus processors allocate and free in 100 ms, together */
+static s64 hammer_on(unsigned int cpus, size_t size)
+{
+	struct hammer hammers[2] = {};
+	unsigned int i, n;
+	bool go = false;
+	u64 rounds = 0;
+	int error = 0;
+
+	for (n = 0; n < cpus; n++) {
+		struct hammer *h = &hammers[n];
+
+		init_completion(&h->done);
+		h->go = &go;
+		h->size = size;
+		h->task = kthread_create(hammer, h, "p2p-bench/%u", n);
+		if (IS_ERR(h->task)) {
+			error = PTR_ERR(h->task);
+			break;
+		}
+		kthread_bind(h->task, n);
+		wake_up_process(h->task);
+	}
+	WRITE_ONCE(go, true);
+	for (i = 0; i < n; i++) {
+		wait_for_completion(&hammers[i].done);
+		rounds += hammers[i].rounds;
+	}
+	return error ?: rounds;
+}
+
+/* One and two, in turns, so that both see the same host */
+static int run_cpus(struct seq_file *s, const struct op *op)
+{
+	s64 one, two;
+	int i;
+
+	if (num_online_cpus() < 2)
+		return -ENODEV;
+	for (i = 0; i < 11; i++) {
+		one = hammer_on(1, op->size);
+		two = hammer_on(2, op->size);
+		if (one <= 0 || two <= 0)
+			return -ENOMEM;
+		samples[i] = div64_s64(two * 1000, one);
+	}
+	report(s, i, 1000);
+	return 0;
+}
+
+/* ---- the list of operations ---- */
+
+#define ALLOCS(label, bytes)						\
+	{ "alloc-" label "-full0",  run_alloc, bytes, 0 },		\
+	{ "alloc-" label "-full50", run_alloc, bytes, 50 },		\
+	{ "alloc-" label "-full90", run_alloc, bytes, 90 },		\
+	{ "alloc-" label "-full99", run_alloc, bytes, 99 },		\
+	{ "free-" label "-full0",   run_alloc, bytes, 0, true },	\
+	{ "free-" label "-full90",  run_alloc, bytes, 90, true }
+
+#define MAPS(n)								\
+	{ "map-peer-" #n,   run_map, 0, n, false },			\
+	{ "unmap-peer-" #n, run_map, 1, n, false },			\
+	{ "map-ram-" #n,    run_map, 0, n, true },			\
+	{ "unmap-ram-" #n,  run_map, 1, n, true }
+
+static const struct op ops[] = {
+	{ "clock", run_clock },
+	{ "register", run_register },
+	ALLOCS("4k", SZ_4K),
+	ALLOCS("64k", SZ_64K),
+	ALLOCS("1m", SZ_1M),
+	ALLOCS("4m", SZ_4M),
+	{ "alloc-256k-fragmented", run_fragmented, SZ_256K },
+	{ "distance-1", run_distance, 0, 1 },
+	{ "distance-2", run_distance, 0, 2 },
+	{ "find-1", run_find, 0, 1 },
+	{ "find-2", run_find, 0, 2 },
+	{ "find-4", run_find, 0, 4 },
+	{ "find-8", run_find, 0, 8 },
+	{ "find-16", run_find, 0, 16 },
+	{ "find-32", run_find, 0, 32 },
+	{ "find-64", run_find, 0, 64 },
+	MAPS(1),
+	MAPS(4),
+	MAPS(16),
+	MAPS(64),
+	MAPS(256),
+	MAPS(1024),
+	{ "cpus-4k", run_cpus, SZ_4K },
+	{ "cpus-64k", run_cpus, SZ_64K },
+};
+
+static int op_show(struct seq_file *s, void *unused)
+{
+	const struct op *op = s->private;
+	int error;
+
+	if (!nr_lenders || !clients[1])
+		return -ENODEV;
+	mutex_lock(&bench_lock);
+	error = op->run(s, op);
+	mutex_unlock(&bench_lock);
+	return error;
+}
+DEFINE_SHOW_ATTRIBUTE(op);
+
+/* ---- devices ---- */
+
+static int bench_probe(struct pci_dev *pdev, const struct pci_device_id *id)
+{
+	struct lender *lender = &lenders[nr_lenders];
+	int error;
+
+	if (nr_lenders == MAX_LENDERS)
+		return -ENOSPC;
+	error = pcim_enable_device(pdev);
+	if (error)
+		return error;
+	lender->pdev = pdev;
+	lender->size = pci_resource_len(pdev, BAR);
+	error = lend(lender);
+	if (error)
+		return error;
+	nr_lenders++;
+	return 0;
+}
+
+static const struct pci_device_id bench_ids[] = {
+	{ PCI_DEVICE(PCI_VENDOR_ID_REDHAT_QUMRANET, 0x1110) },	/* ivshmem */
+	{ }
+};
+MODULE_DEVICE_TABLE(pci, bench_ids);
+
+static struct pci_driver bench_driver = {
+	.name = "p2pdma_bench",
+	.id_table = bench_ids,
+	.probe = bench_probe,
+	.driver.suppress_bind_attrs = true,
+};
+
+static struct dentry *bench_dir;
+
+static void put_clients(void)
+{
+	put_device(clients[0]);
+	put_device(clients[1]);
+}
+
+static int __init bench_init(void)
+{
+	struct pci_dev *pdev = NULL;
+	unsigned int i;
+	int error;
+
+	for (i = 0; i < ARRAY_SIZE(clients); i++) {
+		pdev = pci_get_class(PCI_CLASS_STORAGE_EXPRESS, pdev);
+		if (!pdev)
+			break;
+		clients[i] = get_device(&pdev->dev);
+	}
+	pci_dev_put(pdev);
+
+	error = pci_register_driver(&bench_driver);
+	if (error) {
+		put_clients();
+		return error;
+	}
+	bench_dir = debugfs_create_dir("p2pdma_bench", NULL);
+	for (i = 0; i < ARRAY_SIZE(ops); i++)
+		debugfs_create_file(ops[i].name, 0400, bench_dir,
+				    (void *)&ops[i], &op_fops);
+	return 0;
+}
+module_init(bench_init);
+
+static void __exit bench_exit(void)
+{
+	debugfs_remove(bench_dir);
+	pci_unregister_driver(&bench_driver);
+	put_clients();
+}
+module_exit(bench_exit);
+
+/*
+ * Built beside the tree and not in it, so that the stock tree stays as it is;
+ * but it comes with this kernel, so nothing is tainted.
+ */
+MODULE_INFO(intree, "Y");
+MODULE_DESCRIPTION("What PCI peer-to-peer DMA costs");
+MODULE_LICENSE("GPL");

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The VMs to measure in: two NVMe drives as clients, RAM-backed BARs as lenders. Sparse, and nothing is transferred."""
+
+from dataclasses import dataclass
+
+from lab.topology import Drive, Lender, Topology
+
+SWITCH = '''
+            CPU, RAM
+               |
+          [ root port ]
+               |
+       [ switch upstream ]
+        /      |        \\
+    [down0] [down1]  [down2] ...
+       |       |        |
+    drive a drive b  lender (ivshmem)
+'''
+ROOT_PORTS = '''
+              CPU, RAM
+         /       |        \\
+    [ down0 ] [ down1 ] [ down2 ]
+        |         |         |
+     drive a   drive b   lender (ivshmem)
+'''
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A VM, and what is measured in it."""
+    name: str
+    about: str
+    topology: Topology
+    operations: tuple
+    accel: str = "icount"
+    timeout: int = 120
+    stock_timeout: int = 900    # the stock pool looks at every bit
+
+    @property
+    def exact(self):
+        return self.accel == "icount"
+
+
+def switch(name, sizes, **options):
+    """All below one switch; more than one lender share downstream ports as functions of one device."""
+    ports = 2 + (len(sizes) + 7) // 8
+    devices = ["pcie-root-port,id=root0,bus=pcie.0,chassis=1,slot=1", "x3130-upstream,id=up0,bus=root0"]
+    devices += [f"xio3130-downstream,id=down{i},bus=up0,chassis=2,slot={i}" for i in range(ports)]
+    return build(name, "one PCIe switch", SWITCH, devices, sizes, **options)
+
+
+def root_ports(name, sizes, **options):
+    devices = [f"pcie-root-port,id=down{i},bus=pcie.0,chassis={i + 1},slot={i + 1}" for i in range(3)]
+    return build(name, "three root ports", ROOT_PORTS, devices, sizes, **options)
+
+
+def build(name, about, picture, devices, sizes, iommu=False, memory="1G"):
+    """SIZES of the BARs are in MiB; none of it is there until it is touched."""
+    lenders = {}
+    for i, size in enumerate(sizes):
+        addr = f"0.{i % 8}" + (",multifunction=on" if len(sizes) > 1 and i % 8 == 0 else "")
+        lenders[f"m{i}"] = Lender(f"m{i}", f"down{2 + i // 8}", size, addr)
+    if iommu:
+        devices.insert(0, "intel-iommu,intremap=off")
+    return Topology(name=f"bench-{name}", about=about, picture=picture, cpu="EPYC", devices=tuple(devices),
+                    drives={d: Drive(d, f"down{i}") for i, d in enumerate("ab")}, lenders=lenders, expect={},
+                    machine="q35,kernel-irqchip=off" if iommu else "q35", iommu=iommu, memory=memory,
+                    # Lazy invalidation would leave its work to a timer.
+                    cmdline="intel_iommu=on iommu.strict=1" if iommu else "")
+
+
+MAPS = ("map-*", "unmap-*")
+REGISTER_MIB = (64, 256, 1024, 4096, 16384, 65536)
+
+ALL = [
+    Machine("switch", "one switch, a BAR of 8 GiB", switch("switch", [8192]),
+            ("clock", "register", "alloc-*", "free-*", "distance-*", "find-1", *MAPS, "user")),
+    Machine("lenders", "one switch, 64 BARs of 2 MiB", switch("lenders", [2] * 64), ("find-*",)),
+    Machine("root-ports", "through the root complex", root_ports("root-ports", [1024]), ("distance-2", *MAPS)),
+    Machine("switch-iommu", "one switch, an IOMMU that translates", switch("switch-iommu", [1024], iommu=True),
+            MAPS),
+    Machine("root-ports-iommu", "through an IOMMU that translates",
+            root_ports("root-ports-iommu", [1024], iommu=True), MAPS),
+    *(Machine(f"register-{size}", f"registration of {size} MiB",
+              switch(f"register-{size}", [size], memory="2G" if size > 16384 else "1G"), ("register",))
+      for size in REGISTER_MIB),
+    Machine("cpus", "two processors", switch("cpus", [8192]), ("cpus-*",), accel="tcg"),
+]
+BY_NAME = {m.name: m for m in ALL}
+# What bench/BASELINE.json holds.
+CHECKED = [m.name for m in ALL if m.exact and not m.name.startswith("register-")]

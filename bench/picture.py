@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The curves, drawn by gnuplot: curves.svg in build/bench."""
+
+import re
+import shutil
+import subprocess
+
+from bench import OUT, BenchError, machines
+
+NAMES = {"stock": "stock", "ours": "ours"}
+STYLE = {"stock": "dt 2 lw 2 pt 6", "ours": "lw 2 pt 7"}
+HEAD = """
+set terminal svg size 1100,760 font "sans,12" background rgb "white"
+set output "curves.svg"
+set multiplot layout 2,2
+set key left top
+set grid
+set logscale y
+set format y "%.0f"
+"""
+
+
+def curve(results, machine, pattern, value):
+    """[(x, y)]: x is the number in the name of an operation, sorted."""
+    found = []
+    for op, figure in results.get(machine, {}).items():
+        if match := re.fullmatch(pattern, op):
+            found.append((int(match[1]), value(figure)))
+    return sorted(found)
+
+
+def net(figure):
+    return max(1, figure.mean - figure.clock)
+
+
+def per(figure):
+    return (figure.mean - figure.clock) / figure.per
+
+
+def registrations(results):
+    found = [results[m]["register"] for m in results if m.startswith("register-")]
+    return sorted((f.bar >> 20, f.sum) for f in found)
+
+
+def panels(results):
+    """(title, x label, y label, further settings, {curve's title: (points, style)})."""
+    both = [k for k in ("stock", "ours") if k in results]
+    alloc = {f"{NAMES[k]}, {label}": (curve(results[k], "switch", rf"alloc-{size}-full(\d+)", net), f"{STYLE[k]} lc {i}")
+             for i, (size, label) in enumerate((("4k", "4 KiB"), ("1m", "1 MiB")), 1) for k in both}
+    maps = {f"{NAMES[k]}, {label}": (curve(results[k], "switch", rf"{op}-(\d+)", per), f"{STYLE[k]} lc {i}")
+            for i, (op, label) in enumerate((("map-peer", "map"), ("unmap-peer", "unmap"), ("map-ram", "map RAM")), 1)
+            for k in both}
+    find = {NAMES[k]: (curve(results[k], "lenders", r"find-(\d+)", lambda f: f.median - f.clock), STYLE[k])
+            for k in both}
+    register = {NAMES[k]: (registrations(results[k]), STYLE[k]) for k in both}
+    return [("Allocate, pool of 8 GiB", "per cent full", "instructions", "unset logscale x", alloc),
+            ("Map peer memory below one switch", "pages in the list", "instructions per page", "set logscale x 2", maps),
+            ("Find memory for two clients", "lenders", "instructions", "set logscale x 2", find),
+            ("Register a BAR", "MiB", "instructions", "set logscale x 2", register)]
+
+
+def script(results):
+    text = [HEAD]
+    for title, x, y, settings, curves in panels(results):
+        drawn = {name: points for name, points in curves.items() if points[0]}
+        if not drawn:
+            continue
+        for i, (points, _) in enumerate(drawn.values()):
+            text.append(f"$d{i} << EOD\n" + "\n".join(f"{a} {b}" for a, b in points) + "\nEOD")
+        text += [settings, f'set title "{title}"', f'set xlabel "{x}"', f'set ylabel "{y}"']
+        text.append("plot " + ", ".join(f'$d{i} with linespoints title "{name}" {style}'
+                                        for i, (name, (_, style)) in enumerate(drawn.items())))
+    return "\n".join(text) + "\nunset multiplot\n"
+
+
+def draw(results):
+    """The name of the picture, or None when there is nothing to draw."""
+    if not any(m in results.get("ours", {}) for m in ("switch", "lenders", machines.ALL[-2].name)):
+        return None
+    if not shutil.which("gnuplot"):
+        raise BenchError("no gnuplot: run scripts/setup bench")
+    (OUT / "curves.gp").write_text(script(results))
+    done = subprocess.run(["gnuplot", "curves.gp"], cwd=OUT, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise BenchError(f"gnuplot failed: {done.stderr.strip()}: see build/bench/curves.gp")
+    return "curves.svg"

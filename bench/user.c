@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * user PCI-ADDRESS: what mmap() and munmap() of p2pmem/allocate cost a user program. One line per operation, as
+ * p2pdma_bench.ko has them.
+ */
+#include <err.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <time.h>
+
+#define ROUNDS	21
+#define PAGE	4096UL
+
+static uint64_t now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
+}
+
+static int compare(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static void report(const char *name, unsigned int pages, uint64_t *samples)
+{
+	uint64_t clock, sum = 0;
+	int i;
+
+	clock = now();
+	clock = now() - clock;
+	for (i = 0; i < ROUNDS; i++)
+		sum += samples[i];
+	qsort(samples, ROUNDS, sizeof(*samples), compare);
+	printf("# bench %s-%u n=%d per=%u sum=%llu median=%llu min=%llu max=%llu clock=%llu\n", name, pages, ROUNDS, pages,
+	       (unsigned long long)sum, (unsigned long long)samples[ROUNDS / 2], (unsigned long long)samples[0],
+	       (unsigned long long)samples[ROUNDS - 1], (unsigned long long)clock);
+}
+
+int main(int argc, char **argv)
+{
+	static const unsigned int counts[] = { 1, 16, 256, 1024 };
+	uint64_t map[ROUNDS], unmap[ROUNDS], start;
+	char path[128];
+	unsigned int i;
+	int fd, round;
+
+	if (argc != 2)
+		errx(2, "usage: user PCI-ADDRESS");
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/p2pmem/allocate", argv[1]);
+	fd = open(path, O_RDWR);
+	if (fd < 0)
+		err(1, "%s", path);
+	for (i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
+		size_t size = counts[i] * PAGE;
+
+		for (round = 0; round < ROUNDS; round++) {
+			void *addr;
+
+			start = now();
+			addr = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+			map[round] = now() - start;
+			if (addr == MAP_FAILED)
+				err(1, "mmap of %zu bytes", size);
+			start = now();
+			munmap(addr, size);
+			unmap[round] = now() - start;
+		}
+		report("mmap", counts[i], map);
+		report("munmap", counts[i], unmap);
+	}
+	return 0;
+}

@@ -1,0 +1,50 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+# bench.sh PATTERN...: run the operations of p2pdma_bench.ko whose names match, and tell the host what each took.
+# "user" stands for those that a user program measures.
+
+# shellcheck source=/dev/null
+. /p2p/lib.sh
+
+ops=/sys/kernel/debug/p2pdma_bench
+
+# The clients: their driver, which sets their DMA mask, is bound after the module could be loaded.
+for drive in a b; do
+	controller "$drive" >/dev/null || exit 1
+done
+insmod /lib/p2pdma_bench.ko || exit 1
+
+user() {
+	for device in /sys/bus/pci/drivers/p2pdma_bench/0*; do
+		/lib/user "${device##*/}"
+		return
+	done
+}
+
+set -f
+names=
+for pattern in "$@"; do
+	if [ "$pattern" = user ]; then
+		names="$names user"
+		continue
+	fi
+	# shellcheck disable=SC2086 # a pattern
+	found=$(cd "$ops" && set +f && ls -d $pattern) || exit 1
+	names="$names $found"
+done
+set +f
+# shellcheck disable=SC2086 # a list of words
+set -- $names
+plan $#
+for name in "$@"; do
+	if [ "$name" = user ]; then
+		user
+		status=$?
+	else
+		figures=$(cat "$ops/$name")
+		status=$?
+		[ $status = 0 ] && echo "# bench $name $figures"
+	fi
+	result $status "$name"
+done
+finish
