@@ -60,6 +60,8 @@ def prepare(which):
     for source in DRIVER.iterdir():
         copy(source, folder / source.name)
     out = ROOT / "build" / "out" / config
+    if not (out / "arch/x86/boot/bzImage").exists():
+        raise BenchError(f"no {which} kernel in {out.relative_to(ROOT)}: run 'make bench'")
     # No module is part of these kernels, so nothing made this file.
     copy(out / "vmlinux.symvers", out / "Module.symvers")
     script("build", config, "modules_prepare")
