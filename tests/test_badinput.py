@@ -149,6 +149,21 @@ def test_import_cut_short(made, newer, sig):
     assert not list(made.tree.glob('.git/objects/pack/tmp_*'))
 
 
+def test_half_a_checkout_is_taken_back(made, tmp_path):
+    """Files that only the other base has, written before the end came: they are nobody's edits."""
+    other = make_tarball(tmp_path / 'other.tar.xz', {**KERNEL, 'lib/new.c': 'int new;\n'})
+    made.ok('scripts/tree', KERNEL_SRC=str(other))
+    half, state = made.git('rev-parse', 'p2pdma'), made.tree / '.git/p2p-state'
+    made.ok('scripts/tree')
+    state.write_text(state.read_text().replace('"switching": ""', '"switching": "%s"' % half))
+    write(made.tree / '.git/index.target', half)
+    write(made.tree / 'lib/new.c', 'int new;\n')
+    made.ok('scripts/tree')
+    assert not (made.tree / 'lib/new.c').exists()
+    made.ok('scripts/tree', '--check')
+    made.files()
+
+
 @pytest.mark.may_skip('only who may mount can have a small disk')
 def test_disk_full(tmp_path, newer):
     """At whatever point: one line that says so; with room again the next run just works."""
