@@ -11,6 +11,7 @@ from lab import ROOT, LabError, topology as topologies
 
 MIB = 1 << 20
 DEMO_MIB = 16
+NVMET_MIB = 2
 DRIVE_MIB = 64
 RANDOM_MIB = 32         # at the start of each drive; the rest is a hole
 SUITES = ROOT / "drivers" / "pci" / "p2pdma" / "tests"
@@ -150,6 +151,16 @@ def check_demo(vm, run):
     return reasons
 
 
+def check_nvmet(vm, run):
+    """Data of a target: where its drives' DMA went. Loop passes them on; each TCP phase writes and reads once."""
+    phases = {phase.name: phase for phase in vm.phases}
+    lender, size = vm.topology.providers[0], NVMET_MIB * MIB
+    expected = {"loop": ({lender: 2 * size}, 0), "tcp-ram": ({}, 2 * size), "tcp-bar": ({lender: 2 * size}, 0)}
+    if set(phases) != set(expected):
+        return [f"phases are {sorted(phases)}, expected {sorted(expected)}"]
+    return [reason for name, books in expected.items() for reason in moved(phases[name], *books)]
+
+
 def with_env(program):
     """C programs find the lender by its serial number, and two drives."""
     return lambda topology: ["with-drives.sh", topology.providers[0], *topology.clients[:2], program]
@@ -172,6 +183,10 @@ ALL = [
             where=("same-switch",), handlers={"unplug": unplug}),
     Program("lend", "the driver that lends any BAR", lambda t: ["lend.sh", t.providers[0], t.clients[0]],
             where=("ram-lender",), skip_on=("stock",)),
+    Program("nvmet", "an NVMe-oF target that serves from lent memory, over loop and TCP",
+            lambda t: ["nvmet.sh", str(NVMET_MIB), *t.clients[:2], t.providers[0]], check_nvmet, timeout=150,
+            where=("same-switch",), skip_on=("stock",), extras=("fio",), handlers={"unplug": unplug},
+            mib=lambda t: NVMET_MIB),
     Program("demo", "one copy through the BAR and one through RAM", order_demo, check_demo, timeout=90,
             where=("same-switch",), mib=lambda t: DEMO_MIB),
 ]

@@ -23,7 +23,6 @@
 #include <linux/cleanup.h>
 #include <linux/device.h>
 #include <linux/export.h>
-#include <linux/kstrtox.h>
 #include <linux/mutex.h>
 #include <linux/pci.h>
 #include <linux/pci-p2pdma.h>
@@ -646,18 +645,23 @@ EXPORT_SYMBOL_GPL(pci_p2pmem_free_sgl);
 int pci_p2pdma_enable_store(const char *page, struct pci_dev **p2p_dev,
 			    bool *use_p2pdma)
 {
+	/* Even is off.  kstrtobool() would take "none" and "00" for a bool. */
+	static const char * const bools[] = {
+		"0", "1", "n", "y", "N", "Y", "no", "yes", "off", "on",
+	};
 	struct pci_dev *pdev;
 	struct device *dev;
-	int error;
-	bool on;
+	int index;
 
-	/* "0000:00:..." must not pass for a 0. */
 	if (!strchr(page, ':')) {
-		error = kstrtobool(page, &on);
-		if (error)
-			return error;
+		index = sysfs_match_string(bools, page);
+		if (index < 0) {
+			pr_err("P2PDMA: '%.*s' is neither 0, 1 nor the address of a PCI device\n",
+			       (int)strcspn(page, "\n"), page);
+			return index;
+		}
 		*p2p_dev = NULL;
-		*use_p2pdma = on;
+		*use_p2pdma = index & 1;
 		return 0;
 	}
 
