@@ -471,26 +471,29 @@ static void *req_choice(struct nvmet_req *req)
  */
 bool nvmet_p2pmem_alloc(struct nvmet_req *req, u32 length)
 {
-	struct scatterlist *sg;
+	struct scatterlist *sg = NULL;
 	unsigned int count;
 	void *choice;
+	int idx;
 
-	guard(srcu)(&p2pmem_srcu);
+	idx = srcu_read_lock(&p2pmem_srcu);
 	choice = req_choice(req);
 	if (xa_is_value(choice)) {
 		req->p2pmem.ram = xa_to_value(choice);
-		return false;
+		goto unlock;
 	}
 	sg = pci_p2pmem_alloc_sgl(choice, &count, length);
 	if (!sg) {
 		req->p2pmem.ram = pci_has_p2pmem(choice) ?
 			NVMET_P2PMEM_RAM_POOL : NVMET_P2PMEM_RAM_GONE;
-		return false;
+		goto unlock;
 	}
 	req->sg = sg;
 	req->sg_cnt = count;
 	req->p2pmem.provider = choice;
-	return true;
+unlock:
+	srcu_read_unlock(&p2pmem_srcu, idx);
+	return sg;
 }
 EXPORT_SYMBOL_GPL(nvmet_p2pmem_alloc);
 
@@ -722,9 +725,12 @@ static ssize_t nvmet_ns_p2pmem_stats_show(struct config_item *item, char *page)
 	guard(mutex)(&ns->subsys->lock);
 	if (ns->p2pmem.stats)
 		sum_stats(ns, &sum);
-	at = sysfs_emit(page, "requests %llu\nbytes %llu\ncpu_requests %llu\ncpu_bytes %llu\nram_metadata %llu\n",
-			sum.requests, sum.bytes, sum.cpu_requests,
-			sum.cpu_bytes, sum.ram_metadata);
+	at = sysfs_emit(page, "requests %llu\nbytes %llu\n", sum.requests,
+			sum.bytes);
+	at += sysfs_emit_at(page, at, "cpu_requests %llu\ncpu_bytes %llu\n",
+			    sum.cpu_requests, sum.cpu_bytes);
+	at += sysfs_emit_at(page, at, "ram_metadata %llu\n",
+			    sum.ram_metadata);
 	for (i = 0; i < NVMET_P2PMEM_RAM_REASONS; i++)
 		at += sysfs_emit_at(page, at, "ram_%s %llu\n",
 				    p2pmem_ram_names[i], sum.ram[i]);

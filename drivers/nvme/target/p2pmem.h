@@ -129,18 +129,11 @@ extern struct configfs_attribute nvmet_ns_attr_p2pmem;
 extern struct configfs_attribute nvmet_ns_attr_p2pmem_cpu;
 extern struct configfs_attribute nvmet_ns_attr_p2pmem_stats;
 
-#define NVMET_P2PMEM_ATTRS		\
-	&nvmet_ns_attr_p2pmem,		\
-	&nvmet_ns_attr_p2pmem_cpu,	\
-	&nvmet_ns_attr_p2pmem_stats,
-
 #else /* CONFIG_PCI_P2PDMA */
 
 struct nvmet_p2pmem_ns { };
 struct nvmet_p2pmem_ctrl { };
 struct nvmet_p2pmem_req { };
-
-#define NVMET_P2PMEM_ATTRS
 
 static inline bool nvmet_p2pmem_is_on(const struct nvmet_p2pmem_ns *ns)
 {

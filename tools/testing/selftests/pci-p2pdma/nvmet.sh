@@ -95,15 +95,15 @@ bad_values() {
 	refuses $ns/p2pmem_cpu maybe "Invalid argument" "p2pmem_cpu is" "a bad p2pmem_cpu is refused"
 
 	echo 0 >$ns/p2pmem
-	echo -n /dev/ram0 >$ns/device_path
+	echo /dev/ram0 >$ns/device_path
 	refuses $ns/p2pmem 1 "not supported" "takes no peer memory" "a drive that takes no peer memory is refused"
-	echo -n /dev/nothing >$ns/device_path
+	echo /dev/nothing >$ns/device_path
 	echo 1 >$ns/p2pmem
 	dd if=/dev/zero of=/tmp/file bs=1M count=1 2>/dev/null
-	echo -n /tmp/file >$ns/device_path
+	echo /tmp/file >$ns/device_path
 	echo 1 >$ns/buffered_io
 	refuses $ns/enable 1 "not supported" "is used as a file" "a file is not enabled"
-	echo -n "$a" >$ns/device_path
+	echo "$a" >$ns/device_path
 	refuses $ns/enable 1 "not supported" "is used as a file" "nor is buffered_io"
 	echo 0 >$ns/buffered_io
 	echo 1 >$ns/enable
