@@ -320,7 +320,7 @@ static int check_namespace(struct nvmet_ns *ns, struct pci_dev **drive)
 }
 
 /**
- * nvmet_p2pmem_ns_enable - a namespace is about to be visible
+ * nvmet_p2pmem_enable - a namespace is about to be visible
  * @ns: namespace, its block device or file open
  *
  * Context: subsys->lock held, may sleep.
@@ -330,7 +330,7 @@ static int check_namespace(struct nvmet_ns *ns, struct pci_dev **drive)
  *	-EREMOTEIO if the drive does not reach that,
  *	-ENOMEM.
  */
-int nvmet_p2pmem_ns_enable(struct nvmet_ns *ns)
+int nvmet_p2pmem_enable(struct nvmet_ns *ns)
 {
 	struct nvmet_ctrl *ctrl;
 	struct pci_dev *drive;
@@ -356,12 +356,12 @@ int nvmet_p2pmem_ns_enable(struct nvmet_ns *ns)
 }
 
 /**
- * nvmet_p2pmem_ns_disable - undo nvmet_p2pmem_ns_enable(), if it was done
+ * nvmet_p2pmem_disable - undo nvmet_p2pmem_enable(), if it was done
  * @ns: namespace without commands
  *
  * Context: subsys->lock held, may sleep.
  */
-void nvmet_p2pmem_ns_disable(struct nvmet_ns *ns)
+void nvmet_p2pmem_disable(struct nvmet_ns *ns)
 {
 	struct nvmet_ctrl *ctrl;
 
@@ -377,10 +377,10 @@ void nvmet_p2pmem_ns_disable(struct nvmet_ns *ns)
 }
 
 /**
- * nvmet_p2pmem_ns_free - a disabled namespace goes away
+ * nvmet_p2pmem_exit_ns - a disabled namespace goes away
  * @ns: namespace
  */
-void nvmet_p2pmem_ns_free(struct nvmet_ns *ns)
+void nvmet_p2pmem_exit_ns(struct nvmet_ns *ns)
 {
 	free_percpu(ns->p2pmem.stats);
 }

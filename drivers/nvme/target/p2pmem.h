@@ -112,9 +112,9 @@ static inline bool nvmet_p2pmem_used(const struct nvmet_p2pmem_req *req)
 	return req->provider;
 }
 
-int nvmet_p2pmem_ns_enable(struct nvmet_ns *ns);
-void nvmet_p2pmem_ns_disable(struct nvmet_ns *ns);
-void nvmet_p2pmem_ns_free(struct nvmet_ns *ns);
+int nvmet_p2pmem_enable(struct nvmet_ns *ns);
+void nvmet_p2pmem_disable(struct nvmet_ns *ns);
+void nvmet_p2pmem_exit_ns(struct nvmet_ns *ns);
 void nvmet_p2pmem_ctrl_add(struct nvmet_ctrl *ctrl, struct device *client);
 void nvmet_p2pmem_ctrl_remove(struct nvmet_ctrl *ctrl);
 void nvmet_p2pmem_req_want(struct nvmet_req *req);
@@ -154,16 +154,16 @@ static inline bool nvmet_p2pmem_used(const struct nvmet_p2pmem_req *req)
 	return false;
 }
 
-static inline int nvmet_p2pmem_ns_enable(struct nvmet_ns *ns)
+static inline int nvmet_p2pmem_enable(struct nvmet_ns *ns)
 {
 	return 0;
 }
 
-static inline void nvmet_p2pmem_ns_disable(struct nvmet_ns *ns)
+static inline void nvmet_p2pmem_disable(struct nvmet_ns *ns)
 {
 }
 
-static inline void nvmet_p2pmem_ns_free(struct nvmet_ns *ns)
+static inline void nvmet_p2pmem_exit_ns(struct nvmet_ns *ns)
 {
 }
 
