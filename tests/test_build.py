@@ -14,7 +14,7 @@ from p2plib.warned import Warned
 ROOT = Path(__file__).resolve().parent.parent
 
 # Questions that a driver may ask whatever the configuration, outside the path of I/O: "no".
-QUESTIONS = {"dma_pci_p2pdma_supported", "nvme_pci_supports_pci_p2pdma"}
+QUESTIONS = {"dma_pci_p2pdma_supported", "nvme_pci_supports_pci_p2pdma", "nvme_loop_supports_pci_p2pdma"}
 
 
 def warnings(out):
