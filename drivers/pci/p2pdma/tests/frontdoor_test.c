@@ -1,0 +1,457 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * KUnit suite of the front door, second half: distance, choice, memory, and
+ * the attribute that drivers offer to users.
+ */
+#include <kunit/test.h>
+#include <linux/dma-mapping.h>
+#include <linux/kmsg_dump.h>
+#include <linux/pci.h>
+#include <linux/pci-p2pdma.h>
+#include <linux/scatterlist.h>
+#include <linux/sizes.h>
+
+#include "fabric.h"
+#include "lent.h"
+
+/* Devices of Intel that stand for root complexes, see hostbridge.c */
+#define ROUTES		0x2030
+#define ROUTES_NOT	0x29c0
+
+/*
+ *		 root complex
+ *	      /		       \
+ *	   port		      port
+ *	     |			|
+ *	   switch	       away
+ *	 /  |   |   \
+ *	a near twin switch
+ *		    /   \
+ *		   b    far
+ */
+struct machine {
+	struct fabric *fabric;
+	struct fabric_host *host;
+	struct fabric_fn *sw;
+	struct fabric_fn *inner;
+	struct fabric_fn *a;
+	struct fabric_fn *b;
+	struct fabric_fn *near;
+	struct fabric_fn *twin;
+	struct fabric_fn *far;
+	struct fabric_fn *away;
+};
+
+static struct machine *describe(struct kunit *test, u16 root)
+{
+	struct machine *m = kunit_kzalloc(test, sizeof(*m), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, m);
+	m->fabric = fabric_alloc(test);
+	m->host = host_bridge(m->fabric);
+	root_device(m->host, PCI_VENDOR_ID_INTEL, root);
+	m->sw = switch_under(root_port(m->host), 4);
+	m->a = endpoint_under(downstream(m->sw, 0));
+	m->near = endpoint_under(downstream(m->sw, 1));
+	m->twin = endpoint_under(downstream(m->sw, 2));
+	m->inner = switch_under(downstream(m->sw, 3), 2);
+	m->b = endpoint_under(downstream(m->inner, 0));
+	m->far = endpoint_under(downstream(m->inner, 1));
+	m->away = endpoint_under(root_port(m->host));
+	return m;
+}
+
+static struct machine *build(struct kunit *test, u16 root)
+{
+	struct machine *m = describe(test, root);
+
+	fabric_scan(m->fabric);
+	lent_add(test, m->near);
+	lent_add(test, m->twin);
+	lent_add(test, m->far);
+	lent_add(test, m->away);
+	return m;
+}
+
+static void publish(struct fabric_fn *fn, bool on)
+{
+	pci_p2pmem_publish(fn->pdev, on);
+}
+
+static struct device *dev(struct fabric_fn *fn)
+{
+	return &fn->pdev->dev;
+}
+
+/* ---- distance ---- */
+
+static void distance_sums(struct kunit *test)
+{
+	struct machine *m = build(test, ROUTES);
+	struct device *both[] = { dev(m->a), dev(m->b) };
+	struct pci_dev *near = m->near->pdev;
+
+	KUNIT_EXPECT_EQ(test, pci_p2pdma_distance(near, dev(m->near), true), 0);
+	KUNIT_EXPECT_EQ(test, pci_p2pdma_distance(near, dev(m->a), true), 4);
+	KUNIT_EXPECT_EQ(test, pci_p2pdma_distance(near, dev(m->b), true), 6);
+	KUNIT_EXPECT_EQ(test, pci_p2pdma_distance_many(near, both, 2, true), 10);
+	KUNIT_EXPECT_EQ(test, pci_p2pdma_distance_many(near, both, 1, true), 4);
+	KUNIT_EXPECT_EQ(test, pci_p2pdma_distance_many(near, both, 0, true), -1);
+	KUNIT_EXPECT_EQ(test, pci_p2pdma_distance_many(near, both, -1, true), -1);
+	/* Who lends nothing can be asked about, too. */
+	KUNIT_EXPECT_EQ(test, pci_p2pdma_distance(m->a->pdev, dev(m->b), true), 6);
+}
+
+/* A device on top of a PCI function stands for it: an RDMA one, for example. */
+static void distance_child(struct kunit *test)
+{
+	struct machine *m = build(test, ROUTES);
+	struct device on_top = { .parent = dev(m->a), .init_name = "on-top" };
+	struct device above = { .parent = &on_top, .init_name = "above" };
+	struct device nowhere = { .init_name = "nowhere" };
+	struct device *one_bad[] = { dev(m->a), &nowhere };
+
+	KUNIT_EXPECT_EQ(test, pci_p2pdma_distance(m->near->pdev, &on_top, true), 4);
+	KUNIT_EXPECT_EQ(test, pci_p2pdma_distance(m->near->pdev, &above, true), 4);
+	KUNIT_EXPECT_EQ(test, -1, pci_p2pdma_distance(m->near->pdev, &nowhere, true));
+	KUNIT_EXPECT_EQ(test, -1, pci_p2pdma_distance_many(m->near->pdev, one_bad,
+							   2, false));
+}
+
+/* Lines of the kernel's log that hold @text; the log is long enough for a test. */
+static int log_lines(struct kunit *test, const char *text)
+{
+	char *line = kunit_kmalloc(test, 1024, GFP_KERNEL);
+	struct kmsg_dump_iter iter = {};
+	size_t len;
+	int lines = 0;
+
+	KUNIT_ASSERT_NOT_NULL(test, line);
+	kmsg_dump_rewind(&iter);
+	while (kmsg_dump_get_line(&iter, false, line, 1023, &len)) {
+		line[len] = '\0';
+		if (strstr(line, text))
+			lines++;
+	}
+	return lines;
+}
+
+/* Fault 10: a refusal is explained if asked for, and only then. */
+static void expect_explained(struct kunit *test, struct fabric_fn *lender,
+			     struct device *client, const char *reason)
+{
+	char text[96];
+	int before;
+
+	snprintf(text, sizeof(text), "%s cannot reach this device's memory: %s",
+		 dev_name(client), reason);
+	before = log_lines(test, text);
+	KUNIT_EXPECT_EQ(test, -1, pci_p2pdma_distance(lender->pdev, client, false));
+	KUNIT_EXPECT_EQ(test, log_lines(test, text), before);
+	KUNIT_EXPECT_EQ(test, -1, pci_p2pdma_distance(lender->pdev, client, true));
+	KUNIT_EXPECT_EQ_MSG(test, log_lines(test, text), before + 1, "%s", text);
+}
+
+static void distance_explained(struct kunit *test)
+{
+	struct machine *m = describe(test, ROUTES_NOT);
+	struct device nowhere = { .init_name = "nowhere" };
+	char text[64];
+
+	with_acs(downstream(m->inner, 1), PCI_ACS_RR | PCI_ACS_UF);
+	with_acs(downstream(m->sw, 3), PCI_ACS_UF);
+	with_acs(downstream(m->sw, 0), PCI_ACS_EC);
+	memset(downstream(m->sw, 0)->egress, 0xff, sizeof(u32) * 8);
+	fabric_scan(m->fabric);
+	lent_add(test, m->near);
+
+	expect_explained(test, m->near, &nowhere, "not-pci; choose a client");
+	snprintf(text, sizeof(text), "acs-blocked at %s; let the port",
+		 pci_name(downstream(m->sw, 0)->pdev));
+	expect_explained(test, m->near, dev(m->a), text);
+	KUNIT_ASSERT_EQ(test, 0, dma_set_mask(dev(m->b), DMA_BIT_MASK(32)));
+	expect_explained(test, m->near, dev(m->b), "dma-mask");
+	snprintf(text, sizeof(text), "acs-redirect at %s; clear ACS redirect",
+		 pci_name(downstream(m->inner, 1)->pdev));
+	expect_explained(test, m->b, dev(m->far), text);
+}
+
+/* A device that lends two ranges: both have to be within reach. */
+static void distance_all_ranges(struct kunit *test)
+{
+	struct machine *m = describe(test, ROUTES);
+	struct fabric_fn *fn = m->near;
+
+	fn->bar[0].size = SZ_2M;
+	fn->bar[2].size = SZ_2M;
+	fn->bar[2].flags = 0;
+	m->host->bus_offset = 0;
+	fabric_scan(m->fabric);
+	/* BAR 2 has a bus address below 4 GiB, BAR 0 has not. */
+	KUNIT_ASSERT_EQ(test, 0, pci_p2pdma_add_resource(fn->pdev, 2, 0, 0));
+	KUNIT_ASSERT_EQ(test, 0, dma_set_mask(dev(m->a), DMA_BIT_MASK(32)));
+	KUNIT_EXPECT_EQ(test, 4, pci_p2pdma_distance(fn->pdev, dev(m->a), true));
+	KUNIT_ASSERT_EQ(test, 0, pci_p2pdma_add_resource(fn->pdev, 0, 0, 0));
+	KUNIT_EXPECT_EQ(test, -1, pci_p2pdma_distance(fn->pdev, dev(m->a), true));
+}
+
+/* ---- choice ---- */
+
+/* What is found, of many tries, as bits: 1 near, 2 twin, 4 far, 8 away, 16 other */
+static unsigned int found(struct machine *m, struct device **clients, int num)
+{
+	struct fabric_fn *fn[] = { m->near, m->twin, m->far, m->away };
+	unsigned int seen = 0;
+	int try, i;
+
+	for (try = 0; try < 64; try++) {
+		struct pci_dev *pdev = pci_p2pmem_find_many(clients, num);
+
+		if (!pdev)
+			continue;
+		for (i = 0; i < ARRAY_SIZE(fn); i++)
+			if (fn[i]->pdev == pdev)
+				break;
+		seen |= BIT(i);
+		pci_dev_put(pdev);
+	}
+	return seen;
+}
+
+static void find_closest(struct kunit *test)
+{
+	struct machine *m = build(test, ROUTES_NOT);
+	struct device *a[] = { dev(m->a) }, *b[] = { dev(m->b) };
+	struct device *both[] = { dev(m->a), dev(m->b) };
+
+	/* Nothing is found before it is published. */
+	KUNIT_EXPECT_EQ(test, found(m, a, 1), 0);
+	publish(m->far, true);
+	KUNIT_EXPECT_EQ(test, found(m, a, 1), 4);
+	publish(m->near, true);
+	KUNIT_EXPECT_EQ(test, found(m, a, 1), 1);
+	KUNIT_EXPECT_EQ(test, found(m, b, 1), 4);
+	/* Equally far from both clients together: 4 + 6 */
+	KUNIT_EXPECT_EQ(test, found(m, both, 2), 1 | 4);
+	KUNIT_EXPECT_EQ(test, found(m, both, 0), 0);
+
+	/* Of equals, each has its turn. */
+	publish(m->twin, true);
+	KUNIT_EXPECT_EQ(test, found(m, a, 1), 1 | 2);
+	KUNIT_EXPECT_EQ(test, found(m, both, 2), 1 | 2 | 4);
+	publish(m->near, false);
+	KUNIT_EXPECT_EQ(test, found(m, a, 1), 2);
+	publish(m->twin, false);
+	KUNIT_EXPECT_EQ(test, found(m, a, 1), 4);
+}
+
+static void find_unreachable(struct kunit *test)
+{
+	struct machine *m = build(test, ROUTES_NOT);
+	struct device *a[] = { dev(m->a) }, *away[] = { dev(m->away) };
+	struct device *apart[] = { dev(m->a), dev(m->away) };
+
+	publish(m->away, true);
+	KUNIT_EXPECT_EQ(test, found(m, a, 1), 0);
+	KUNIT_EXPECT_EQ(test, found(m, away, 1), 8);
+	publish(m->near, true);
+	KUNIT_EXPECT_EQ(test, found(m, a, 1), 1);
+	KUNIT_EXPECT_EQ(test, found(m, apart, 2), 0);
+}
+
+/* The device found is the caller's to put. */
+static void find_reference(struct kunit *test)
+{
+	struct machine *m = build(test, ROUTES);
+	struct kobject *kobj = &m->near->pdev->dev.kobj;
+	unsigned int before = kref_read(&kobj->kref);
+	struct pci_dev *pdev;
+
+	publish(m->near, true);
+	pdev = pci_p2pmem_find(dev(m->a));
+	KUNIT_EXPECT_PTR_EQ(test, pdev, m->near->pdev);
+	KUNIT_EXPECT_EQ(test, kref_read(&kobj->kref), before + 1);
+	pci_dev_put(pdev);
+	KUNIT_EXPECT_EQ(test, kref_read(&kobj->kref), before);
+}
+
+/* To publish what lends nothing is no error, and has no effect. */
+static void publish_nothing(struct kunit *test)
+{
+	struct machine *m = build(test, ROUTES);
+
+	KUNIT_EXPECT_FALSE(test, pci_has_p2pmem(m->a->pdev));
+	publish(m->a, true);
+	KUNIT_EXPECT_FALSE(test, pci_has_p2pmem(m->a->pdev));
+	KUNIT_EXPECT_FALSE(test, pci_has_p2pmem(m->near->pdev));
+	publish(m->near, true);
+	KUNIT_EXPECT_TRUE(test, pci_has_p2pmem(m->near->pdev));
+	publish(m->near, false);
+	KUNIT_EXPECT_FALSE(test, pci_has_p2pmem(m->near->pdev));
+}
+
+/* ---- memory ---- */
+
+static u64 available(struct fabric_fn *fn)
+{
+	struct pci_p2pdma_range *range;
+	struct pci_p2pdma *lender;
+	u64 sum = 0;
+
+	guard(rcu)();
+	lender = rcu_dereference(fn->pdev->p2pdma);
+	list_for_each_entry_rcu(range, &lender->ranges, node)
+		sum += p2pdma_pool_available(&range->pool);
+	return sum;
+}
+
+static void alloc_sizes(struct kunit *test)
+{
+	struct machine *m = build(test, ROUTES);
+	struct pci_dev *pdev = m->near->pdev;
+	void *addr;
+
+	KUNIT_EXPECT_NULL(test, pci_alloc_p2pmem(m->a->pdev, PAGE_SIZE));
+	KUNIT_EXPECT_NULL(test, pci_alloc_p2pmem(pdev, 0));
+	KUNIT_EXPECT_NULL(test, pci_alloc_p2pmem(pdev, SZ_2M + 1));
+	KUNIT_EXPECT_NULL(test, pci_alloc_p2pmem(pdev, SIZE_MAX));
+	KUNIT_EXPECT_EQ(test, available(m->near), SZ_2M);
+
+	addr = pci_alloc_p2pmem(pdev, SZ_2M);
+	KUNIT_ASSERT_NOT_NULL(test, addr);
+	KUNIT_EXPECT_TRUE(test, is_pci_p2pdma_page(virt_to_page(addr)));
+	KUNIT_EXPECT_EQ(test, available(m->near), 0);
+	KUNIT_EXPECT_NULL(test, pci_alloc_p2pmem(pdev, 1));
+	pci_free_p2pmem(pdev, addr, SZ_2M);
+	KUNIT_EXPECT_EQ(test, available(m->near), SZ_2M);
+}
+
+static void alloc_sgl(struct kunit *test)
+{
+	struct machine *m = build(test, ROUTES);
+	struct pci_dev *pdev = m->near->pdev;
+	unsigned int nents = 77, i;
+	struct scatterlist *sgl, *sg;
+	u32 length = 0;
+
+	KUNIT_EXPECT_NULL(test, pci_p2pmem_alloc_sgl(m->a->pdev, &nents, 1));
+	KUNIT_EXPECT_NULL(test, pci_p2pmem_alloc_sgl(pdev, &nents, 0));
+	KUNIT_EXPECT_NULL(test, pci_p2pmem_alloc_sgl(pdev, &nents, SZ_2M + 1));
+	KUNIT_EXPECT_EQ(test, nents, 77);
+
+	sgl = pci_p2pmem_alloc_sgl(pdev, &nents, 3 * PAGE_SIZE + 100);
+	KUNIT_ASSERT_NOT_NULL(test, sgl);
+	for_each_sg(sgl, sg, nents, i) {
+		KUNIT_EXPECT_TRUE(test, is_pci_p2pdma_page(sg_page(sg)));
+		length += sg->length;
+	}
+	KUNIT_EXPECT_EQ(test, length, 3 * PAGE_SIZE + 100);
+	KUNIT_EXPECT_TRUE(test, sg_is_last(&sgl[nents - 1]));
+	KUNIT_EXPECT_EQ(test, available(m->near), SZ_2M - 4 * PAGE_SIZE);
+	pci_p2pmem_free_sgl(pdev, sgl);
+	KUNIT_EXPECT_EQ(test, available(m->near), SZ_2M);
+}
+
+/* ---- the user's choice ---- */
+
+static const struct store {
+	const char *text;
+	int error;
+	bool use;
+} stores[] = {
+	{ "1", 0, true }, { "0", 0, false }, { "y\n", 0, true },
+	{ "N", 0, false }, { "on\n", 0, true }, { "off", 0, false },
+	{ "", -EINVAL }, { "\n", -EINVAL }, { "maybe", -EINVAL },
+	{ "2", -EINVAL }, { "ffff:ff:1f.7", -ENODEV },
+	/* Neither a 0 nor a 1 */
+	{ "0:", -ENODEV }, { "1:00", -ENODEV }, { "0000:", -ENODEV },
+};
+
+static void enable_store(struct kunit *test)
+{
+	struct pci_dev *const untouched = (void *)test;
+	struct pci_dev *pdev;
+	int i, error;
+	bool use;
+
+	for (i = 0; i < ARRAY_SIZE(stores); i++) {
+		const struct store *store = &stores[i];
+
+		pdev = untouched;
+		use = !store->use;
+		error = pci_p2pdma_enable_store(store->text, &pdev, &use);
+		KUNIT_EXPECT_EQ_MSG(test, error, store->error, "'%s'", store->text);
+		KUNIT_EXPECT_PTR_EQ(test, pdev, store->error ? untouched : NULL);
+		KUNIT_EXPECT_EQ(test, use, store->error ? !store->use : store->use);
+	}
+}
+
+static void enable_store_device(struct kunit *test)
+{
+	struct machine *m = build(test, ROUTES);
+	struct kobject *kobj = &m->near->pdev->dev.kobj;
+	unsigned int before = kref_read(&kobj->kref);
+	struct pci_dev *pdev = NULL;
+	bool use = false;
+	char text[32];
+
+	snprintf(text, sizeof(text), "%s\n", pci_name(m->near->pdev));
+	KUNIT_EXPECT_EQ(test, -ENODEV, pci_p2pdma_enable_store(text, &pdev, &use));
+	KUNIT_EXPECT_FALSE(test, use);
+	KUNIT_EXPECT_NULL(test, pdev);
+	KUNIT_EXPECT_EQ(test, kref_read(&kobj->kref), before);
+
+	publish(m->near, true);
+	KUNIT_EXPECT_EQ(test, 0, pci_p2pdma_enable_store(text, &pdev, &use));
+	KUNIT_EXPECT_TRUE(test, use);
+	KUNIT_ASSERT_PTR_EQ(test, pdev, m->near->pdev);
+	KUNIT_EXPECT_EQ(test, kref_read(&kobj->kref), before + 1);
+	pci_dev_put(pdev);
+}
+
+static void enable_show(struct kunit *test)
+{
+	char *page = (char *)__get_free_page(GFP_KERNEL), text[32];
+	struct machine *m;
+
+	KUNIT_ASSERT_NOT_NULL(test, page);
+	KUNIT_EXPECT_EQ(test, 2, pci_p2pdma_enable_show(page, NULL, true));
+	KUNIT_EXPECT_STREQ(test, page, "1\n");
+	KUNIT_EXPECT_EQ(test, 2, pci_p2pdma_enable_show(page, NULL, false));
+	KUNIT_EXPECT_STREQ(test, page, "0\n");
+	m = build(test, ROUTES);
+	snprintf(text, sizeof(text), "%s\n", pci_name(m->near->pdev));
+	KUNIT_EXPECT_EQ(test, strlen(text),
+			pci_p2pdma_enable_show(page, m->near->pdev, true));
+	KUNIT_EXPECT_STREQ(test, page, text);
+	pci_p2pdma_enable_show(page, m->near->pdev, false);
+	KUNIT_EXPECT_STREQ(test, page, "0\n");
+	free_page((unsigned long)page);
+}
+
+static struct kunit_case frontdoor_cases[] = {
+	KUNIT_CASE(distance_sums),
+	KUNIT_CASE(distance_child),
+	KUNIT_CASE(distance_explained),
+	KUNIT_CASE(distance_all_ranges),
+	KUNIT_CASE(find_closest),
+	KUNIT_CASE(find_unreachable),
+	KUNIT_CASE(find_reference),
+	KUNIT_CASE(publish_nothing),
+	KUNIT_CASE(alloc_sizes),
+	KUNIT_CASE(alloc_sgl),
+	KUNIT_CASE(enable_store),
+	KUNIT_CASE(enable_store_device),
+	KUNIT_CASE(enable_show),
+	{}
+};
+
+static struct kunit_suite frontdoor_suite = {
+	.name = "p2pdma_frontdoor",
+	.test_cases = frontdoor_cases,
+};
+
+kunit_test_suite(frontdoor_suite);
+
+MODULE_DESCRIPTION("KUnit suite of the front door of P2PDMA");
+MODULE_LICENSE("GPL");

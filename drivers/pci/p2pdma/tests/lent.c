@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Lent memory of devices in a fabric, and jobs that wait for it.
+ */
+#include <kunit/test.h>
+#include <linux/mm.h>
+#include <linux/pci.h>
+#include <linux/pci-p2pdma.h>
+
+#include "lent.h"
+
+/**
+ * lent_add - have a function lend all of its first BAR
+ * @test: test; ends here if it does not work
+ * @fn: function, scanned
+ */
+void lent_add(struct kunit *test, struct fabric_fn *fn)
+{
+	KUNIT_ASSERT_EQ(test, 0, pci_p2pdma_add_resource(fn->pdev, 0, 0, 0));
+}
+
+struct piece {
+	struct fabric_fn *fn;
+	void *addr;
+	size_t size;
+};
+
+static void give_back(void *data)
+{
+	struct piece *piece = data;
+
+	pci_free_p2pmem(piece->fn->pdev, piece->addr, piece->size);
+}
+
+/**
+ * lent_take - allocate memory of a function
+ * @test: test; ends here if there is none
+ * @fn: function that lends
+ * @size: number of bytes
+ *
+ * The memory is given back when the test ends, before the fabric goes.
+ *
+ * Return: its kernel address.
+ */
+void *lent_take(struct kunit *test, struct fabric_fn *fn, size_t size)
+{
+	struct piece *piece = kunit_kzalloc(test, sizeof(*piece), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, piece);
+	piece->fn = fn;
+	piece->size = size;
+	piece->addr = pci_alloc_p2pmem(fn->pdev, size);
+	KUNIT_ASSERT_NOT_NULL(test, piece->addr);
+	KUNIT_ASSERT_EQ(test, 0,
+			kunit_add_action_or_reset(test, give_back, piece));
+	return piece->addr;
+}
+
+/**
+ * lent_bar_register - where the first BAR is, as the device has it
+ * @fn: function with a 64-bit BAR 0
+ *
+ * Return: the address on its bus.
+ */
+u64 lent_bar_register(const struct fabric_fn *fn)
+{
+	u64 low = fabric_config_get(fn, PCI_BASE_ADDRESS_0, 4);
+	u64 high = fabric_config_get(fn, PCI_BASE_ADDRESS_1, 4);
+
+	return high << 32 | (low & PCI_BASE_ADDRESS_MEM_MASK);
+}
+
+/**
+ * lent_bus_address - bus address of lent memory, worked out from the BAR
+ * @fn: function that lends its first BAR
+ * @addr: kernel address in its memory
+ *
+ * Return: the address on its bus.
+ */
+u64 lent_bus_address(const struct fabric_fn *fn, void *addr)
+{
+	return lent_bar_register(fn) + page_to_phys(virt_to_page(addr)) +
+	       offset_in_page(addr) - pci_resource_start(fn->pdev, 0);
+}
+
+/* ---- jobs ---- */
+
+static void job_work(struct work_struct *work)
+{
+	struct job *job = container_of(work, struct job, work);
+
+	job->fn(job->data);
+	complete_all(&job->done);
+}
+
+static void job_flush(void *data)
+{
+	struct job *job = data;
+
+	flush_work(&job->work);
+}
+
+/**
+ * job_start - do something beside the test
+ * @test: test; does not end before the job has
+ * @fn: what to do; no assertions in it
+ * @data: passed to @fn
+ *
+ * Return: the job.
+ */
+struct job *job_start(struct kunit *test, void (*fn)(void *data), void *data)
+{
+	struct job *job = kunit_kzalloc(test, sizeof(*job), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, job);
+	job->fn = fn;
+	job->data = data;
+	INIT_WORK(&job->work, job_work);
+	init_completion(&job->done);
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action(test, job_flush, job));
+	queue_work(system_unbound_wq, &job->work);
+	return job;
+}
+
+/**
+ * job_waits - is a job still there after a moment?
+ * @job: job
+ *
+ * Return: true if it has not ended.
+ */
+bool job_waits(struct job *job)
+{
+	return !wait_for_completion_timeout(&job->done, HZ / 10);
+}
+
+/**
+ * job_ends - does a job come to its end?
+ * @job: job
+ *
+ * Return: true if it does within 10 seconds.
+ */
+bool job_ends(struct job *job)
+{
+	return wait_for_completion_timeout(&job->done, 10 * HZ);
+}

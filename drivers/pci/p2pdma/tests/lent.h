@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Lent memory of devices in a fabric, for the suites that need some.
+ */
+#ifndef _PCI_P2PDMA_LENT_H
+#define _PCI_P2PDMA_LENT_H
+
+#include <linux/completion.h>
+#include <linux/workqueue.h>
+
+#include "fabric.h"
+
+/**
+ * struct job - something that may have to wait, beside the test
+ * @work: runs it
+ * @done: it has ended
+ * @fn: what to do
+ * @data: passed to @fn
+ */
+struct job {
+	struct work_struct work;
+	struct completion done;
+	void (*fn)(void *data);
+	void *data;
+};
+
+void lent_add(struct kunit *test, struct fabric_fn *fn);
+void *lent_take(struct kunit *test, struct fabric_fn *fn, size_t size);
+u64 lent_bar_register(const struct fabric_fn *fn);
+u64 lent_bus_address(const struct fabric_fn *fn, void *addr);
+
+struct job *job_start(struct kunit *test, void (*fn)(void *data), void *data);
+bool job_waits(struct job *job);
+bool job_ends(struct job *job);
+
+#endif /* _PCI_P2PDMA_LENT_H */

@@ -1,0 +1,473 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * KUnit suite of map.c, by way of the DMA API on fabric devices: which address
+ * a client gets for lent memory, and what is left of it after unmapping.
+ */
+#include <kunit/device.h>
+#include <kunit/test.h>
+#include <linux/bio.h>
+#include <linux/dma-mapping.h>
+#include <linux/pci.h>
+#include <linux/pci-p2pdma.h>
+#include <linux/scatterlist.h>
+#include <linux/sizes.h>
+
+#include "fabric.h"
+#include "lent.h"
+
+#define BUS	PCI_P2PDMA_MAP_BUS_ADDR
+#define HOST	PCI_P2PDMA_MAP_THRU_HOST_BRIDGE
+#define REFUSED	PCI_P2PDMA_MAP_NOT_SUPPORTED
+
+/* Devices of Intel that stand for root complexes, see hostbridge.c */
+#define ROUTES		0x2030
+#define ROUTES_NOT	0x29c0
+
+/* ---- scatterlists ---- */
+
+#define ENTRIES		4
+
+struct list {
+	struct scatterlist sg[ENTRIES];
+	struct scatterlist before[ENTRIES];
+	struct sg_table table;
+};
+
+static struct list *make_list(struct kunit *test, unsigned int entries)
+{
+	struct list *list = kunit_kzalloc(test, sizeof(*list), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, list);
+	sg_init_table(list->sg, entries);
+	list->table.sgl = list->sg;
+	list->table.nents = entries;
+	list->table.orig_nents = entries;
+	return list;
+}
+
+static int map(struct list *list, struct fabric_fn *client,
+	       enum dma_data_direction dir)
+{
+	memcpy(list->before, list->sg, sizeof(list->sg));
+	return dma_map_sgtable(&client->pdev->dev, &list->table, dir, 0);
+}
+
+/* Memory as before, no marks of the DMA API left */
+static void expect_restored(struct kunit *test, struct list *list)
+{
+	int i;
+
+	for (i = 0; i < list->table.orig_nents; i++) {
+		KUNIT_EXPECT_EQ(test, list->sg[i].page_link, list->before[i].page_link);
+		KUNIT_EXPECT_EQ(test, list->sg[i].offset, list->before[i].offset);
+		KUNIT_EXPECT_EQ(test, list->sg[i].length, list->before[i].length);
+		KUNIT_EXPECT_FALSE(test, sg_dma_is_bus_address(&list->sg[i]));
+	}
+}
+
+static void unmap(struct kunit *test, struct list *list,
+		  struct fabric_fn *client, enum dma_data_direction dir)
+{
+	dma_unmap_sgtable(&client->pdev->dev, &list->table, dir, 0);
+	expect_restored(test, list);
+}
+
+/* A list of one piece, mapped: what comes of it */
+static void expect_mapped(struct kunit *test, struct fabric_fn *client,
+			  struct fabric_fn *lender, void *addr,
+			  enum dma_data_direction dir,
+			  enum pci_p2pdma_map_type type)
+{
+	struct list *list = make_list(test, 1);
+	int ret;
+
+	sg_set_buf(list->sg, addr, PAGE_SIZE);
+	ret = map(list, client, dir);
+	if (type == REFUSED) {
+		KUNIT_EXPECT_EQ(test, ret, -EREMOTEIO);
+		expect_restored(test, list);
+		return;
+	}
+	KUNIT_ASSERT_EQ(test, ret, 0);
+	KUNIT_EXPECT_EQ(test, list->table.nents, 1);
+	KUNIT_EXPECT_EQ(test, sg_dma_len(list->sg), PAGE_SIZE);
+	KUNIT_EXPECT_EQ(test, sg_dma_is_bus_address(list->sg), type == BUS);
+	KUNIT_EXPECT_EQ(test, sg_dma_address(list->sg), type == BUS ?
+			lent_bus_address(lender, addr) : sg_phys(list->sg));
+	unmap(test, list, client, dir);
+}
+
+/* ---- one switch ---- */
+
+/*
+ *	 root port
+ *	     |
+ *	  upstream
+ *	 /    |   \
+ *	d0   d1   d2
+ *	|     |    |
+ *	client  lender, other
+ */
+struct machine {
+	struct fabric *fabric;
+	struct fabric_host *host;
+	struct fabric_fn *sw;
+	struct fabric_fn *client;
+	struct fabric_fn *lender;
+	struct fabric_fn *other;
+};
+
+static void describe(struct kunit *test, struct machine *m, u16 root)
+{
+	m->fabric = fabric_alloc(test);
+	m->host = host_bridge(m->fabric);
+	root_device(m->host, PCI_VENDOR_ID_INTEL, root);
+	m->sw = switch_under(root_port(m->host), 3);
+	m->client = endpoint_under(downstream(m->sw, 0));
+	m->lender = endpoint_under(downstream(m->sw, 1));
+	m->other = endpoint_under(downstream(m->sw, 2));
+}
+
+static void build(struct kunit *test, struct machine *m)
+{
+	describe(test, m, ROUTES);
+	fabric_scan(m->fabric);
+	lent_add(test, m->lender);
+	lent_add(test, m->other);
+}
+
+static const struct bus_offset {
+	const char *name;
+	s64 offset;
+} bus_offsets[] = {
+	{ "no_offset", 0 },
+	{ "bus_above_cpu", 16LL * SZ_4G },
+	{ "bus_below_cpu", -16LL * SZ_4G },
+};
+
+KUNIT_ARRAY_PARAM_DESC(bus_offset, bus_offsets, name);
+
+/* Fault 7: the offset's sign.  The truth is in the lender's BAR register. */
+static void map_bus_address(struct kunit *test)
+{
+	const struct bus_offset *param = test->param_value;
+	struct machine m;
+	struct list *list = make_list(test, 3);
+	u8 *addr;
+	int i;
+
+	describe(test, &m, ROUTES);
+	m.host->bus_offset = param->offset;
+	fabric_scan(m.fabric);
+	KUNIT_ASSERT_EQ(test, lent_bar_register(m.lender) -
+			pci_resource_start(m.lender->pdev, 0), (u64)param->offset);
+	lent_add(test, m.lender);
+	addr = lent_take(test, m.lender, SZ_1M);
+	KUNIT_EXPECT_EQ(test, pci_p2pmem_virt_to_bus(m.lender->pdev, addr + 5),
+			lent_bus_address(m.lender, addr + 5));
+
+	sg_set_buf(&list->sg[0], addr, 3 * PAGE_SIZE);
+	sg_set_buf(&list->sg[1], addr + SZ_64K + 512, 1024);
+	sg_set_buf(&list->sg[2], addr + SZ_1M - 4, 4);
+	KUNIT_ASSERT_EQ(test, 0, map(list, m.client, DMA_BIDIRECTIONAL));
+	KUNIT_EXPECT_EQ(test, list->table.nents, 3);
+	for (i = 0; i < 3; i++) {
+		KUNIT_EXPECT_TRUE(test, sg_dma_is_bus_address(&list->sg[i]));
+		KUNIT_EXPECT_EQ(test, sg_dma_address(&list->sg[i]),
+				lent_bus_address(m.lender, sg_virt(&list->sg[i])));
+		KUNIT_EXPECT_EQ(test, sg_dma_len(&list->sg[i]), list->sg[i].length);
+	}
+	unmap(test, list, m.client, DMA_BIDIRECTIONAL);
+}
+
+/* The lender itself needs no route to its own memory. */
+static void map_self(struct kunit *test)
+{
+	struct machine m;
+
+	build(test, &m);
+	expect_mapped(test, m.lender, m.lender,
+		      lent_take(test, m.lender, PAGE_SIZE), DMA_TO_DEVICE, BUS);
+}
+
+/* RAM, two lenders, RAM: each entry gets what is right for it. */
+static void map_mixed(struct kunit *test)
+{
+	struct list *list = make_list(test, 4);
+	void *ram = kunit_kzalloc(test, PAGE_SIZE, GFP_KERNEL);
+	struct machine m;
+
+	build(test, &m);
+	KUNIT_ASSERT_NOT_NULL(test, ram);
+	sg_set_buf(&list->sg[0], ram, 512);
+	sg_set_buf(&list->sg[1], lent_take(test, m.lender, PAGE_SIZE), PAGE_SIZE);
+	sg_set_buf(&list->sg[2], lent_take(test, m.other, PAGE_SIZE), PAGE_SIZE);
+	sg_set_buf(&list->sg[3], ram + 1024, 512);
+
+	KUNIT_ASSERT_EQ(test, 0, map(list, m.client, DMA_TO_DEVICE));
+	KUNIT_ASSERT_EQ(test, list->table.nents, 4);
+	KUNIT_EXPECT_FALSE(test, sg_dma_is_bus_address(&list->sg[0]));
+	KUNIT_EXPECT_TRUE(test, sg_dma_is_bus_address(&list->sg[1]));
+	KUNIT_EXPECT_TRUE(test, sg_dma_is_bus_address(&list->sg[2]));
+	KUNIT_EXPECT_FALSE(test, sg_dma_is_bus_address(&list->sg[3]));
+	KUNIT_EXPECT_EQ(test, sg_dma_address(&list->sg[1]),
+			lent_bus_address(m.lender, sg_virt(&list->sg[1])));
+	KUNIT_EXPECT_EQ(test, sg_dma_address(&list->sg[2]),
+			lent_bus_address(m.other, sg_virt(&list->sg[2])));
+	KUNIT_EXPECT_EQ(test, sg_dma_address(&list->sg[3]),
+			virt_to_phys(ram) + 1024);
+	unmap(test, list, m.client, DMA_TO_DEVICE);
+}
+
+/* ---- directions ---- */
+
+/*
+ * Completions redirected at the lender's port: to read its memory goes by way
+ * of the root complex, to write it does not.
+ */
+static void map_directions(struct kunit *test)
+{
+	struct machine m;
+	void *addr;
+
+	describe(test, &m, ROUTES);
+	with_acs(downstream(m.sw, 1), PCI_ACS_CR);
+	fabric_scan(m.fabric);
+	lent_add(test, m.lender);
+	addr = lent_take(test, m.lender, PAGE_SIZE);
+	expect_mapped(test, m.client, m.lender, addr, DMA_FROM_DEVICE, BUS);
+	expect_mapped(test, m.client, m.lender, addr, DMA_TO_DEVICE, HOST);
+	expect_mapped(test, m.client, m.lender, addr, DMA_BIDIRECTIONAL, HOST);
+}
+
+/* The same where the root complex is not known to route: read not at all */
+static void map_directions_refused(struct kunit *test)
+{
+	struct machine m;
+	void *addr;
+
+	describe(test, &m, ROUTES_NOT);
+	with_acs(downstream(m.sw, 1), PCI_ACS_CR);
+	fabric_scan(m.fabric);
+	lent_add(test, m.lender);
+	addr = lent_take(test, m.lender, PAGE_SIZE);
+	expect_mapped(test, m.client, m.lender, addr, DMA_FROM_DEVICE, BUS);
+	expect_mapped(test, m.client, m.lender, addr, DMA_TO_DEVICE, REFUSED);
+	expect_mapped(test, m.client, m.lender, addr, DMA_BIDIRECTIONAL, REFUSED);
+	KUNIT_EXPECT_EQ(test, -1, pci_p2pdma_distance(m.lender->pdev,
+						      &m.client->pdev->dev, false));
+}
+
+/* ---- through the root complex, or not ---- */
+
+/*
+ *	    root complex
+ *	    /          \
+ *	root port    root port
+ *	    |            |
+ *	 client        lender
+ */
+static void map_root_complex(struct kunit *test)
+{
+	struct fabric *fabric = fabric_alloc(test);
+	struct fabric_host *host = host_bridge(fabric);
+	struct fabric_fn *client, *lender;
+
+	root_device(host, PCI_VENDOR_ID_INTEL, ROUTES);
+	host->bus_offset = 16LL * SZ_4G;
+	client = endpoint_under(root_port(host));
+	lender = endpoint_under(root_port(host));
+	fabric_scan(fabric);
+	lent_add(test, lender);
+	expect_mapped(test, client, lender, lent_take(test, lender, PAGE_SIZE),
+		      DMA_BIDIRECTIONAL, HOST);
+}
+
+/*
+ *	   root complex
+ *	    /         \
+ *	upstream    root port
+ *	 /    \         |
+ *	a      near    far		only near is reached by a
+ */
+static void map_partly_refused(struct kunit *test)
+{
+	struct fabric *fabric = fabric_alloc(test);
+	struct fabric_host *host = host_bridge(fabric);
+	void *ram = kunit_kzalloc(test, PAGE_SIZE, GFP_KERNEL);
+	struct list *list = make_list(test, 3);
+	struct fabric_fn *sw, *a, *near, *far;
+
+	KUNIT_ASSERT_NOT_NULL(test, ram);
+	root_device(host, PCI_VENDOR_ID_INTEL, ROUTES_NOT);
+	sw = switch_under(root_port(host), 2);
+	a = endpoint_under(downstream(sw, 0));
+	near = endpoint_under(downstream(sw, 1));
+	far = endpoint_under(root_port(host));
+	fabric_scan(fabric);
+	lent_add(test, near);
+	lent_add(test, far);
+
+	sg_set_buf(&list->sg[0], lent_take(test, near, PAGE_SIZE), PAGE_SIZE);
+	sg_set_buf(&list->sg[1], ram, PAGE_SIZE);
+	sg_set_buf(&list->sg[2], lent_take(test, far, PAGE_SIZE), PAGE_SIZE);
+	KUNIT_EXPECT_EQ(test, map(list, a, DMA_TO_DEVICE), -EREMOTEIO);
+	expect_restored(test, list);
+
+	/* And nothing of it sticks */
+	expect_mapped(test, a, near, sg_virt(&list->sg[0]), DMA_TO_DEVICE, BUS);
+}
+
+/* ---- clients that cannot ---- */
+
+/* Fault 4: what does no PCI DMA reaches nothing. */
+static void map_not_pci(struct kunit *test)
+{
+	struct pci_p2pdma_map_state state = { .dir = DMA_TO_DEVICE };
+	struct device *dev = kunit_device_register(test, "not-pci");
+	struct scatterlist sg;
+	struct machine m;
+
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, dev);
+	build(test, &m);
+	sg_init_one(&sg, lent_take(test, m.lender, PAGE_SIZE), PAGE_SIZE);
+	KUNIT_EXPECT_EQ(test, pci_p2pdma_map_segment(&state, dev, &sg), REFUSED);
+	KUNIT_EXPECT_FALSE(test, sg_dma_is_bus_address(&sg));
+	KUNIT_EXPECT_EQ(test, -1, pci_p2pdma_distance(m.lender->pdev, dev, false));
+}
+
+static void map_dma_mask(struct kunit *test)
+{
+	struct machine m;
+	void *addr;
+
+	build(test, &m);
+	addr = lent_take(test, m.lender, PAGE_SIZE);
+	expect_mapped(test, m.client, m.lender, addr, DMA_TO_DEVICE, BUS);
+	KUNIT_ASSERT_EQ(test, 0, dma_set_mask(&m.client->pdev->dev,
+					      DMA_BIT_MASK(32)));
+	expect_mapped(test, m.client, m.lender, addr, DMA_TO_DEVICE, REFUSED);
+	KUNIT_ASSERT_EQ(test, 0, dma_set_mask(&m.client->pdev->dev,
+					      DMA_BIT_MASK(64)));
+	expect_mapped(test, m.client, m.lender, addr, DMA_TO_DEVICE, BUS);
+}
+
+/* A single page is refused: who unmaps it could not tell a bus address. */
+static void map_page_refused(struct kunit *test)
+{
+	struct machine m;
+	dma_addr_t addr;
+	void *lent;
+
+	build(test, &m);
+	lent = lent_take(test, m.lender, PAGE_SIZE);
+	addr = dma_map_page(&m.client->pdev->dev, virt_to_page(lent), 0,
+			    PAGE_SIZE, DMA_TO_DEVICE);
+	KUNIT_EXPECT_NE(test, 0, dma_mapping_error(&m.client->pdev->dev, addr));
+}
+
+/* ---- the state of a mapping loop ---- */
+
+/* Segments of different kinds in turn: no answer is carried over. */
+static void map_state(struct kunit *test)
+{
+	struct pci_p2pdma_map_state state = { .dir = DMA_FROM_DEVICE };
+	void *ram = kunit_kzalloc(test, PAGE_SIZE, GFP_KERNEL);
+	struct scatterlist near, far, mem;
+	struct fabric *fabric = fabric_alloc(test);
+	struct fabric_host *host = host_bridge(fabric);
+	struct fabric_fn *sw, *client, *lender, *root;
+	struct device *dev;
+	int round;
+
+	KUNIT_ASSERT_NOT_NULL(test, ram);
+	root_device(host, PCI_VENDOR_ID_INTEL, ROUTES);
+	sw = switch_under(root_port(host), 2);
+	client = endpoint_under(downstream(sw, 0));
+	lender = endpoint_under(downstream(sw, 1));
+	root = endpoint_under(root_port(host));
+	fabric_scan(fabric);
+	lent_add(test, lender);
+	lent_add(test, root);
+	dev = &client->pdev->dev;
+
+	sg_init_one(&near, lent_take(test, lender, PAGE_SIZE), PAGE_SIZE);
+	sg_init_one(&far, lent_take(test, root, PAGE_SIZE), PAGE_SIZE);
+	sg_init_one(&mem, ram, PAGE_SIZE);
+	for (round = 0; round < 3; round++) {
+		KUNIT_EXPECT_EQ(test, pci_p2pdma_map_segment(&state, dev, &near), BUS);
+		KUNIT_EXPECT_EQ(test, sg_dma_address(&near),
+				lent_bus_address(lender, sg_virt(&near)));
+		KUNIT_EXPECT_EQ(test, pci_p2pdma_map_segment(&state, dev, &mem),
+				PCI_P2PDMA_MAP_NONE);
+		KUNIT_EXPECT_EQ(test, pci_p2pdma_map_segment(&state, dev, &far), HOST);
+	}
+	KUNIT_EXPECT_FALSE(test, sg_dma_is_bus_address(&far));
+	KUNIT_EXPECT_FALSE(test, sg_dma_is_bus_address(&mem));
+}
+
+/* ---- merging ---- */
+
+/*
+ * Fault 15: two lent ranges that touch each other are two providers, as lent
+ * memory and RAM are; pieces of one may become one segment.
+ */
+static void map_no_merge(struct kunit *test)
+{
+	struct fabric *fabric = fabric_alloc(test);
+	struct fabric_fn *lender = endpoint_under(root_port(host_bridge(fabric)));
+	unsigned int offset;
+	struct page *pages[4];
+	struct bio_vec vecs[4];
+	struct sg_table table;
+	struct bio bio;
+	int i;
+
+	lender->bar[0].size = SZ_4M;
+	fabric_scan(fabric);
+	KUNIT_ASSERT_EQ(test, 0, pci_p2pdma_add_resource(lender->pdev, 0, SZ_2M, 0));
+	KUNIT_ASSERT_EQ(test, 0, pci_p2pdma_add_resource(lender->pdev, 0, SZ_2M, SZ_2M));
+	offset = SZ_2M - 2 * PAGE_SIZE;
+	for (i = 0; i < 4; i++)
+		pages[i] = pfn_to_page(PHYS_PFN(pci_resource_start(lender->pdev, 0) +
+						offset) + i);
+
+	KUNIT_ASSERT_EQ(test, 0, sg_alloc_table_from_pages(&table, pages, 4, 0,
+							   4 * PAGE_SIZE, GFP_KERNEL));
+	KUNIT_EXPECT_EQ(test, table.orig_nents, 2);
+	KUNIT_EXPECT_EQ(test, table.sgl->length, 2 * PAGE_SIZE);
+	sg_free_table(&table);
+
+	bio_init(&bio, NULL, vecs, ARRAY_SIZE(vecs), REQ_OP_READ);
+	for (i = 0; i < 4; i++)
+		KUNIT_ASSERT_EQ(test, PAGE_SIZE,
+				bio_add_page(&bio, pages[i], PAGE_SIZE, 0));
+	KUNIT_EXPECT_EQ(test, bio.bi_vcnt, 2);
+	bio_uninit(&bio);
+}
+
+static struct kunit_case map_cases[] = {
+	KUNIT_CASE_PARAM(map_bus_address, bus_offset_gen_params),
+	KUNIT_CASE(map_self),
+	KUNIT_CASE(map_mixed),
+	KUNIT_CASE(map_directions),
+	KUNIT_CASE(map_directions_refused),
+	KUNIT_CASE(map_root_complex),
+	KUNIT_CASE(map_partly_refused),
+	KUNIT_CASE(map_not_pci),
+	KUNIT_CASE(map_dma_mask),
+	KUNIT_CASE(map_page_refused),
+	KUNIT_CASE(map_state),
+	KUNIT_CASE(map_no_merge),
+	{}
+};
+
+static struct kunit_suite map_suite = {
+	.name = "p2pdma_map",
+	.test_cases = map_cases,
+};
+
+kunit_test_suite(map_suite);
+
+MODULE_DESCRIPTION("KUnit suite of how P2PDMA maps lent memory");
+MODULE_LICENSE("GPL");

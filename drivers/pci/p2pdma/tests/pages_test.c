@@ -1,0 +1,319 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * KUnit suite of pages.c: struct pages for a range, who holds them, and how
+ * they come back from user space.
+ */
+#include <kunit/test.h>
+#include <linux/anon_inodes.h>
+#include <linux/file.h>
+#include <linux/memremap.h>
+#include <linux/mm.h>
+#include <linux/mman.h>
+#include <linux/pci.h>
+#include <linux/sizes.h>
+
+#include "fabric.h"
+#include "lent.h"
+
+#define RANGE		SZ_4M
+#define RANGE_PAGES	(RANGE >> PAGE_SHIFT)
+
+/*
+ *	root port
+ *	    |
+ *	 a device	BAR 0: what gets pages
+ */
+struct ground {
+	struct p2pdma_provider provider;
+	struct p2pdma_backing backing;
+	struct pci_dev *pdev;
+	bool added;
+	atomic_t freed;
+	u64 last_freed;
+};
+
+static void note_free(struct p2pdma_backing *backing, u64 offset)
+{
+	struct ground *g = container_of(backing, struct ground, backing);
+
+	g->last_freed = offset;
+	atomic_inc(&g->freed);
+}
+
+static void remove_pages(void *data)
+{
+	struct ground *g = data;
+
+	if (g->added)
+		p2pdma_pages_remove(&g->backing);
+	g->added = false;
+}
+
+static struct ground *make_ground(struct kunit *test)
+{
+	struct fabric *fabric = fabric_alloc(test);
+	struct fabric_fn *fn = endpoint_under(root_port(host_bridge(fabric)));
+	struct ground *g = kunit_kzalloc(test, sizeof(*g), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, g);
+	fn->bar[0].size = 2 * RANGE;
+	fabric_scan(fabric);
+	g->pdev = fn->pdev;
+	g->provider.pdev = fn->pdev;
+	g->provider.start = pci_resource_start(fn->pdev, 0);
+	g->provider.size = RANGE;
+	g->backing.page_free = note_free;
+	return g;
+}
+
+static struct ground *make_pages(struct kunit *test)
+{
+	struct ground *g = make_ground(test);
+
+	KUNIT_ASSERT_EQ(test, 0, p2pdma_pages_add(&g->backing, &g->provider));
+	g->added = true;
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, remove_pages, g));
+	return g;
+}
+
+static struct page *page_at(struct ground *g, u64 offset)
+{
+	return pfn_to_page(PHYS_PFN(g->provider.start + offset));
+}
+
+/* ---- what can have pages ---- */
+
+/* Fault 14: alignment is that of the address, not of the offset in a BAR. */
+static void pages_check_range(struct kunit *test)
+{
+	struct ground *g = make_ground(test);
+	struct pci_dev *pdev = g->pdev;
+	u64 start = g->provider.start;
+
+	KUNIT_EXPECT_EQ(test, 0, p2pdma_pages_check(pdev, start, SZ_2M));
+	KUNIT_EXPECT_EQ(test, 0, p2pdma_pages_check(pdev, start + SZ_2M, SZ_4M));
+	KUNIT_EXPECT_EQ(test, -EINVAL,
+			p2pdma_pages_check(pdev, start + PAGE_SIZE, SZ_2M));
+	KUNIT_EXPECT_EQ(test, -EINVAL,
+			p2pdma_pages_check(pdev, start + SZ_1M, SZ_2M));
+	KUNIT_EXPECT_EQ(test, -EINVAL,
+			p2pdma_pages_check(pdev, start, SZ_2M + PAGE_SIZE));
+	KUNIT_EXPECT_EQ(test, -EINVAL, p2pdma_pages_check(pdev, start, SZ_1M));
+	/* Beyond what the kernel maps, and round the end of all addresses */
+	KUNIT_EXPECT_EQ(test, -ERANGE,
+			p2pdma_pages_check(pdev, BIT_ULL(60), SZ_2M));
+	KUNIT_EXPECT_EQ(test, -ERANGE,
+			p2pdma_pages_check(pdev, -(u64)SZ_2M, SZ_4M));
+	KUNIT_EXPECT_EQ(test, -ERANGE,
+			p2pdma_pages_check(pdev, start, BIT_ULL(60)));
+}
+
+static void pages_check_busy(struct kunit *test)
+{
+	struct ground *g = make_pages(test);
+	struct pci_dev *pdev = g->pdev;
+	u64 start = g->provider.start;
+
+	KUNIT_EXPECT_EQ(test, -EBUSY, p2pdma_pages_check(pdev, start, RANGE));
+	KUNIT_EXPECT_EQ(test, -EBUSY,
+			p2pdma_pages_check(pdev, start + RANGE - SZ_2M, RANGE));
+	KUNIT_EXPECT_EQ(test, -EBUSY, p2pdma_pages_check(pdev, start, SZ_2M));
+	KUNIT_EXPECT_EQ(test, 0, p2pdma_pages_check(pdev, start + RANGE, RANGE));
+	remove_pages(g);
+	KUNIT_EXPECT_EQ(test, 0, p2pdma_pages_check(pdev, start, RANGE));
+}
+
+/* ---- their life ---- */
+
+static void pages_each(struct kunit *test)
+{
+	struct ground *g = make_pages(test);
+	u64 offset;
+
+	for (offset = 0; offset < RANGE; offset += PAGE_SIZE) {
+		struct page *page = page_at(g, offset);
+		void *addr = g->backing.kaddr + offset;
+
+		KUNIT_ASSERT_TRUE(test, is_pci_p2pdma_page(page));
+		KUNIT_ASSERT_EQ(test, page_ref_count(page), 1);
+		KUNIT_ASSERT_PTR_EQ(test, p2pdma_page_provider(page), &g->provider);
+		KUNIT_ASSERT_PTR_EQ(test, page_address(page), addr);
+		KUNIT_ASSERT_PTR_EQ(test, p2pdma_virt_backing(addr), &g->backing);
+	}
+	/* Lent memory never becomes general memory. */
+	KUNIT_EXPECT_TRUE(test, is_zone_device_page(page_at(g, 0)));
+}
+
+/* While no BAR is lent, the question costs no look at the page. */
+static void pages_key(struct kunit *test)
+{
+	bool before = static_key_enabled(&pci_p2pdma_key);
+	struct ground *g = make_pages(test);
+
+	KUNIT_EXPECT_TRUE(test, static_key_enabled(&pci_p2pdma_key));
+	KUNIT_EXPECT_FALSE(test, is_pci_p2pdma_page(virt_to_page(g)));
+	remove_pages(g);
+	KUNIT_EXPECT_EQ(test, before, static_key_enabled(&pci_p2pdma_key));
+}
+
+static bool pages_get(struct ground *g, unsigned long count)
+{
+	guard(rcu)();
+	return p2pdma_pages_get(&g->backing, count);
+}
+
+static void pages_get_put(struct kunit *test)
+{
+	struct ground *g = make_pages(test);
+	struct job *removal;
+
+	KUNIT_ASSERT_TRUE(test, pages_get(g, 1));
+	KUNIT_ASSERT_TRUE(test, pages_get(g, 5));
+	removal = job_start(test, remove_pages, g);
+	KUNIT_EXPECT_TRUE(test, job_waits(removal));
+	KUNIT_EXPECT_FALSE(test, pages_get(g, 1));
+	KUNIT_EXPECT_FALSE(test, pages_get(g, 3));
+	p2pdma_pages_put(&g->backing, 2);
+	p2pdma_pages_put(&g->backing, 3);
+	KUNIT_EXPECT_TRUE(test, job_waits(removal));
+	p2pdma_pages_put(&g->backing, 1);
+	KUNIT_EXPECT_TRUE(test, job_ends(removal));
+}
+
+/* ---- user space ---- */
+
+struct mapping {
+	struct ground *g;
+	u64 offset;
+	struct page *obstacle;		/* in the way at the third page, or NULL */
+	unsigned long mapped;
+	int error;
+};
+
+static int mapping_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	struct mapping *m = file->private_data;
+
+	vma->vm_page_prot = pgprot_noncached(vma->vm_page_prot);
+	if (m->obstacle)
+		vm_insert_page(vma, vma->vm_start + 2 * PAGE_SIZE, m->obstacle);
+	m->mapped = p2pdma_pages_insert(&m->g->backing, m->offset, vma, &m->error);
+	return m->error;
+}
+
+static const struct file_operations mapping_fops = {
+	.mmap = mapping_mmap,
+};
+
+static void close_file(void *file)
+{
+	fput(file);
+}
+
+/* mmap() of @len bytes; the address or an error, as vm_mmap() has it */
+static unsigned long map_pages(struct kunit *test, struct mapping *m,
+			       unsigned long len)
+{
+	struct file *file = anon_inode_getfile("pages_test", &mapping_fops, m,
+					       O_RDWR);
+
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, file);
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, close_file, file));
+	KUNIT_ASSERT_TRUE(test, pages_get(m->g, len >> PAGE_SHIFT));
+	return kunit_vm_mmap(test, file, 0, len, PROT_READ | PROT_WRITE,
+			     MAP_SHARED, 0);
+}
+
+static void pages_user(struct kunit *test)
+{
+	struct mapping m = { .g = make_pages(test), .offset = SZ_1M };
+	unsigned long len = 8 * PAGE_SIZE, addr;
+	int i;
+
+	addr = map_pages(test, &m, len);
+	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(addr));
+	KUNIT_EXPECT_EQ(test, m.mapped, len);
+	for (i = 0; i < 8; i++)
+		KUNIT_EXPECT_EQ(test, 1,
+				page_ref_count(page_at(m.g, m.offset + i * PAGE_SIZE)));
+
+	/* One page that somebody has pinned outlives the mapping. */
+	get_page(page_at(m.g, m.offset + 3 * PAGE_SIZE));
+	KUNIT_ASSERT_EQ(test, 0, vm_munmap(addr, len));
+	KUNIT_EXPECT_EQ(test, atomic_read(&m.g->freed), 7);
+	put_page(page_at(m.g, m.offset + 3 * PAGE_SIZE));
+	KUNIT_EXPECT_EQ(test, atomic_read(&m.g->freed), 8);
+	KUNIT_EXPECT_EQ(test, m.g->last_freed, m.offset + 3 * PAGE_SIZE);
+	KUNIT_EXPECT_EQ(test, page_ref_count(page_at(m.g, m.offset)), 1);
+}
+
+/* A page that is pinned keeps all pages, and nothing else does. */
+static void pages_user_removal(struct kunit *test)
+{
+	struct mapping m = { .g = make_pages(test) };
+	unsigned long len = 4 * PAGE_SIZE, addr;
+	struct page *pinned = page_at(m.g, PAGE_SIZE);
+	struct job *removal;
+
+	addr = map_pages(test, &m, len);
+	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(addr));
+	get_page(pinned);
+	KUNIT_ASSERT_EQ(test, 0, vm_munmap(addr, len));
+	removal = job_start(test, remove_pages, m.g);
+	KUNIT_EXPECT_TRUE(test, job_waits(removal));
+	put_page(pinned);
+	KUNIT_EXPECT_TRUE(test, job_ends(removal));
+	KUNIT_EXPECT_EQ(test, atomic_read(&m.g->freed), 4);
+}
+
+static void free_obstacle(void *page)
+{
+	put_page(page);
+}
+
+/*
+ * Fault 8: a mapping that fails half-way gives back what it had mapped, and
+ * the rest stays the caller's.
+ */
+static void pages_user_fails(struct kunit *test)
+{
+	struct mapping m = { .g = make_pages(test) };
+	unsigned long len = 5 * PAGE_SIZE, addr;
+	struct job *removal;
+
+	m.obstacle = alloc_page(GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, m.obstacle);
+	KUNIT_ASSERT_EQ(test, 0,
+			kunit_add_action_or_reset(test, free_obstacle, m.obstacle));
+	addr = map_pages(test, &m, len);
+	KUNIT_EXPECT_TRUE(test, IS_ERR_VALUE(addr));
+	KUNIT_EXPECT_EQ(test, m.error, -EBUSY);
+	KUNIT_EXPECT_EQ(test, m.mapped, 2 * PAGE_SIZE);
+	KUNIT_EXPECT_EQ(test, atomic_read(&m.g->freed), 2);
+	removal = job_start(test, remove_pages, m.g);
+	KUNIT_EXPECT_TRUE(test, job_waits(removal));
+	p2pdma_pages_put(&m.g->backing, 3);
+	KUNIT_EXPECT_TRUE(test, job_ends(removal));
+}
+
+static struct kunit_case pages_cases[] = {
+	KUNIT_CASE(pages_check_range),
+	KUNIT_CASE(pages_check_busy),
+	KUNIT_CASE(pages_each),
+	KUNIT_CASE(pages_key),
+	KUNIT_CASE(pages_get_put),
+	KUNIT_CASE(pages_user),
+	KUNIT_CASE(pages_user_removal),
+	KUNIT_CASE(pages_user_fails),
+	{}
+};
+
+static struct kunit_suite pages_suite = {
+	.name = "p2pdma_pages",
+	.test_cases = pages_cases,
+};
+
+kunit_test_suite(pages_suite);
+
+MODULE_DESCRIPTION("KUnit suite of struct pages for lent memory");
+MODULE_LICENSE("GPL");

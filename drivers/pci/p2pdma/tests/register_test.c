@@ -1,0 +1,399 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * KUnit suite of the front door, first half: what a device lends begins and
+ * ends.  A registration that fails leaves everything as it was.
+ */
+#include <kunit/test.h>
+#include <linux/kernfs.h>
+#include <linux/pci.h>
+#include <linux/pci-p2pdma.h>
+#include <linux/sizes.h>
+#include <linux/sysfs.h>
+
+#include "fabric.h"
+#include "lent.h"
+
+#define BAR_SIZE	SZ_16M
+
+/*
+ *	root port
+ *	    |
+ *	 lender		BAR 0: 16 MiB, BAR 2: 1 MiB, BAR 4: 2 MiB below 4 GiB
+ */
+static struct fabric_fn *make_lender(struct kunit *test)
+{
+	struct fabric *fabric = fabric_alloc(test);
+	struct fabric_fn *fn = endpoint_under(root_port(host_bridge(fabric)));
+
+	fn->bar[0].size = BAR_SIZE;
+	fn->bar[2].size = SZ_1M;
+	fn->bar[2].flags = FABRIC_BAR_64 | FABRIC_BAR_PREFETCH;
+	fn->bar[4].size = SZ_2M;
+	fabric_scan(fabric);
+	return fn;
+}
+
+/* ---- all that can be seen of a lender from outside ---- */
+
+struct sight {
+	u64 size;
+	u64 available;
+	u32 ranges;
+	u8 lends;
+	u8 published;
+	u8 group;
+	u8 allocate;
+};
+
+static bool has_attribute(struct pci_dev *pdev, const char *name)
+{
+	struct kernfs_node *group, *attr = NULL;
+
+	group = sysfs_get_dirent(pdev->dev.kobj.sd, "p2pmem");
+	if (group && name)
+		attr = sysfs_get_dirent(group, name);
+	kernfs_put(attr);
+	kernfs_put(group);
+	return name ? attr : group;
+}
+
+static struct sight look(struct pci_dev *pdev)
+{
+	struct pci_p2pdma_range *range;
+	struct pci_p2pdma *lender;
+	struct sight sight = {
+		.published = pci_has_p2pmem(pdev),
+		.group = has_attribute(pdev, NULL),
+		.allocate = has_attribute(pdev, "allocate"),
+	};
+
+	guard(rcu)();
+	lender = rcu_dereference(pdev->p2pdma);
+	sight.lends = !!lender;
+	if (!lender)
+		return sight;
+	list_for_each_entry_rcu(range, &lender->ranges, node) {
+		sight.size += range->provider.size;
+		sight.available += p2pdma_pool_available(&range->pool);
+		sight.ranges++;
+	}
+	return sight;
+}
+
+static void expect_lends(struct kunit *test, struct pci_dev *pdev, u32 ranges,
+			 u64 size, u64 available)
+{
+	struct sight sight = look(pdev);
+
+	KUNIT_EXPECT_EQ(test, sight.ranges, ranges);
+	KUNIT_EXPECT_EQ(test, sight.size, size);
+	KUNIT_EXPECT_EQ(test, sight.available, available);
+	KUNIT_EXPECT_EQ(test, sight.lends, ranges > 0);
+	KUNIT_EXPECT_EQ(test, sight.group, ranges > 0);
+	KUNIT_EXPECT_EQ(test, sight.allocate, ranges > 0);
+}
+
+/* What a driver that lets go of the device does */
+static void unbind(void *data)
+{
+	struct pci_dev *pdev = data;
+
+	device_release_driver(&pdev->dev);
+}
+
+/* ---- bad input ---- */
+
+static const struct bad {
+	const char *name;
+	int bar;
+	size_t size;
+	u64 offset;
+	int error;
+} bads[] = {
+	{ "bar_negative", -1, 0, 0, -EINVAL },
+	{ "bar_of_the_rom", PCI_ROM_RESOURCE, 0, 0, -EINVAL },
+	{ "bar_beyond_all", INT_MAX, 0, 0, -EINVAL },
+	{ "upper_half_of_a_bar", 1, 0, 0, -EINVAL },
+	{ "bar_absent", 5, 0, 0, -EINVAL },
+	{ "offset_at_the_end", 0, 0, BAR_SIZE, -EINVAL },
+	{ "offset_beyond", 0, SZ_2M, BAR_SIZE + SZ_2M, -EINVAL },
+	{ "offset_wraps", 0, SZ_4M, -(u64)SZ_2M, -EINVAL },
+	{ "size_beyond", 0, BAR_SIZE + SZ_2M, 0, -EINVAL },
+	{ "end_beyond", 0, BAR_SIZE, SZ_2M, -EINVAL },
+	{ "end_wraps", 0, -(size_t)SZ_2M, SZ_4M, -EINVAL },
+	{ "size_is_everything", 0, SIZE_MAX, SZ_2M, -EINVAL },
+	{ "offset_misaligned", 0, SZ_2M, PAGE_SIZE, -EINVAL },
+	{ "offset_odd", 0, SZ_2M, 1, -EINVAL },
+	{ "size_misaligned", 0, SZ_2M + PAGE_SIZE, 0, -EINVAL },
+	{ "rest_misaligned", 0, 0, SZ_1M, -EINVAL },
+	{ "bar_too_small", 2, 0, 0, -EINVAL },
+	{ "overlaps", 0, SZ_4M, SZ_2M, -EBUSY },
+	{ "inside", 0, SZ_2M, SZ_4M, -EBUSY },
+	{ "around", 0, 0, 0, -EBUSY },
+	{ "tail_overlaps", 0, SZ_4M, SZ_8M - SZ_2M, -EBUSY },
+};
+
+static void expect_refused(struct kunit *test, struct pci_dev *pdev,
+			   const struct bad *bad)
+{
+	struct sight before = look(pdev), after;
+	int error;
+
+	error = pci_p2pdma_add_resource(pdev, bad->bar, bad->size, bad->offset);
+	KUNIT_EXPECT_EQ_MSG(test, error, bad->error, "%s", bad->name);
+	after = look(pdev);
+	KUNIT_EXPECT_EQ_MSG(test, 0, memcmp(&before, &after, sizeof(before)),
+			    "%s changes something", bad->name);
+}
+
+/* Faults 1, 13, 14: with 4 MiB lent already, and published */
+static void register_bad(struct kunit *test)
+{
+	struct fabric_fn *fn = make_lender(test);
+	struct pci_dev *pdev = fn->pdev;
+	int i;
+
+	KUNIT_ASSERT_EQ(test, 0, pci_p2pdma_add_resource(pdev, 0, SZ_4M, SZ_4M));
+	pci_p2pmem_publish(pdev, true);
+	lent_take(test, fn, SZ_64K);
+	for (i = 0; i < ARRAY_SIZE(bads); i++)
+		expect_refused(test, pdev, &bads[i]);
+
+	/* The first one goes on as before, and can have company. */
+	lent_take(test, fn, SZ_64K);
+	KUNIT_EXPECT_EQ(test, 0, pci_p2pdma_add_resource(pdev, 0, SZ_2M, SZ_8M));
+	expect_lends(test, pdev, 2, SZ_4M + SZ_2M, SZ_4M + SZ_2M - SZ_128K);
+}
+
+/* The same with nothing lent yet: nothing is lent afterwards. */
+static void register_bad_first(struct kunit *test)
+{
+	struct pci_dev *pdev = make_lender(test)->pdev;
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(bads); i++)
+		if (bads[i].error != -EBUSY)
+			expect_refused(test, pdev, &bads[i]);
+	expect_lends(test, pdev, 0, 0, 0);
+	KUNIT_EXPECT_EQ(test, 0, pci_p2pdma_add_resource(pdev, 0, 0, 0));
+	expect_lends(test, pdev, 1, BAR_SIZE, BAR_SIZE);
+}
+
+static void register_no_address(struct kunit *test)
+{
+	struct pci_dev *pdev = make_lender(test)->pdev;
+	struct resource *res = &pdev->resource[0], saved = *res;
+
+	res->flags |= IORESOURCE_UNSET;
+	KUNIT_EXPECT_EQ(test, -EINVAL, pci_p2pdma_add_resource(pdev, 0, 0, 0));
+	res->flags = saved.flags;
+	res->parent = NULL;
+	KUNIT_EXPECT_EQ(test, -EINVAL, pci_p2pdma_add_resource(pdev, 0, 0, 0));
+	res->parent = saved.parent;
+	res->flags = IORESOURCE_IO;
+	KUNIT_EXPECT_EQ(test, -EINVAL, pci_p2pdma_add_resource(pdev, 0, 0, 0));
+	res->flags = saved.flags;
+	expect_lends(test, pdev, 0, 0, 0);
+	KUNIT_EXPECT_EQ(test, 0, pci_p2pdma_add_resource(pdev, 0, 0, 0));
+}
+
+/* ---- good input ---- */
+
+static void register_parts(struct kunit *test)
+{
+	struct fabric_fn *fn = make_lender(test);
+	struct pci_dev *pdev = fn->pdev;
+	phys_addr_t start = pci_resource_start(pdev, 0);
+	void *addr;
+
+	KUNIT_EXPECT_EQ(test, 0, pci_p2pdma_add_resource(pdev, 0, SZ_2M, SZ_4M));
+	expect_lends(test, pdev, 1, SZ_2M, SZ_2M);
+	addr = lent_take(test, fn, SZ_2M);
+	KUNIT_EXPECT_EQ(test, page_to_phys(virt_to_page(addr)), start + SZ_4M);
+
+	/* The rest of the BAR, and another BAR */
+	KUNIT_EXPECT_EQ(test, 0, pci_p2pdma_add_resource(pdev, 0, 0, SZ_8M));
+	expect_lends(test, pdev, 2, SZ_2M + SZ_8M, SZ_8M);
+	addr = lent_take(test, fn, SZ_8M);
+	KUNIT_EXPECT_EQ(test, page_to_phys(virt_to_page(addr)), start + SZ_8M);
+	KUNIT_EXPECT_EQ(test, 0, pci_p2pdma_add_resource(pdev, 4, 0, 0));
+	addr = lent_take(test, fn, PAGE_SIZE);
+	KUNIT_EXPECT_EQ(test, page_to_phys(virt_to_page(addr)),
+			pci_resource_start(pdev, 4));
+	KUNIT_EXPECT_EQ(test, pci_p2pmem_virt_to_bus(pdev, addr),
+			pci_bus_address(pdev, 4));
+}
+
+/* ---- the end ---- */
+
+static void register_unbind(struct kunit *test)
+{
+	struct pci_dev *pdev = make_lender(test)->pdev;
+	struct device *dev = &pdev->dev;
+	int round;
+
+	for (round = 0; round < 3; round++) {
+		KUNIT_ASSERT_EQ(test, 0, pci_p2pdma_add_resource(pdev, 0, SZ_2M, 0));
+		KUNIT_ASSERT_EQ(test, 0, pci_p2pdma_add_resource(pdev, 0, SZ_4M, SZ_4M));
+		pci_p2pmem_publish(pdev, true);
+		expect_lends(test, pdev, 2, SZ_2M + SZ_4M, SZ_2M + SZ_4M);
+		unbind(pdev);
+		expect_lends(test, pdev, 0, 0, 0);
+		KUNIT_EXPECT_FALSE(test, pci_has_p2pmem(pdev));
+		KUNIT_EXPECT_NULL(test, pci_alloc_p2pmem(pdev, PAGE_SIZE));
+		KUNIT_EXPECT_NULL(test, pci_p2pmem_find(dev));
+		KUNIT_ASSERT_EQ(test, 1, device_attach(dev));
+	}
+}
+
+/*
+ * Faults 2, 3, 24: memory of any of several ranges holds up the removal of all;
+ * nothing new begins meanwhile.
+ */
+static void register_unbind_waits(struct kunit *test)
+{
+	static const u64 from[] = { 0, SZ_4M, SZ_8M };
+	struct pci_dev *pdev = make_lender(test)->pdev;
+	struct job *removal;
+	void *addr[3];
+	int i, kept;
+
+	for (kept = 0; kept < 3; kept++) {
+		for (i = 0; i < 3; i++) {
+			KUNIT_ASSERT_EQ(test, 0, pci_p2pdma_add_resource(pdev, 0, SZ_2M,
+									 from[i]));
+			addr[i] = pci_alloc_p2pmem(pdev, SZ_2M);
+			KUNIT_ASSERT_NOT_NULL(test, addr[i]);
+		}
+		pci_p2pmem_publish(pdev, true);
+		for (i = 0; i < 3; i++)
+			if (i != kept)
+				pci_free_p2pmem(pdev, addr[i], SZ_2M);
+
+		removal = job_start(test, unbind, pdev);
+		KUNIT_EXPECT_TRUE(test, job_waits(removal));
+		KUNIT_EXPECT_FALSE(test, pci_has_p2pmem(pdev));
+		KUNIT_EXPECT_NULL(test, pci_alloc_p2pmem(pdev, PAGE_SIZE));
+		KUNIT_EXPECT_NULL(test, pci_p2pmem_find(&pdev->dev));
+		KUNIT_EXPECT_FALSE(test, has_attribute(pdev, NULL));
+		/* What is held stays usable. */
+		KUNIT_EXPECT_EQ(test, pci_p2pmem_virt_to_bus(pdev, addr[kept]),
+				pci_bus_address(pdev, 0) + from[kept]);
+		KUNIT_EXPECT_TRUE(test, job_waits(removal));
+		pci_free_p2pmem(pdev, addr[kept], SZ_2M);
+		KUNIT_EXPECT_TRUE(test, job_ends(removal));
+		expect_lends(test, pdev, 0, 0, 0);
+		KUNIT_ASSERT_EQ(test, 1, device_attach(&pdev->dev));
+	}
+}
+
+static void unplug(void *fn)
+{
+	fabric_unplug(fn);
+}
+
+static void register_unplug(struct kunit *test)
+{
+	struct fabric_fn *fn = make_lender(test);
+	struct pci_dev *pdev = pci_dev_get(fn->pdev);
+	struct job *removal;
+	void *addr;
+
+	KUNIT_ASSERT_EQ(test, 0, pci_p2pdma_add_resource(pdev, 0, 0, 0));
+	addr = pci_alloc_p2pmem(pdev, PAGE_SIZE);
+	KUNIT_ASSERT_NOT_NULL(test, addr);
+	removal = job_start(test, unplug, fn);
+	KUNIT_EXPECT_TRUE(test, job_waits(removal));
+	pci_free_p2pmem(pdev, addr, PAGE_SIZE);
+	KUNIT_EXPECT_TRUE(test, job_ends(removal));
+	pci_dev_put(pdev);
+
+	fabric_replug(fn);
+	expect_lends(test, fn->pdev, 0, 0, 0);
+	KUNIT_EXPECT_EQ(test, 0, pci_p2pdma_add_resource(fn->pdev, 0, 0, 0));
+}
+
+/* ---- out of memory ---- */
+
+#ifdef CONFIG_FAILSLAB
+/*
+ * Every allocation of a registration fails in turn.  By default no allocation
+ * that may sleep does: see ignore-gfp-wait in
+ * Documentation/fault-injection/fault-injection.rst.  The debugfs file "run" of
+ * the suite runs it again after that has been set.
+ */
+static int add_failing(struct pci_dev *pdev, unsigned int nth, bool *injected)
+{
+	int error;
+
+	current->fail_nth = nth;
+	error = pci_p2pdma_add_resource(pdev, 0, SZ_2M, 0);
+	*injected = !current->fail_nth;
+	current->fail_nth = 0;
+	return error;
+}
+
+static const bool lends_already[] = { false, true };
+
+static void describe_already(const bool *already, char *text)
+{
+	strscpy(text, *already ? "another_range" : "first_range",
+		KUNIT_PARAM_DESC_SIZE);
+}
+
+KUNIT_ARRAY_PARAM(already, lends_already, describe_already);
+
+static void register_fails(struct kunit *test)
+{
+	const bool already = *(const bool *)test->param_value;
+	struct pci_dev *pdev = make_lender(test)->pdev;
+	struct sight before, after;
+	unsigned int nth, failed = 0;
+	bool injected = true;
+
+	for (nth = 1; injected; nth++) {
+		if (already && !look(pdev).lends)
+			KUNIT_ASSERT_EQ(test, 0, pci_p2pdma_add_resource(pdev, 0,
+									 SZ_4M, SZ_4M));
+		before = look(pdev);
+		if (!add_failing(pdev, nth, &injected)) {
+			/* Nothing failed, or what did was not needed. */
+			unbind(pdev);
+			KUNIT_ASSERT_EQ(test, 1, device_attach(&pdev->dev));
+			continue;
+		}
+		KUNIT_ASSERT_TRUE_MSG(test, injected, "failed by itself");
+		failed++;
+		after = look(pdev);
+		KUNIT_ASSERT_MEMEQ(test, &before, &after, sizeof(before));
+	}
+	if (!failed)
+		kunit_skip(test, "nothing failed: write N to failslab/ignore-gfp-wait");
+	kunit_info(test, "%u of %u allocations made it fail\n", failed, nth - 2);
+	KUNIT_EXPECT_GT(test, failed, 5);
+}
+#endif /* CONFIG_FAILSLAB */
+
+static struct kunit_case register_cases[] = {
+	KUNIT_CASE(register_bad),
+	KUNIT_CASE(register_bad_first),
+	KUNIT_CASE(register_no_address),
+	KUNIT_CASE(register_parts),
+	KUNIT_CASE(register_unbind),
+	KUNIT_CASE(register_unbind_waits),
+	KUNIT_CASE(register_unplug),
+#ifdef CONFIG_FAILSLAB
+	KUNIT_CASE_PARAM(register_fails, already_gen_params),
+#endif
+	{}
+};
+
+static struct kunit_suite register_suite = {
+	.name = "p2pdma_register",
+	.test_cases = register_cases,
+};
+
+kunit_test_suite(register_suite);
+
+MODULE_DESCRIPTION("KUnit suite of how P2PDMA lends begin and end");
+MODULE_LICENSE("GPL");
