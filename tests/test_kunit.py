@@ -6,13 +6,16 @@ CONFIG= names another kernel of build/out (debug).
 
 import os
 import re
+import shutil
+import subprocess
+import sys
 from types import SimpleNamespace
 
 import pytest
 
 from lab import programs, runner
 
-from conftest import print_through
+from conftest import ROOT, print_through
 
 CONFIG = os.environ.get("CONFIG") or "lab"
 WHERE = "same-switch"
@@ -53,3 +56,41 @@ def test_suite_that_did_not_run():
     assert reasons(*declared) == []
     assert reasons(*declared[1:]) == [f"kunit: suite {declared[0]} did not run"]
     assert reasons(*declared, "p2pdma_other") == ["kunit: suite p2pdma_other is in no file of ours"]
+
+
+# --- the usual way: kunit.py, from the composed tree ---
+
+# On a machine that lacks the devices it is --arch x86_64, and the suite that needs them skips itself.
+ARCH = "x86_64_p2pdma"
+
+
+def kunit_py(verb, tree, folder, *argv):
+    return subprocess.run([sys.executable, "-B", "tools/testing/kunit/kunit.py", verb, "--arch", ARCH, "--build_dir",
+                           folder, "--kunitconfig", "drivers/pci/p2pdma/tests", *argv],
+                          cwd=tree, capture_output=True, text=True, check=False)
+
+
+def test_kunitconfig(tree, tmp_path):
+    """Every symbol that it names takes, on top of the kernel's own defaults."""
+    done = kunit_py("config", tree, tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_kunit_py_devices(tree, kernel, tmp_path):
+    """The machine of our qemu_config has the devices; the kernel is the lab's, as to build one takes minutes."""
+    image = tmp_path / "arch/x86/boot/bzImage"
+    image.parent.mkdir(parents=True)
+    image.symlink_to(kernel("lab") / "arch/x86/boot/bzImage")
+    done = kunit_py("exec", tree, tmp_path, "--timeout", "120", "p2pdma_devices")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"Ran (\d+) tests: passed: \1$", done.stdout, re.M), done.stdout
+
+
+@pytest.mark.all
+def test_kunit_py_run(tree):
+    """From nothing, with a kernel that holds only what .kunitconfig asks for."""
+    folder = ROOT / "build" / "kunit"
+    shutil.rmtree(folder, ignore_errors=True)
+    done = kunit_py("run", tree, folder, "--make_options", "CC=ccache gcc", "--jobs", str(os.cpu_count() + 1),
+                    "--timeout", "600")
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
