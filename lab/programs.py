@@ -4,14 +4,16 @@
 import hashlib
 import os
 import re
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Callable
 
-from lab import ROOT, LabError, topology as topologies
+from lab import ROOT, LabError, topology as topologies, trace
 
 MIB = 1 << 20
 DEMO_MIB = 16
 NVMET_MIB = 2
+CPUS = 2
 DRIVE_MIB = 64
 RANDOM_MIB = 32         # at the start of each drive; the rest is a hole
 SUITES = ROOT / "drivers" / "pci" / "p2pdma" / "tests"
@@ -37,6 +39,7 @@ class Program:
     cpu: str = ""           # instead of the topology's
     taint: int = 0          # what it does to the kernel
     handlers: dict = field(default_factory=dict)    # verb of a "# lab:" line -> what the host then does with the VM
+    events: tuple = ()      # of QEMU's trace, for check
     mib: Callable = lambda topology: topology.copy_mib     # what one copy moves
 
 
@@ -161,6 +164,39 @@ def check_nvmet(vm, run):
     return [reason for name, books in expected.items() for reason in moved(phases[name], *books)]
 
 
+def check_paths(vm, run):
+    """Bytes in the BAR alone, once told to the drives by PRPs and once by SGLs, as QEMU saw the commands."""
+    topology, size = vm.topology, vm.topology.copy_mib * MIB
+    phases = {phase.name: phase for phase in vm.phases}
+    if list(phases) != ["prp", "sgl"]:
+        return [f"phases are {list(phases)}, expected prp and sgl"]
+    reasons = []
+    source, target = topology.clients[:2]
+    for index, (name, phase) in enumerate(phases.items()):
+        reasons += moved(phase, {topology.providers[0]: 2 * size}, 0)
+        for event in ("prp", "sgl"):
+            seen = phase.events[f"pci_nvme_map_{event}"]
+            if bool(seen) != (event == name):
+                reasons.append(f"{name}: {seen} times QEMU looked into a {event}")
+        if digest(vm.drive_file(target), index * size, size) != run.before[source][index]:
+            reasons.append(f"{name}: drive {target} does not hold what {source} did")
+    return reasons
+
+
+def check_queues(vm, run):
+    """Of the queues that the drives were told of, the lender's I/O queues (one a CPU) are in its BAR."""
+    first, last = vm.bars[vm.topology.providers[0]]
+    addresses = [int(found[1], 16) for line in trace.part_of(vm.folder / "trace.log", 0, None)
+                 if (found := re.match(rb"pci_nvme_create_sq .*addr=0x([0-9a-f]+)", line))]
+    inside = [a for a in addresses if first <= a <= last]
+    if len(inside) != CPUS or len(set(inside)) != CPUS:
+        return [f"submission queues at {[hex(a) for a in addresses]}: {len(inside)} of them in the BAR, {first:#x}-"
+                f"{last:#x}; expected {CPUS}"]
+    if f"# digest {run.before[vm.topology.providers[0]][0]}" not in vm.lines:
+        return ["the guest read something else from the lender than there was"]
+    return []
+
+
 def with_env(program):
     """C programs find the lender by its serial number, and two drives."""
     return lambda topology: ["with-drives.sh", topology.providers[0], *topology.clients[:2], program]
@@ -178,6 +214,19 @@ ALL = [
             where=("same-switch", "two-root-ports-iommu"), skip_on=("stock",)),
     Program("refuse", "peer memory into what did not consent", with_env("p2p_refuse"),
             where=("same-switch", "two-root-ports-iommu")),
+    Program("nvme-paths", "data described by PRPs, and by SGLs",
+            lambda t: ["nvme-paths.sh", str(t.copy_mib), t.providers[0], *t.clients[:2]], check_paths, timeout=90,
+            where=("same-switch", "two-root-ports-iommu"), events=("pci_nvme_map_prp", "pci_nvme_map_sgl")),
+    Program("nvme-queues", "submission queues in a CMB",
+            lambda t: ["nvme-queues.sh", str(t.copy_mib), t.providers[0]], check_queues,
+            where=("two-root-ports", "two-root-ports-iommu"), events=("pci_nvme_create_sq",)),
+    Program("nvme-reset", "controllers reset, and the lender's driver removed, during copies",
+            lambda t: ["nvme-reset.sh", t.providers[0], *t.clients[:2]], timeout=90,
+            where=("same-switch", "two-root-ports-iommu"), skip_on=("stock",)),
+    Program("nvme-cmb", "a CMB, and one that is too small for struct pages",
+            lambda t: ["nvme-cmb.sh", t.providers[0], str(8 * MIB), "small"], where=("same-switch-identity",)),
+    Program("policy", "what the administrator says of an unknown root complex",
+            lambda t: ["policy.sh", t.providers[0], *t.clients[:2]], where=("unknown-root-complex",)),
     Program("unplug", "the lender is pulled out after its memory was used",
             lambda t: ["unplug.sh", *t.clients[:2], t.providers[0]],
             where=("same-switch",), handlers={"unplug": unplug}),

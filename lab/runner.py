@@ -87,6 +87,7 @@ class Run:
         memory = "2G" if self.config == "debug" else None
         self.vm = Vm(self.topology, self.kernel, initrd, self.program.order(self.topology), folder, mode, memory)
         self.vm.cmdline = self.program.cmdline
+        self.vm.events = self.program.events
         for verb, handler in self.program.handlers.items():
             self.vm.handlers[verb] = functools.partial(handler, self.vm)
         if self.watch:

@@ -27,6 +27,7 @@ class Phase:
     end: int | None = None
     bars: Counter = field(default_factory=Counter)      # provider id -> bytes
     ram: int = 0
+    events: Counter = field(default_factory=Counter)    # other events of the drives
     unknown: int = 0        # IOVAs of which no translation was seen
 
     @property
@@ -42,7 +43,7 @@ def account(path, phase, bars, iommu=False):
     last = None
     waiting = {}            # page of an IOVA -> lengths that wait for their translation
     for line in part_of(path, phase.begin, phase.end):
-        if b"pci_nvme" in line:
+        if b"pci_nvme_map_addr" in line:
             found = MAP.search(line)
             if not found:
                 phase.unknown += 1      # a line that cannot be read must not pass for no bytes
@@ -53,6 +54,8 @@ def account(path, phase, bars, iommu=False):
                     waiting.setdefault(start // PAGE, []).append(part)
                 else:
                     add(phase, bars, start, part)
+        elif line.startswith(b"pci_nvme_"):
+            phase.events[line.split()[0].decode()] += 1
         # One line per access of four bytes: most repeat the one before.
         elif waiting and line != last and (found := TRANSLATE.search(line)):
             iova, gpa, mask = (int(x, 16) for x in found.groups())

@@ -49,6 +49,7 @@ class Vm:
         self.folder = folder
         self.accel = accel
         self.memory = memory or topology.memory
+        self.events = ()                        # of QEMU's trace, besides those that the books need
         self.process = None
         self.qmp = None
         self.channel = None
@@ -106,7 +107,7 @@ class Vm:
             argv += ["-chardev", f"socket,id={name},fd={end.fileno()}"]
         argv += ["-serial", f"file:{self.folder}/console.log", "-serial", "chardev:results",
                  "-mon", "chardev=qmp,mode=control"]
-        for event in trace.EVENTS + (trace.IOMMU_EVENTS if self.topology.iommu else ()):
+        for event in self.events + trace.EVENTS + (trace.IOMMU_EVENTS if self.topology.iommu else ()):
             argv += ["-trace", f"enable={event}"]
         # Of several -trace arguments with a file= the last one counts, so it gets one of its own.
         argv += ["-trace", f"file={self.folder}/trace.log"]

@@ -357,9 +357,13 @@ static const char *remedy(enum p2pdma_reason reason)
 		return "let the port's ACS pass peer requests on (pci=config_acs=)";
 	case P2PDMA_REASON_ACS_REDIRECT:
 		return "clear ACS redirect there (pci=disable_acs_redir=)";
+	case P2PDMA_REASON_FUNCTIONS:
+		return "use a client that is another device";
 	case P2PDMA_REASON_ROOT_UNKNOWN:
 	case P2PDMA_REASON_ROOT_DIFFERS:
-		return "put both below one PCIe switch";
+	case P2PDMA_REASON_ROOT_READS:
+	case P2PDMA_REASON_ROOT_WRITES:
+		return "put both below one PCIe switch, or see pci_p2pdma.host_bridges=";
 	case P2PDMA_REASON_DMA_MASK:
 		return "the driver has to set a wider DMA mask";
 	default:

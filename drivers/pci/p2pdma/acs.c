@@ -8,6 +8,12 @@
  * device that sends to another.  Ports that pass it straight down apply none of
  * the rules here; those that pass it straight up only have a say if it was
  * redirected before.
+ *
+ * All that is asked here is about Untranslated Requests.  Of the other controls:
+ * Direct Translated lets Translated Requests (of a client with ATS) pass where
+ * these are redirected, with the address that the IOMMU gave for the one mapped,
+ * so it shortens a route through the root complex and makes none; Source
+ * Validation and Translation Blocking drop what a proper client never sends.
  */
 #include <linux/bitfield.h>
 #include <linux/pci.h>
@@ -104,8 +110,6 @@ static bool egress_forbidden(struct pci_dev *ingress, struct pci_dev *egress)
  * vector decides, and request redirect only says what happens to requests
  * that the vector forbids; without it, request redirect alone decides.
  *
- * A function that may not route to its siblings at all counts as redirecting.
- *
  * Context: any; reads config space.
  * Return: how @ingress treats the request.
  */
@@ -118,7 +122,7 @@ enum p2pdma_acs p2pdma_acs_request(struct pci_dev *ingress,
 	if (!pci_is_pcie(ingress))
 		return P2PDMA_ACS_DIRECT;
 	if (!is_port(ingress) && !routes_inside(ingress))
-		return P2PDMA_ACS_REDIRECT;
+		return P2PDMA_ACS_NOT_INSIDE;
 	if ((ctrl & PCI_ACS_EC) && !egress_forbidden(ingress, egress))
 		return P2PDMA_ACS_DIRECT;
 	if (ctrl & PCI_ACS_RR)
@@ -135,14 +139,14 @@ enum p2pdma_acs p2pdma_acs_request(struct pci_dev *ingress,
  * (sec 6.12.1.1), which nobody can promise here.
  *
  * Context: any; reads config space.
- * Return: P2PDMA_ACS_DIRECT or P2PDMA_ACS_REDIRECT.
+ * Return: P2PDMA_ACS_DIRECT, P2PDMA_ACS_REDIRECT or P2PDMA_ACS_NOT_INSIDE.
  */
 enum p2pdma_acs p2pdma_acs_completion(struct pci_dev *ingress)
 {
 	if (!pci_is_pcie(ingress))
 		return P2PDMA_ACS_DIRECT;
 	if (!is_port(ingress) && !routes_inside(ingress))
-		return P2PDMA_ACS_REDIRECT;
+		return P2PDMA_ACS_NOT_INSIDE;
 	return acs_control(ingress) & PCI_ACS_CR ? P2PDMA_ACS_REDIRECT :
 						   P2PDMA_ACS_DIRECT;
 }

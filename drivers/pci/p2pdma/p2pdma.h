@@ -45,6 +45,9 @@ enum p2pdma_reason {
 	P2PDMA_REASON_ROOT_DIFFERS,	/* known to route, but not between two */
 	P2PDMA_REASON_NOT_PCI,		/* client does no PCI DMA of its own */
 	P2PDMA_REASON_DMA_MASK,		/* client cannot address the range */
+	P2PDMA_REASON_FUNCTIONS,	/* not known to reach each other inside */
+	P2PDMA_REASON_ROOT_READS,	/* root complex routes reads only */
+	P2PDMA_REASON_ROOT_WRITES,	/* root complex routes writes only */
 	P2PDMA_REASON_COUNT
 };
 
@@ -84,6 +87,7 @@ enum p2pdma_acs {
 	P2PDMA_ACS_DIRECT,		/* forwards it straight to the peer */
 	P2PDMA_ACS_REDIRECT,		/* sends it up to the root complex */
 	P2PDMA_ACS_BLOCK,		/* drops it as an ACS violation */
+	P2PDMA_ACS_NOT_INSIDE,		/* not known to route to its siblings */
 };
 
 extern const struct p2pdma_verdict p2pdma_verdict_not_pci;
@@ -93,8 +97,14 @@ enum p2pdma_acs p2pdma_acs_request(struct pci_dev *ingress,
 enum p2pdma_acs p2pdma_acs_completion(struct pci_dev *ingress);
 bool p2pdma_acs_forwards(struct pci_dev *port);
 
+/* What a root complex routes between its ports; flags */
+#define P2PDMA_ROUTES_READS	BIT(0)
+#define P2PDMA_ROUTES_WRITES	BIT(1)
+#define P2PDMA_ROUTES_BETWEEN	BIT(2)	/* also from one host bridge to another */
+
 enum p2pdma_reason p2pdma_hostbridge(struct pci_dev *client_top,
-				     struct pci_dev *provider_top);
+				     struct pci_dev *provider_top,
+				     unsigned int *routes);
 void p2pdma_hostbridge_scan(void);
 void p2pdma_hostbridge_learn(struct pci_dev *pdev);
 void p2pdma_hostbridge_forget(struct pci_dev *pdev);

@@ -26,6 +26,8 @@
 
 #include "p2pdma.h"
 
+#define BOTH_WAYS	(P2PDMA_ROUTES_READS | P2PDMA_ROUTES_WRITES)
+
 /*
  * One side of the route while it is climbed: @node has been reached, @below
  * is the step before it, NULL at the start.
@@ -48,6 +50,9 @@ const char * const p2pdma_reason_names[P2PDMA_REASON_COUNT] = {
 	[P2PDMA_REASON_ROOT_DIFFERS]	= "root-complex-differs",
 	[P2PDMA_REASON_NOT_PCI]		= "not-pci",
 	[P2PDMA_REASON_DMA_MASK]	= "dma-mask",
+	[P2PDMA_REASON_FUNCTIONS]	= "functions-apart",
+	[P2PDMA_REASON_ROOT_READS]	= "root-complex-reads-only",
+	[P2PDMA_REASON_ROOT_WRITES]	= "root-complex-writes-only",
 };
 
 const struct p2pdma_verdict p2pdma_verdict_not_pci = {
@@ -118,24 +123,33 @@ static struct pci_dev *top_of(struct pci_dev *pdev)
 }
 
 /*
- * What the root complex makes of requests that reach it.  A refusal is its own
- * decision, unless ACS sent the request there: then that stays the reason.
+ * What the root complex makes of requests that reach it, as far as @ways
+ * (P2PDMA_ROUTES_READS, _WRITES) go there.  A refusal is its own decision, unless
+ * something below sent the requests there: then that stays the reason.
  */
-static enum pci_p2pdma_map_type through_root(struct p2pdma_verdict *verdict,
-					     struct pci_dev *client,
-					     struct pci_dev *provider)
+static void through_root(struct p2pdma_verdict *verdict, struct pci_dev *client,
+			 struct pci_dev *provider, unsigned int ways)
 {
+	static const unsigned int way[P2PDMA_ACCESSES] = {
+		[P2PDMA_READ]	= P2PDMA_ROUTES_READS,
+		[P2PDMA_WRITE]	= P2PDMA_ROUTES_WRITES,
+	};
+	struct pci_dev *top = top_of(client);
 	enum p2pdma_reason answer;
+	unsigned int routes;
+	int i;
 
-	client = top_of(client);
-	answer = p2pdma_hostbridge(client, top_of(provider));
-	if (answer == P2PDMA_REASON_ROOT_COMPLEX)
-		return PCI_P2PDMA_MAP_THRU_HOST_BRIDGE;
-	if (verdict->reason == P2PDMA_REASON_ROOT_COMPLEX) {
+	answer = p2pdma_hostbridge(top, top_of(provider), &routes);
+	for (i = 0; i < P2PDMA_ACCESSES; i++)
+		if (ways & way[i])
+			verdict->map[i] = routes & way[i] ?
+					  PCI_P2PDMA_MAP_THRU_HOST_BRIDGE :
+					  PCI_P2PDMA_MAP_NOT_SUPPORTED;
+	if (verdict->reason == P2PDMA_REASON_ROOT_COMPLEX &&
+	    answer != P2PDMA_REASON_ROOT_COMPLEX) {
 		verdict->reason = answer;
-		decided_by(verdict, client);
+		decided_by(verdict, top);
 	}
-	return PCI_P2PDMA_MAP_NOT_SUPPORTED;
 }
 
 /* There is no bridge above both: two ports of the root complex, or more */
@@ -153,34 +167,33 @@ static void apart(struct p2pdma_verdict *verdict, struct pci_dev *client,
 		return;
 	}
 	verdict->reason = P2PDMA_REASON_ROOT_COMPLEX;
-	set_both(verdict, through_root(verdict, client, provider),
-		 verdict->reason);
+	through_root(verdict, client, provider, BOTH_WAYS);
 }
 
 /*
- * ACS at @port sends @client's requests, or the completions for them, up to the
- * root complex: for reading alone, if it is only the completions.
+ * @port sends @client's requests, or only the completions of reads, up to the
+ * root complex, because ACS says so or because a function does nothing else.
  */
 static void redirected(struct p2pdma_verdict *verdict, struct pci_dev *client,
 		       struct pci_dev *provider, struct pci_dev *port,
-		       bool requests)
+		       enum p2pdma_acs why, unsigned int ways)
 {
-	enum pci_p2pdma_map_type type = PCI_P2PDMA_MAP_NOT_SUPPORTED;
 	struct pci_dev *up = pci_upstream_bridge(port);
 
-	verdict->reason = P2PDMA_REASON_ACS_REDIRECT;
+	verdict->reason = why == P2PDMA_ACS_NOT_INSIDE ?
+			  P2PDMA_REASON_FUNCTIONS : P2PDMA_REASON_ACS_REDIRECT;
 	decided_by(verdict, port);
-	while ((up = pci_upstream_bridge(up)) && p2pdma_acs_forwards(up))
-		;
-	if (up) {
-		verdict->reason = P2PDMA_REASON_ACS_BLOCKED;
-		decided_by(verdict, up);
-	} else {
-		type = through_root(verdict, client, provider);
+	while (up && p2pdma_acs_forwards(up))
+		up = pci_upstream_bridge(up);
+	if (!up) {
+		through_root(verdict, client, provider, ways);
+		return;
 	}
-	verdict->map[P2PDMA_READ] = type;
-	if (requests)
-		verdict->map[P2PDMA_WRITE] = type;
+	verdict->reason = P2PDMA_REASON_ACS_BLOCKED;
+	decided_by(verdict, up);
+	verdict->map[P2PDMA_READ] = PCI_P2PDMA_MAP_NOT_SUPPORTED;
+	if (ways & P2PDMA_ROUTES_WRITES)
+		verdict->map[P2PDMA_WRITE] = PCI_P2PDMA_MAP_NOT_SUPPORTED;
 }
 
 /* How the siblings @in and @out below @common come to be neighbours */
@@ -207,7 +220,7 @@ struct p2pdma_verdict p2pdma_route(struct pci_dev *client,
 {
 	struct leg up = { .node = client }, down = { .node = provider };
 	struct p2pdma_verdict verdict = {};
-	enum p2pdma_acs request;
+	enum p2pdma_acs request, completion;
 
 	if (client == provider) {
 		set_both(&verdict, PCI_P2PDMA_MAP_BUS_ADDR, P2PDMA_REASON_SELF);
@@ -227,8 +240,7 @@ struct p2pdma_verdict p2pdma_route(struct pci_dev *client,
 		 * itself: the request goes all the way up.
 		 */
 		verdict.reason = P2PDMA_REASON_ROOT_COMPLEX;
-		set_both(&verdict, through_root(&verdict, client, provider),
-			 verdict.reason);
+		through_root(&verdict, client, provider, BOTH_WAYS);
 		return verdict;
 	}
 
@@ -236,14 +248,17 @@ struct p2pdma_verdict p2pdma_route(struct pci_dev *client,
 		 turning_point(up.node, up.below, down.below));
 	decided_by(&verdict, up.node);
 	request = p2pdma_acs_request(up.below, down.below);
+	completion = p2pdma_acs_completion(down.below);
 	if (request == P2PDMA_ACS_BLOCK) {
 		set_both(&verdict, PCI_P2PDMA_MAP_NOT_SUPPORTED,
 			 P2PDMA_REASON_ACS_BLOCKED);
 		decided_by(&verdict, up.below);
-	} else if (request == P2PDMA_ACS_REDIRECT) {
-		redirected(&verdict, client, provider, up.below, true);
-	} else if (p2pdma_acs_completion(down.below) == P2PDMA_ACS_REDIRECT) {
-		redirected(&verdict, client, provider, down.below, false);
+	} else if (request != P2PDMA_ACS_DIRECT) {
+		redirected(&verdict, client, provider, up.below, request,
+			   BOTH_WAYS);
+	} else if (completion != P2PDMA_ACS_DIRECT) {
+		redirected(&verdict, client, provider, down.below, completion,
+			   P2PDMA_ROUTES_READS);
 	}
 	return verdict;
 }

@@ -1,0 +1,19 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+# nvme-queues.sh MIB LENDER: I/O of a drive whose submission queues are in its own CMB. Whoever sees the
+# addresses that the drive was told compares them with the BAR.
+
+# shellcheck source=/dev/null
+. "$(dirname "$0")/lib.sh"
+
+plan 3
+announce "$2" && lend "$2"
+result $? "drive and lent memory are there"
+p2pmem=/sys/bus/pci/devices/$(drive_bdf "$2")/p2pmem
+[ "$(cat "$p2pmem/available")" -lt "$(cat "$p2pmem/size")" ]
+result $? "its queues have taken memory"
+node=$(drive_node "$2")
+echo "# digest $(digest "$node" 0 "$1")"
+dd if=/dev/urandom of="$node" bs=1M seek="$1" count="$1" conv=fsync 2>/dev/null
+result $? "it reads and writes"
+finish

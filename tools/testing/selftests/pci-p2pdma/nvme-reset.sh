@@ -1,0 +1,113 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+# nvme-reset.sh LENDER FROM TO [suspend]: copies go on while the controllers are reset, and end when the
+# lender's driver is taken away; or while all devices are suspended and resumed. What was lent stays
+# lent, what was copied arrives, and nothing waits for ever.
+
+# shellcheck source=/dev/null
+. "$(dirname "$0")/lib.sh"
+
+lender=$1 source=$2 target=$3
+mib=2
+stop=/tmp/p2p-stop.$$
+count=/tmp/p2p-count.$$
+trap 'rm -f $stop $count' EXIT
+
+copy() { p2p_copy --from "$from" --to "$to" --via "$card" --bytes $((mib << 20)) 2>&1; }
+
+# Until it is told to stop; fails as soon as a copy does.
+copies() {
+	while [ ! -e $stop ]; do
+		said=$(copy) || { echo "# ${said}"; return 1; }
+		echo >>$count
+	done
+}
+
+begin() {
+	rm -f $stop
+	: >$count
+	copies &
+	worker=$!
+	more || echo "# no copy has begun"
+}
+
+# more: at least one copy that began after this was called has ended
+more() {
+	had=$(wc -l <$count)
+	for _ in $(seq 300); do
+		[ "$(wc -l <$count)" -ge $((had + 2)) ] && return 0
+		kill -0 $worker 2>/dev/null || return 1
+		sleep 0.1
+	done
+	return 1
+}
+
+end() { : >$stop; wait $worker; }
+
+live() {
+	for _ in $(seq 100); do
+		[ "$(cat "$1/state")" = live ] && return 0
+		sleep 0.1
+	done
+	return 1
+}
+
+# reset SERIAL: its controller
+reset() {
+	ctrl=$(controller "$1") && echo 1 >"$ctrl/reset_controller" && live "$ctrl" && more
+}
+
+intact() { [ "$(digest "$from" 0 $mib)" = "$(digest "$to" 0 $mib)" ]; }
+available() { cat "$p2pmem/available"; }
+
+sleep_and_wake() {
+	plan 4
+	announce "$lender" "$source" "$target"
+	result $? "drives are there"
+	echo 1 >/sys/module/suspend/parameters/pm_test_delay
+	echo devices >/sys/power/pm_test
+	begin
+	echo mem >/sys/power/state && more
+	result $? "copies go on after all devices were suspended and resumed"
+	end
+	result $? "each copy succeeded"
+	intact
+	result $? "contents equal"
+	finish
+}
+
+card=$(drive_bdf "$lender") && from=$(drive_node "$source") && to=$(drive_node "$target") || exit 1
+p2pmem=/sys/bus/pci/devices/$card/p2pmem
+[ "${4:-}" = suspend ] && sleep_and_wake
+
+plan 9
+announce "$lender" "$source" "$target"
+result $? "drives are there"
+free=$(available)
+begin
+reset "$source" && reset "$target" && reset "$lender" && reset "$lender"
+result $? "copies go on after each controller was reset"
+end
+result $? "each copy succeeded"
+intact
+result $? "contents equal"
+
+# A reset of the function takes the decoding of an NVMe 1.4 CMB away.
+echo 1 >"/sys/bus/pci/devices/$card/reset" && live "$(controller "$lender")" && copy | sed 's/^/# /' && intact
+result $? "a copy after the lender's function was reset"
+[ "$(available)" = "$free" ]
+result $? "nothing lost: $(available) bytes of $free are free"
+
+begin
+timeout 30 sh -c "echo $card >/sys/bus/pci/drivers/nvme/unbind"
+result $? "the lender's driver can be taken away while its memory is in use"
+if end; then
+	echo "# copies went on without their memory"
+	false
+elif [ -e "$p2pmem" ]; then
+	false
+fi
+result $? "its memory is gone, copies fail"
+echo "$card" >/sys/bus/pci/drivers/nvme/bind && controller "$lender" >/dev/null && copy | sed 's/^/# /' && intact
+result $? "and comes back with the driver"
+finish
