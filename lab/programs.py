@@ -156,9 +156,18 @@ def check_demo(vm, run):
 
 def check_nvmet(vm, run):
     """Data of a target: where its drives' DMA went. Loop passes them on; each TCP phase writes and reads once."""
+    bar, ram = ({vm.topology.providers[0]: 2 * NVMET_MIB * MIB}, 0), ({}, 2 * NVMET_MIB * MIB)
+    return all_moved(vm, {"loop": bar, "tcp-ram": ram, "tcp-bar": bar})
+
+
+def check_nvmet_rdma(vm, run):
+    bar, ram = ({vm.topology.providers[0]: 2 * NVMET_MIB * MIB}, 0), ({}, 2 * NVMET_MIB * MIB)
+    return all_moved(vm, {"rxe-ram": ram, "rxe-bar": bar, "siw-ram": ram, "siw-bar": bar})
+
+
+def all_moved(vm, expected):
+    """Reasons why the phases are not these, each with just these books."""
     phases = {phase.name: phase for phase in vm.phases}
-    lender, size = vm.topology.providers[0], NVMET_MIB * MIB
-    expected = {"loop": ({lender: 2 * size}, 0), "tcp-ram": ({}, 2 * size), "tcp-bar": ({lender: 2 * size}, 0)}
     if set(phases) != set(expected):
         return [f"phases are {sorted(phases)}, expected {sorted(expected)}"]
     return [reason for name, books in expected.items() for reason in moved(phases[name], *books)]
@@ -236,6 +245,9 @@ ALL = [
             lambda t: ["nvmet.sh", str(NVMET_MIB), *t.clients[:2], t.providers[0]], check_nvmet, timeout=150,
             where=("same-switch",), skip_on=("stock",), extras=("fio",), handlers={"unplug": unplug},
             mib=lambda t: NVMET_MIB),
+    Program("nvmet-rdma", "the same target over RDMA by software",
+            lambda t: ["nvmet-rdma.sh", str(NVMET_MIB), t.clients[0], t.providers[0]], check_nvmet_rdma, timeout=120,
+            where=("same-switch",), skip_on=("stock",), extras=("rdma",), mib=lambda t: NVMET_MIB),
     Program("demo", "one copy through the BAR and one through RAM", order_demo, check_demo, timeout=90,
             where=("same-switch",), mib=lambda t: DEMO_MIB),
 ]

@@ -548,6 +548,10 @@ u16 nvmet_p2pmem_start(struct nvmet_req *req, blk_opf_t *opf)
 	u64 peer = 0;
 	int i;
 
+	/* Nobody lends anything, nobody asked: the usual case */
+	if (!static_branch_unlikely(&pci_p2pdma_key) && !req->p2pmem.wanted)
+		return 0;
+
 	for_each_sg(req->sg, sg, req->sg_cnt, i) {
 		if (is_pci_p2pdma_page(sg_page(sg)))
 			peer += sg->length;
@@ -713,6 +717,9 @@ static void sum_stats(struct nvmet_ns *ns, struct nvmet_p2pmem_stats *sum)
 	}
 }
 
+/* No attribute of configfs is longer than 4096, and a line fits behind this */
+#define P2PMEM_STATS_MAX	4000
+
 static ssize_t nvmet_ns_p2pmem_stats_show(struct config_item *item, char *page)
 {
 	struct nvmet_ns *ns = to_nvmet_ns(item);
@@ -742,6 +749,10 @@ static ssize_t nvmet_ns_p2pmem_stats_show(struct config_item *item, char *page)
 		choice = xa_load(&ctrl->p2pmem.choices, ns->nsid);
 		if (!choice)
 			continue;
+		if (at > P2PMEM_STATS_MAX) {
+			at += sysfs_emit_at(page, at, "controller ...\n");
+			break;
+		}
 		at += sysfs_emit_at(page, at, "controller %u %s\n",
 				    ctrl->cntlid, xa_is_value(choice) ?
 				    p2pmem_ram_names[xa_to_value(choice)] :

@@ -5,6 +5,8 @@
 
 # shellcheck source=/dev/null
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=/dev/null
+. "$(dirname "$0")/nvmet-lib.sh"
 
 mib=$1 bytes=$(($1 << 20))
 config=/sys/kernel/config/nvmet
@@ -23,53 +25,6 @@ refuses() {
 	case $said in *"$3"*) [ "$(cat "$1")" = "$before" ] && since_log | grep -q "$4" ;; *) false ;; esac
 	result $? "$5"
 }
-
-# node INSTANCE NSID: the block device, whose number says nothing
-node() {
-	for disk in /sys/block/nvme"$1"n*; do
-		[ -e "$disk/nsid" ] && [ "$(cat "$disk/nsid")" = "$2" ] && { echo "/dev/${disk##*/}"; return 0; }
-	done
-	return 1
-}
-
-# connect TRTYPE NQN NAMESPACES: print the number of the host's controller, once its drives are there
-connect() {
-	options=nqn=$2,transport=$1,duplicate_connect
-	[ "$1" = loop ] || options=$options,traddr=127.0.0.1,trsvcid=4420
-	exec 5<>/dev/nvme-fabrics
-	echo "$options" >&5 && read -r answer <&5
-	exec 5>&-
-	instance=${answer#instance=}
-	instance=${instance%%,*}
-	for _ in $(seq 100); do
-		[ -b "$(node "$instance" "${3:-1}")" ] && { echo "$instance"; return 0; }
-		sleep 0.1
-	done
-	echo "# cannot connect to $2 over $1" >&2
-	return 1
-}
-
-disconnect() { echo 1 >"/sys/class/nvme/nvme$1/delete_controller"; }
-
-# stat NQN NAME: a counter of its namespace 1
-stat() { sed -n "s/^$2 //p" "$config/subsystems/$1/namespaces/1/p2pmem_stats"; }
-
-# until COMMAND...: wait for it to succeed, ten seconds at most
-until_ok() {
-	for _ in $(seq 100); do
-		"$@" && return 0
-		sleep 0.1
-	done
-	echo "# waited in vain for: $*"
-	return 1
-}
-
-more() { [ "$(stat "$1" "$2")" -gt "$3" ]; }
-
-# There and back through host RAM: what a client sees must not depend on where the target has it
-write_pattern() { dd if=/tmp/pattern of="$1" bs=256k oflag=direct conv=fsync 2>/dev/null; }
-read_pattern() { dd if="$1" bs=256k count=$((mib * 4)) iflag=direct 2>/dev/null | cmp -s - /tmp/pattern; }
-round_trip() { write_pattern "$1" && read_pattern "$1"; }
 
 load() {
 	fio --name=load --filename="$1" --direct=1 --ioengine=libaio --iodepth=8 --rw=randwrite \
@@ -121,7 +76,7 @@ over_loop() {
 	nvmet-config.sh export loop-a 2 /dev/ram0 0
 	nvmet-config.sh export loop-b 1 "$b" 1
 	nvmet-config.sh port 1 loop - - loop-a loop-b
-	one=$(connect loop loop-a 2) && two=$(connect loop loop-b)
+	one=$(connect loop - loop-a 2) && two=$(connect loop - loop-b)
 	result $? "loop connects"
 	from=$(node "$one" 1)
 	phase loop p2p_copy --from "$from" --to "$(node "$two" 1)" --via "$lender" --bytes $bytes
@@ -145,7 +100,7 @@ over_tcp() {
 	new_log
 	nvmet-config.sh export tcp 1 "$a" 1
 	nvmet-config.sh port 1 tcp 127.0.0.1 4420 tcp
-	one=$(connect tcp tcp)
+	one=$(connect tcp 127.0.0.1 tcp)
 	phase tcp-ram round_trip "/dev/nvme${one}n1"
 	result $? "TCP without p2pmem_cpu: data come back"
 	[ "$(stat tcp requests)" = 0 ] && more tcp ram_cpu 0 && since_log | grep -q "data in RAM: the CPU moves"
@@ -155,7 +110,7 @@ over_tcp() {
 
 	nvmet-config.sh export tcp 1 "$a" 1 1
 	nvmet-config.sh port 1 tcp 127.0.0.1 4420 tcp
-	one=$(connect tcp tcp)
+	one=$(connect tcp 127.0.0.1 tcp)
 	phase tcp-bar round_trip "/dev/nvme${one}n1"
 	result $? "TCP with p2pmem_cpu: data come back"
 	[ "$(stat tcp cpu_bytes)" -ge $((2 * bytes)) ] && [ "$(stat tcp ram_cpu)" = 0 ]
@@ -198,7 +153,7 @@ come_and_go() {
 	requests=$(stat tcp cpu_requests)
 	until_ok more tcp cpu_requests "$((requests + 20))"
 	result $? "a lender that comes back is taken up"
-	two=$(connect tcp tcp)
+	two=$(connect tcp 127.0.0.1 tcp)
 	until_ok chose 2
 	result $? "by new connections too"
 	wait $load
@@ -237,7 +192,7 @@ a=$(drive_node "$2")
 b=$(drive_node "$3")
 lender=$(drive_bdf "$4")
 p2pmem=/sys/bus/pci/devices/$lender/p2pmem
-dd if=/dev/urandom of=/tmp/pattern bs=1M count="$mib" 2>/dev/null
+make_pattern "$mib"
 
 bad_values "$2"
 over_loop
@@ -246,7 +201,7 @@ used_up
 come_and_go
 disconnect "$one"
 saved
-one=$(connect tcp tcp)
+one=$(connect tcp 127.0.0.1 tcp)
 pulled_out "$4"
 nvmet-config.sh clear
 finish

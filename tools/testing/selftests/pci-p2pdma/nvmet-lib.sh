@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=sh
+# Sourced after lib.sh by the tests of the NVMe-oF target: the host's end of it, and its counters.
+
+config=/sys/kernel/config/nvmet
+
+# node INSTANCE NSID: the block device, whose number says nothing
+node() {
+	for disk in /sys/block/nvme"$1"n*; do
+		[ -e "$disk/nsid" ] && [ "$(cat "$disk/nsid")" = "$2" ] && { echo "/dev/${disk##*/}"; return 0; }
+	done
+	return 1
+}
+
+# connect TRTYPE TRADDR NQN NAMESPACES: print the number of the host's controller, once its drives are there
+connect() {
+	options=nqn=$3,transport=$1,duplicate_connect
+	[ "$1" = loop ] || options=$options,traddr=$2,trsvcid=4420
+	exec 5<>/dev/nvme-fabrics
+	echo "$options" >&5 && read -r answer <&5
+	exec 5>&-
+	instance=${answer#instance=}
+	instance=${instance%%,*}
+	for _ in $(seq 100); do
+		[ -b "$(node "$instance" "${4:-1}")" ] && { echo "$instance"; return 0; }
+		sleep 0.1
+	done
+	echo "# cannot connect to $3 over $1" >&2
+	return 1
+}
+
+disconnect() { echo 1 >"/sys/class/nvme/nvme$1/delete_controller"; }
+
+# stat NQN NAME: a counter of its namespace 1
+stat() { sed -n "s/^$2 //p" "$config/subsystems/$1/namespaces/1/p2pmem_stats"; }
+
+more() { [ "$(stat "$1" "$2")" -gt "$3" ]; }
+
+# until_ok COMMAND...: wait for it to succeed, ten seconds at most
+until_ok() {
+	for _ in $(seq 100); do
+		"$@" && return 0
+		sleep 0.1
+	done
+	echo "# waited in vain for: $*"
+	return 1
+}
+
+# There and back through host RAM: what a client sees must not depend on where the target has it.
+make_pattern() { dd if=/dev/urandom of=/tmp/pattern bs=1M count="$1" 2>/dev/null; }
+write_pattern() { dd if=/tmp/pattern of="$1" bs=256k oflag=direct conv=fsync 2>/dev/null; }
+read_pattern() {
+	pieces=$(($(wc -c </tmp/pattern) >> 18))
+	dd if="$1" bs=256k count=$pieces iflag=direct 2>/dev/null | cmp -s - /tmp/pattern
+}
+round_trip() { write_pattern "$1" && read_pattern "$1"; }
