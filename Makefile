@@ -37,6 +37,11 @@ test-all:       ## test, and what takes longer: every 6.12.y, every commit
 	$(setup) base build lab lint docs test
 	@scripts/test --all
 
+mutants:        ## put small faults in, one at a time, and see which the tests notice (T=)
+	$(setup) base build lab
+	@scripts/tree
+	@scripts/mutants
+
 test-fresh:     ## demo and test in a minimal Debian 12 made for it (STEP= WARM=)
 	$(check) $@
 	$(setup) fresh
@@ -95,5 +100,5 @@ clean:          ## remove kernel builds and results (keeps the base and the tree
 distclean:      ## remove everything generated
 	rm -rf build
 
-.PHONY: help demo test test-all test-fresh bench docs shell tree refresh series check-apply lint \
+.PHONY: help demo test test-all mutants test-fresh bench docs shell tree refresh series check-apply lint \
 	build kernel clean distclean

@@ -13,10 +13,10 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "scripts"), str(ROOT / "base")]
 
-TIERS = {"test_tree.py": "tree", "test_badinput.py": "tree", "test_lint.py": "lint",
+TIERS = {"test_tree.py": "tree", "test_mutants.py": "tree", "test_badinput.py": "tree", "test_lint.py": "lint",
          "test_build.py": "build", "test_kunit.py": "kunit",
          "test_lab.py": "end-to-end", "test_debug.py": "debug kernel"}
-ORDER = list(TIERS.values())
+ORDER = list(dict.fromkeys(TIERS.values()))
 
 
 def tier(item):
