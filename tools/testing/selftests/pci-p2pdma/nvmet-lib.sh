@@ -3,6 +3,21 @@
 # Sourced after lib.sh by the tests of the NVMe-oF target: the host's end of it, and its counters.
 
 config=/sys/kernel/config/nvmet
+log=/tmp/log.$$
+
+# since_log: the kernel's lines since the last call of new_log
+new_log() { dmesg >"$log"; }
+since_log() { dmesg | tail -n +"$(($(wc -l <"$log") + 1))"; }
+
+# refuses FILE VALUE ERROR LINE NAME: the attribute keeps its value and the log says why
+refuses() {
+	before=$(cat "$1")
+	new_log
+	said=$({ echo "$2" >"$1"; } 2>&1)
+	case $said in *"$3"*) ;; *) echo "# '$2' was answered with: $said" ;; esac
+	case $said in *"$3"*) [ "$(cat "$1")" = "$before" ] && since_log | grep -q "$4" ;; *) false ;; esac
+	result $? "$5"
+}
 
 # node INSTANCE NSID: the block device, whose number says nothing
 node() {
