@@ -257,7 +257,7 @@ ALL = [
 ]
 # KUnit runs while the kernel boots: tests/test_kunit.py starts this one. Not on a CPU that stands for a root complex
 # which routes everything: the suites have root complexes of their own.
-KUNIT = Program("kunit", "the KUnit suites", lambda t: ["kunit.sh"], check_kunit, timeout=180, where=(),
+KUNIT = Program("kunit", "the KUnit suites", lambda t: ["kunit.sh"], check_kunit, timeout=300, where=(),
                 cmdline="kunit.enable=1", cpu="Haswell", taint=TAINT_TEST)
 # Not tests of the kernel: the lab's own, see tests/test_lab.py.
 MISBEHAVIOURS = ("not", "failing", "skipped", "short", "status", "panic", "hang", "warn", "oops", "silent", "taint",

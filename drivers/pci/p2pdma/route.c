@@ -171,18 +171,15 @@ static void apart(struct p2pdma_verdict *verdict, struct pci_dev *client,
 }
 
 /*
- * @port sends @client's requests, or only the completions of reads, up to the
- * root complex, because ACS says so or because a function does nothing else.
+ * From @port requests, or only the completions of reads, go up to the root
+ * complex, if the ports above send on what belongs where it comes from.
  */
-static void redirected(struct p2pdma_verdict *verdict, struct pci_dev *client,
-		       struct pci_dev *provider, struct pci_dev *port,
-		       enum p2pdma_acs why, unsigned int ways)
+static void upstream(struct p2pdma_verdict *verdict, struct pci_dev *client,
+		     struct pci_dev *provider, struct pci_dev *port,
+		     unsigned int ways)
 {
 	struct pci_dev *up = pci_upstream_bridge(port);
 
-	verdict->reason = why == P2PDMA_ACS_NOT_INSIDE ?
-			  P2PDMA_REASON_FUNCTIONS : P2PDMA_REASON_ACS_REDIRECT;
-	decided_by(verdict, port);
 	while (up && p2pdma_acs_forwards(up))
 		up = pci_upstream_bridge(up);
 	if (!up) {
@@ -194,6 +191,20 @@ static void redirected(struct p2pdma_verdict *verdict, struct pci_dev *client,
 	verdict->map[P2PDMA_READ] = PCI_P2PDMA_MAP_NOT_SUPPORTED;
 	if (ways & P2PDMA_ROUTES_WRITES)
 		verdict->map[P2PDMA_WRITE] = PCI_P2PDMA_MAP_NOT_SUPPORTED;
+}
+
+/*
+ * @port sends @client's requests, or only the completions of reads, up to the
+ * root complex, because ACS says so or because a function does nothing else.
+ */
+static void redirected(struct p2pdma_verdict *verdict, struct pci_dev *client,
+		       struct pci_dev *provider, struct pci_dev *port,
+		       enum p2pdma_acs why, unsigned int ways)
+{
+	verdict->reason = why == P2PDMA_ACS_NOT_INSIDE ?
+			  P2PDMA_REASON_FUNCTIONS : P2PDMA_REASON_ACS_REDIRECT;
+	decided_by(verdict, port);
+	upstream(verdict, client, provider, port, ways);
 }
 
 /* How the siblings @in and @out below @common come to be neighbours */
@@ -240,7 +251,7 @@ struct p2pdma_verdict p2pdma_route(struct pci_dev *client,
 		 * itself: the request goes all the way up.
 		 */
 		verdict.reason = P2PDMA_REASON_ROOT_COMPLEX;
-		through_root(&verdict, client, provider, BOTH_WAYS);
+		upstream(&verdict, client, provider, up.node, BOTH_WAYS);
 		return verdict;
 	}
 

@@ -171,7 +171,15 @@ static void compose_pcie_cap(struct fabric_fn *fn)
 	}
 }
 
-static void compose_acs(struct fabric_fn *fn)
+/**
+ * fabric_config_acs - the ACS capability as it is at power on
+ * @fn: function that has one
+ *
+ * Without the kernel noticing.
+ *
+ * Context: any.
+ */
+void fabric_config_acs(struct fabric_fn *fn)
 {
 	const int cap = FABRIC_ACS_CAP;
 	unsigned int bits, i;
@@ -185,6 +193,17 @@ static void compose_acs(struct fabric_fn *fn)
 	for (i = 0; i < DIV_ROUND_UP(bits, 32); i++)
 		set(fn, cap + PCI_ACS_EGRESS_CTL_V + 4 * i, 4, fn->egress[i],
 		    bits - 32 * i < 32 ? BIT(bits - 32 * i) - 1 : U32_MAX);
+}
+
+/* With ARI functions are found by the number of the next one. */
+static void compose_ari(struct fabric_fn *fn)
+{
+	unsigned int next = fn->devfn + 1;
+
+	while (next < fn->bus->end && !fn->bus->fn[next])
+		next++;
+	if (next < fn->bus->end)
+		set(fn, FABRIC_ARI_CAP + PCI_ARI_CAP, 2, next << 8, 0);
 }
 
 static void compose_sriov(struct fabric_fn *fn)
@@ -250,10 +269,12 @@ void fabric_config_reset(struct fabric_fn *fn)
 	compose_pcie_cap(fn);
 	compose_extended(fn);
 	if (fn->acs)
-		compose_acs(fn);
+		fabric_config_acs(fn);
 	if (fn->ats)
 		set(fn, FABRIC_ATS_CAP + PCI_ATS_CTRL, 2, 0,
 		    PCI_ATS_CTRL_ENABLE | 0x1f);
+	if (fn->ari && !fn->below)
+		compose_ari(fn);
 	if (fn->num_vfs)
 		compose_sriov(fn);
 }
@@ -282,11 +303,11 @@ static struct fabric_bus *route(struct fabric_host *host, u8 nr)
 	if (host->route[nr])
 		return bus;
 	while (secondary(bus) != nr) {
-		for (i = 0; i < ARRAY_SIZE(bus->fn); i++) {
+		for (i = 0; i < bus->end; i++) {
 			if (leads_to(bus->fn[i], nr))
 				break;
 		}
-		if (i == ARRAY_SIZE(bus->fn))
+		if (i == bus->end)
 			break;
 		bus = bus->fn[i]->below;
 	}
@@ -301,7 +322,7 @@ static struct fabric_fn *virtual_function(struct fabric_bus *bus, u16 id)
 	int i, first, nr;
 	u8 ctrl;
 
-	for (i = 0; i < ARRAY_SIZE(bus->fn); i++) {
+	for (i = 0; i < bus->end; i++) {
 		pf = bus->fn[i];
 		if (!pf || !pf->num_vfs)
 			continue;
@@ -339,10 +360,12 @@ struct fabric_fn *fabric_config_target(struct fabric_host *host, u8 bus,
 static int config_read(struct pci_bus *bus, unsigned int devfn, int where,
 		       int size, u32 *value)
 {
+	struct fabric_host *host = fabric_host_of(bus);
 	struct fabric_fn *fn;
 
+	host->reads++;
 	PCI_SET_ERROR_RESPONSE(value);
-	fn = fabric_config_target(fabric_host_of(bus), bus->number, devfn);
+	fn = fabric_config_target(host, bus->number, devfn);
 	if (!fn)
 		return PCIBIOS_DEVICE_NOT_FOUND;
 	/* The root complex makes up the ones that nobody sends. */

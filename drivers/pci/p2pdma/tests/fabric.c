@@ -106,6 +106,7 @@ static struct fabric_fn *fn_on(struct fabric_bus *bus, u8 type, int devfn,
 	fn->bus = bus;
 	fn->devfn = devfn;
 	bus->fn[devfn] = fn;
+	bus->end = max(bus->end, devfn + 1U);
 	return fn;
 }
 
@@ -550,7 +551,7 @@ static void for_subtree(struct fabric_fn *fn, void (*each)(struct fabric_fn *))
 {
 	int i;
 
-	for (i = 0; fn->below && i < ARRAY_SIZE(fn->below->fn); i++) {
+	for (i = 0; fn->below && i < fn->below->end; i++) {
 		if (fn->below->fn[i])
 			for_subtree(fn->below->fn[i], each);
 	}
@@ -668,7 +669,7 @@ static void host_remove(struct fabric_host *host)
 	}
 }
 
-static void fabric_free(void *data)
+static void fabric_release(void *data)
 {
 	struct fabric *fabric = data;
 	struct fabric_host *host, *next_host;
@@ -717,7 +718,16 @@ struct fabric *fabric_alloc(struct kunit *test)
 		KUNIT_FAIL_AND_ABORT(test, "no driver");
 	}
 	KUNIT_ASSERT_EQ(test,
-			kunit_add_action_or_reset(test, fabric_free, fabric),
+			kunit_add_action_or_reset(test, fabric_release, fabric),
 			0);
 	return fabric;
+}
+
+/**
+ * fabric_free - take a fabric down before the test ends
+ * @fabric: the fabric
+ */
+void fabric_free(struct fabric *fabric)
+{
+	kunit_release_action(fabric->test, fabric_release, fabric);
 }

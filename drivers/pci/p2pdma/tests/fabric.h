@@ -60,15 +60,24 @@ struct fabric;
 struct fabric_host;
 struct fabric_fn;
 
+/* What a root complex routes between its ports; see oracle.c */
+enum fabric_routes {
+	FABRIC_ROUTES_NOTHING,
+	FABRIC_ROUTES_WITHIN,		/* one host bridge */
+	FABRIC_ROUTES_ANYWHERE,
+};
+
 /**
  * struct fabric_bus - a link, the inside of a switch, or a conventional bus
  * @host: host bridge above it
  * @bridge: function whose secondary bus it is, NULL for a root bus
+ * @end: no function has this device and function number, nor a higher one
  * @fn: what answers at each device and function number
  */
 struct fabric_bus {
 	struct fabric_host *host;
 	struct fabric_fn *bridge;
+	unsigned int end;
 	struct fabric_fn *fn[256];
 };
 
@@ -151,6 +160,8 @@ struct fabric_fn {
  * @last_bus: the last bus number below it
  * @bus_offset: bus address minus CPU physical address in @mem64; either sign.
  *	May be set before the scan.
+ * @routes: what the root complex does, for the oracle.  The kernel goes by
+ *	root_device().
  * @size64: size of @mem64, a power of 2.  May be set before the scan.
  * @mem64: window for prefetchable 64-bit BARs
  * @mem32: window for all other memory BARs: its bus addresses are below 4 GiB
@@ -158,6 +169,7 @@ struct fabric_fn {
  * @root: root bus
  * @bridge: the kernel's view; NULL before the scan
  * @route: bus number -> bus, as the bridges are programmed; a cache
+ * @reads: config reads so far
  * @sysdata: what the architecture wants to know of a bus
  */
 struct fabric_host {
@@ -167,6 +179,7 @@ struct fabric_host {
 	u8 first_bus;
 	u8 last_bus;
 	s64 bus_offset;
+	enum fabric_routes routes;
 	u64 size64;
 	struct resource mem64;
 	struct resource mem32;
@@ -174,6 +187,7 @@ struct fabric_host {
 	struct fabric_bus *root;
 	struct pci_host_bridge *bridge;
 	struct fabric_bus *route[256];
+	unsigned long reads;
 #ifdef CONFIG_X86
 	struct pci_sysdata sysdata;
 #endif
@@ -198,6 +212,7 @@ struct fabric {
 /* ---- the picture: fabric.c ---- */
 
 struct fabric *fabric_alloc(struct kunit *test);
+void fabric_free(struct fabric *fabric);
 
 struct fabric_host *host_bridge(struct fabric *fabric);
 struct fabric_host *host_bridge_beside(struct fabric_host *host);
@@ -228,6 +243,7 @@ void fabric_write_acs(struct fabric_fn *fn, u16 ctrl);
 extern struct pci_ops fabric_config_ops;
 
 struct fabric_host *fabric_host_of(struct pci_bus *bus);
+void fabric_config_acs(struct fabric_fn *fn);
 void fabric_config_reset(struct fabric_fn *fn);
 struct fabric_fn *fabric_config_target(struct fabric_host *host, u8 bus,
 				       u8 devfn);

@@ -1,0 +1,371 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * KUnit: acs.c.  Every combination of what a port can do, what of it is
+ * enabled, and its egress vector, against PCIe r6.0, sec 6.12.
+ */
+#include <kunit/test.h>
+#include <linux/pci.h>
+
+#include "../../pci.h"
+#include "fabric.h"
+
+/*
+ * Table 6-11, sec 6.12.3.1: what becomes of a peer request, by ACS P2P Request
+ * Redirect, ACS P2P Egress Control and the bit in the egress vector.
+ */
+static const enum p2pdma_acs table_6_11[2][2][2] = {
+	[0][0][0] = P2PDMA_ACS_DIRECT,
+	[0][0][1] = P2PDMA_ACS_DIRECT,
+	[0][1][0] = P2PDMA_ACS_DIRECT,
+	[0][1][1] = P2PDMA_ACS_BLOCK,
+	[1][0][0] = P2PDMA_ACS_REDIRECT,
+	[1][0][1] = P2PDMA_ACS_REDIRECT,
+	[1][1][0] = P2PDMA_ACS_DIRECT,
+	[1][1][1] = P2PDMA_ACS_REDIRECT,
+};
+
+/* The function that requests enter by, and its sibling that they leave by */
+struct siblings {
+	struct fabric_fn *in;
+	struct fabric_fn *out;
+};
+
+/*
+ *	root complex
+ *	 |        |
+ *	in       out
+ */
+static struct siblings root_ports(struct fabric *fabric)
+{
+	struct fabric_host *host = host_bridge(fabric);
+	struct fabric_fn *in = root_port(host);
+
+	return (struct siblings){ in, root_port(host) };
+}
+
+/*
+ *	root port
+ *	    |
+ *	 upstream
+ *	  /    \
+ *	in     out
+ */
+static struct siblings downstream_ports(struct fabric *fabric)
+{
+	struct fabric_fn *sw;
+
+	sw = switch_under(root_port(host_bridge(fabric)), 2);
+	return (struct siblings){ downstream(sw, 0), downstream(sw, 1) };
+}
+
+/*
+ *	root port
+ *	    |
+ *	[in, out]	two functions of one device
+ */
+static struct siblings functions(struct fabric *fabric)
+{
+	struct fabric_fn *in;
+
+	in = endpoint_under(root_port(host_bridge(fabric)));
+	return (struct siblings){ in, function_beside(in) };
+}
+
+/*
+ *	   root port
+ *	       |
+ *	[in = upstream, out]	a switch with an endpoint in its upstream device
+ */
+static struct siblings upstream_and_function(struct fabric *fabric)
+{
+	struct fabric_fn *in;
+
+	in = switch_under(root_port(host_bridge(fabric)), 1);
+	return (struct siblings){ in, function_beside(in) };
+}
+
+/*
+ *	       root port
+ *	           |
+ *	[in = PCI bridge, out]
+ */
+static struct siblings bridge_and_function(struct fabric *fabric)
+{
+	struct fabric_fn *in;
+
+	in = pci_bridge_under(root_port(host_bridge(fabric)));
+	return (struct siblings){ in, function_beside(in) };
+}
+
+/*
+ *	root complex
+ *	    |
+ *	[in, out]	two functions of one device in it
+ */
+static struct siblings root_functions(struct fabric *fabric)
+{
+	struct fabric_fn *in = root_endpoint(host_bridge(fabric));
+
+	return (struct siblings){ in, function_beside(in) };
+}
+
+/*
+ * Only a function that could redirect peer traffic is known to have any inside
+ * its device (sec 6.12.1.2): it has to have both of these capabilities then.
+ */
+#define INSIDE	(PCI_ACS_RR | PCI_ACS_CR)
+
+static const struct acs_kind {
+	const char *name;
+	struct siblings (*build)(struct fabric *fabric);
+	u16 needs;
+} acs_kinds[] = {
+	{ "root port", root_ports, 0 },
+	{ "downstream port", downstream_ports, 0 },
+	{ "function", functions, INSIDE },
+	{ "upstream port", upstream_and_function, INSIDE },
+	{ "PCIe to PCI bridge", bridge_and_function, INSIDE },
+	{ "function in the root complex", root_functions, INSIDE },
+};
+
+KUNIT_ARRAY_PARAM_DESC(acs_kind, acs_kinds, name);
+
+/* Bit of the egress vector that stands for @fn, sec 7.7.11.4 */
+static unsigned int vector_bit(const struct fabric_fn *fn)
+{
+	if (fn->type == PCI_EXP_TYPE_ROOT_PORT ||
+	    fn->type == PCI_EXP_TYPE_DOWNSTREAM)
+		return fn->port;
+	return PCI_FUNC(fn->devfn);
+}
+
+static void check(struct kunit *test, const struct acs_kind *kind,
+		  const struct siblings *s, u16 cap, u16 ctrl, bool bit)
+{
+	enum p2pdma_acs request, completion;
+	unsigned int out = vector_bit(s->out);
+
+	s->in->acs_cap = cap;
+	s->in->acs_ctrl = ctrl;
+	/* The bit, or all others */
+	memset(s->in->egress, bit ? 0 : 0xff, sizeof(s->in->egress));
+	s->in->egress[out / 32] ^= BIT(out % 32);
+	fabric_config_acs(s->in);
+
+	request = p2pdma_acs_request(s->in->pdev, s->out->pdev);
+	completion = p2pdma_acs_completion(s->in->pdev);
+	if ((cap & kind->needs) != kind->needs) {
+		KUNIT_ASSERT_EQ_MSG(test, request, P2PDMA_ACS_NOT_INSIDE,
+				    "cap %#x ctrl %#x", cap, ctrl);
+		KUNIT_ASSERT_EQ_MSG(test, completion, P2PDMA_ACS_NOT_INSIDE,
+				    "cap %#x ctrl %#x", cap, ctrl);
+		return;
+	}
+	KUNIT_ASSERT_EQ_MSG(test, request,
+			    table_6_11[!!(ctrl & PCI_ACS_RR)]
+				      [!!(ctrl & PCI_ACS_EC)][bit],
+			    "cap %#x ctrl %#x bit %d", cap, ctrl, bit);
+	KUNIT_ASSERT_EQ_MSG(test, completion,
+			    ctrl & PCI_ACS_CR ? P2PDMA_ACS_REDIRECT :
+						P2PDMA_ACS_DIRECT,
+			    "cap %#x ctrl %#x", cap, ctrl);
+	KUNIT_ASSERT_EQ_MSG(test, p2pdma_acs_forwards(s->in->pdev),
+			    s->in->type != PCI_EXP_TYPE_DOWNSTREAM ||
+			    (ctrl & PCI_ACS_UF), "cap %#x ctrl %#x", cap, ctrl);
+}
+
+/*
+ * Fault 11: egress control counted as redirect, its vector ignored.
+ * Mutation: take PCI_ACS_EC for PCI_ACS_RR in p2pdma_acs_request(), or
+ * return a constant from egress_forbidden().
+ */
+static void acs_truth_table(struct kunit *test)
+{
+	const struct acs_kind *kind = test->param_value;
+	struct fabric *fabric = fabric_alloc(test);
+	unsigned int cap, ctrl, count = 0;
+	struct siblings s;
+
+	s = kind->build(fabric);
+	with_acs(s.in, 0);
+	fabric_scan(fabric);
+	for (cap = 0; cap <= FABRIC_ACS_ALL; cap++) {
+		for (ctrl = 0; ctrl <= cap; ctrl++) {
+			/* What cannot be enabled, is not. */
+			if (ctrl & ~cap)
+				continue;
+			check(test, kind, &s, cap, ctrl, false);
+			check(test, kind, &s, cap, ctrl, true);
+			count += 2;
+		}
+	}
+	/* Seven capabilities: missing, there, or enabled; the bit */
+	KUNIT_EXPECT_EQ(test, count, 2 * 3 * 3 * 3 * 3 * 3 * 3 * 3);
+}
+
+/* Without the capability there is nothing that a port could redirect by. */
+static void acs_none(struct kunit *test)
+{
+	const struct acs_kind *kind = test->param_value;
+	struct fabric *fabric = fabric_alloc(test);
+	enum p2pdma_acs expected;
+	struct siblings s;
+
+	s = kind->build(fabric);
+	fabric_scan(fabric);
+	expected = kind->needs ? P2PDMA_ACS_NOT_INSIDE : P2PDMA_ACS_DIRECT;
+	KUNIT_EXPECT_EQ(test, p2pdma_acs_request(s.in->pdev, s.out->pdev),
+			expected);
+	KUNIT_EXPECT_EQ(test, p2pdma_acs_completion(s.in->pdev), expected);
+}
+
+/* Devices on a conventional bus hear each other; nobody is asked. */
+static void acs_conventional(struct kunit *test)
+{
+	struct fabric *fabric = fabric_alloc(test);
+	struct fabric_fn *bridge, *in, *out;
+
+	bridge = pci_bridge_under(root_port(host_bridge(fabric)));
+	in = conventional_under(bridge);
+	out = conventional_under(bridge);
+	fabric_scan(fabric);
+	KUNIT_EXPECT_EQ(test, p2pdma_acs_request(in->pdev, out->pdev),
+			P2PDMA_ACS_DIRECT);
+	KUNIT_EXPECT_EQ(test, p2pdma_acs_completion(in->pdev),
+			P2PDMA_ACS_DIRECT);
+}
+
+/*
+ * Each Port Number has its bit, in each of the eight words.  Mutations: bit / 8,
+ * bit % 8, PCI_FUNC() or devfn in place of the Port Number.
+ */
+static void acs_port_numbers(struct kunit *test)
+{
+	const int lnkcap = FABRIC_PCIE_CAP + PCI_EXP_LNKCAP;
+	struct fabric *fabric = fabric_alloc(test);
+	struct siblings s = downstream_ports(fabric);
+	unsigned int port;
+	u32 value;
+
+	with_acs(s.in, PCI_ACS_EC);
+	fabric_scan(fabric);
+	value = fabric_config_get(s.out, lnkcap, 4) & ~PCI_EXP_LNKCAP_PN;
+	for (port = 0; port < 256; port++) {
+		fabric_config_poke(s.out, lnkcap, 4, value | port << 24);
+		memset(s.in->egress, 0, sizeof(s.in->egress));
+		s.in->egress[port / 32] = BIT(port % 32);
+		fabric_config_acs(s.in);
+		KUNIT_ASSERT_EQ_MSG(test, p2pdma_acs_request(s.in->pdev,
+							     s.out->pdev),
+				    P2PDMA_ACS_BLOCK, "port %u", port);
+		memset(s.in->egress, 0xff, sizeof(s.in->egress));
+		s.in->egress[port / 32] &= ~BIT(port % 32);
+		fabric_config_acs(s.in);
+		KUNIT_ASSERT_EQ_MSG(test, p2pdma_acs_request(s.in->pdev,
+							     s.out->pdev),
+				    P2PDMA_ACS_DIRECT, "port %u", port);
+	}
+}
+
+/*
+ * Egress Control Vector Size: a port beyond it has no bit, so that nothing
+ * tells that it may be sent to; 00h stands for 256 (sec 7.7.11.2).
+ */
+static void acs_vector_size(struct kunit *test)
+{
+	const int lnkcap = FABRIC_PCIE_CAP + PCI_EXP_LNKCAP;
+	struct fabric *fabric = fabric_alloc(test);
+	struct siblings s = downstream_ports(fabric);
+	unsigned int size;
+	u32 value;
+
+	with_acs(s.in, PCI_ACS_EC);
+	fabric_scan(fabric);
+	value = fabric_config_get(s.out, lnkcap, 4) & ~PCI_EXP_LNKCAP_PN;
+	for (size = 1; size <= 256; size++) {
+		s.in->egress_bits = size;
+		fabric_config_acs(s.in);
+		fabric_config_poke(s.out, lnkcap, 4, value | (size - 1) << 24);
+		KUNIT_ASSERT_EQ_MSG(test, p2pdma_acs_request(s.in->pdev,
+							     s.out->pdev),
+				    P2PDMA_ACS_DIRECT, "size %u", size);
+		if (size == 256)
+			break;
+		fabric_config_poke(s.out, lnkcap, 4, value | size << 24);
+		KUNIT_ASSERT_EQ_MSG(test, p2pdma_acs_request(s.in->pdev,
+							     s.out->pdev),
+				    P2PDMA_ACS_BLOCK, "size %u", size);
+	}
+}
+
+/*
+ * With ARI the bit may stand for a group of functions; a virtual function has
+ * none: what cannot be told, is forbidden.
+ */
+static void acs_function_without_bit(struct kunit *test)
+{
+	struct fabric *fabric = fabric_alloc(test);
+	struct fabric_host *host = host_bridge(fabric);
+	struct fabric_fn *rp = root_port(host), *in, *out, *pf;
+
+	rp->ari = true;
+	in = with_acs(endpoint_under(rp), PCI_ACS_EC);
+	in->ari = true;
+	out = function_beside(in);
+	out->ari = true;
+	pf = with_acs(endpoint_under(root_port(host)), PCI_ACS_EC);
+	if (IS_ENABLED(CONFIG_PCI_IOV))
+		with_vfs(pf, 1, 1);
+	fabric_scan(fabric);
+	KUNIT_ASSERT_TRUE(test, pci_ari_enabled(in->pdev->bus));
+	KUNIT_EXPECT_EQ(test, p2pdma_acs_request(in->pdev, out->pdev),
+			P2PDMA_ACS_BLOCK);
+	if (!IS_ENABLED(CONFIG_PCI_IOV))
+		return;
+	fabric_enable_vfs(pf, 1);
+	KUNIT_EXPECT_EQ(test, p2pdma_acs_request(pf->pdev, pf->vf[0]->pdev),
+			P2PDMA_ACS_BLOCK);
+}
+
+/* A device that has been pulled reads all ones: nothing of it is direct. */
+static void acs_gone(struct kunit *test)
+{
+	const struct acs_kind *kind = test->param_value;
+	struct fabric *fabric = fabric_alloc(test);
+	struct siblings s;
+
+	s = kind->build(fabric);
+	with_acs(s.in, 0);
+	fabric_scan(fabric);
+	s.in->gone = true;
+	KUNIT_EXPECT_NE(test, p2pdma_acs_request(s.in->pdev, s.out->pdev),
+			P2PDMA_ACS_DIRECT);
+	KUNIT_EXPECT_NE(test, p2pdma_acs_completion(s.in->pdev),
+			P2PDMA_ACS_DIRECT);
+	pci_dev_set_disconnected(s.in->pdev, NULL);
+	KUNIT_EXPECT_NE(test, p2pdma_acs_request(s.in->pdev, s.out->pdev),
+			P2PDMA_ACS_DIRECT);
+	KUNIT_EXPECT_NE(test, p2pdma_acs_completion(s.in->pdev),
+			P2PDMA_ACS_DIRECT);
+}
+
+static struct kunit_case acs_cases[] = {
+	KUNIT_CASE_PARAM(acs_truth_table, acs_kind_gen_params),
+	KUNIT_CASE_PARAM(acs_none, acs_kind_gen_params),
+	KUNIT_CASE(acs_conventional),
+	KUNIT_CASE(acs_port_numbers),
+	KUNIT_CASE(acs_vector_size),
+	KUNIT_CASE(acs_function_without_bit),
+	KUNIT_CASE_PARAM(acs_gone, acs_kind_gen_params),
+	{ }
+};
+
+static struct kunit_suite acs_suite = {
+	.name = "p2pdma_acs",
+	.test_cases = acs_cases,
+};
+
+kunit_test_suite(acs_suite);
+
+MODULE_DESCRIPTION("KUnit tests of the ACS rules of PCI peer-to-peer DMA");
+MODULE_LICENSE("GPL");

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What becomes of peer-to-peer traffic on a fabric made of memory, worked out
+ * from its config space, hop by hop.
+ */
+#ifndef _PCI_P2PDMA_ORACLE_H
+#define _PCI_P2PDMA_ORACLE_H
+
+#include "fabric.h"
+
+/**
+ * struct oracle_answer - what reads and writes of a client come to
+ * @map: enum pci_p2pdma_map_type for each enum p2pdma_access
+ * @distance: links on the way by the lowest common bridge
+ * @astray: a request or completion reached somebody else: the fabric, or the
+ *	oracle, is wrong
+ */
+struct oracle_answer {
+	u8 map[P2PDMA_ACCESSES];
+	unsigned int distance;
+	bool astray;
+};
+
+u64 oracle_bar_address(const struct fabric_fn *fn);
+struct oracle_answer oracle(struct fabric_fn *client,
+			    struct fabric_fn *provider);
+
+#endif /* _PCI_P2PDMA_ORACLE_H */

@@ -1,0 +1,492 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * KUnit: properties of routes on random fabrics.
+ *
+ * A fabric is drawn from a seed, which is printed; random_test.seed= repeats
+ * it.  random_test.fabrics= makes a run longer or shorter.
+ */
+#include <kunit/test.h>
+#include <linux/moduleparam.h>
+#include <linux/pci.h>
+#include <linux/prandom.h>
+#include <linux/random.h>
+
+#include "oracle.h"
+
+#define MAX_ENDS	96
+#define MAX_BUSES	100
+#define ROUNDS		8	/* ACS settings per fabric */
+#define PAIRS		400	/* per round */
+
+static unsigned int seed;
+module_param(seed, uint, 0444);
+MODULE_PARM_DESC(seed, "of the random fabrics; 0 draws one");
+
+static unsigned int fabrics = 32;
+module_param(fabrics, uint, 0444);
+MODULE_PARM_DESC(fabrics, "number of random fabrics");
+
+/**
+ * struct draw - a random fabric
+ * @rnd: state of the generator
+ * @fabric: the fabric
+ * @ends: endpoints
+ * @num_ends: their number
+ * @buses: bus numbers given away below the current host bridge
+ */
+struct draw {
+	struct rnd_state rnd;
+	struct fabric *fabric;
+	struct fabric_fn *ends[MAX_ENDS];
+	unsigned int num_ends;
+	unsigned int buses;
+};
+
+static unsigned int below(struct draw *d, unsigned int n)
+{
+	return prandom_u32_state(&d->rnd) % n;
+}
+
+static bool percent(struct draw *d, unsigned int n)
+{
+	return below(d, 100) < n;
+}
+
+static struct fabric_fn *any_end(struct draw *d)
+{
+	return d->ends[below(d, d->num_ends)];
+}
+
+/* ---- drawing a fabric ---- */
+
+static void draw_acs(struct draw *d, struct fabric_fn *fn)
+{
+	int i;
+
+	/* More often than not a function has all, as real ones do. */
+	fn->acs_cap = percent(d, 60) ? FABRIC_ACS_ALL : below(d, 128);
+	fn->acs_ctrl = percent(d, 40) ? 0 : below(d, 128);
+	if (percent(d, 50))
+		fn->acs_ctrl |= PCI_ACS_UF;
+	fn->egress_bits = percent(d, 70) ? 0 : 1 + below(d, 64);
+	for (i = 0; i < ARRAY_SIZE(fn->egress); i++)
+		fn->egress[i] = percent(d, 50) ? 0 : prandom_u32_state(&d->rnd);
+}
+
+static void maybe_acs(struct draw *d, struct fabric_fn *fn)
+{
+	fn->acs = percent(d, 70);
+	if (fn->acs)
+		draw_acs(d, fn);
+}
+
+static void add_end(struct draw *d, struct fabric_fn *fn)
+{
+	/* One too many is there, and is not asked. */
+	if (d->num_ends < MAX_ENDS)
+		d->ends[d->num_ends++] = fn;
+}
+
+static void draw_device(struct draw *d, struct fabric_fn *port)
+{
+	unsigned int functions = percent(d, 60) ? 1 : 1 + below(d, 5);
+	struct fabric_fn *fn = endpoint_under(port);
+
+	while (d->num_ends < MAX_ENDS) {
+		if (functions > 1 || percent(d, 30))
+			maybe_acs(d, fn);
+		add_end(d, fn);
+		if (!--functions)
+			return;
+		fn = function_beside(fn);
+	}
+}
+
+static void draw_conventional(struct draw *d, struct fabric_fn *bridge,
+			      unsigned int depth)
+{
+	unsigned int i, n = 1 + below(d, 3);
+
+	d->buses++;
+	for (i = 0; i < n && d->num_ends < MAX_ENDS; i++)
+		add_end(d, conventional_under(bridge));
+	if (depth && percent(d, 40))
+		draw_conventional(d, conventional_bridge_under(bridge),
+				  depth - 1);
+}
+
+static void draw_below(struct draw *d, struct fabric_fn *port,
+		       unsigned int depth)
+{
+	struct fabric_fn *sw, *extra;
+	unsigned int i, n;
+
+	d->buses++;
+	maybe_acs(d, port);
+	if (d->buses >= MAX_BUSES || d->num_ends >= MAX_ENDS - 1)
+		return;
+	if (!depth || percent(d, 30)) {
+		draw_device(d, port);
+	} else if (percent(d, 15)) {
+		draw_conventional(d, pci_bridge_under(port), 2);
+	} else {
+		n = 1 + below(d, 5);
+		sw = switch_under(port, n);
+		maybe_acs(d, sw);
+		if (percent(d, 20)) {
+			extra = function_beside(sw);
+			maybe_acs(d, extra);
+			add_end(d, extra);
+		}
+		d->buses++;
+		for (i = 0; i < n; i++)
+			draw_below(d, downstream(sw, i), depth - 1);
+	}
+}
+
+static void draw_host(struct draw *d, struct fabric_host *host)
+{
+	static const struct {
+		u16 device;
+		enum fabric_routes routes;
+	} ids[] = {
+		{ 0x29c0, FABRIC_ROUTES_NOTHING },
+		{ 0x2f00, FABRIC_ROUTES_WITHIN },
+		{ 0x2030, FABRIC_ROUTES_ANYWHERE },
+		{ 0x2030, FABRIC_ROUTES_ANYWHERE },
+	};
+	/* Far from each other, and from where windows are */
+	static const u64 offsets[] = { 0, 0, SZ_1T * 2ULL, SZ_1T * 5ULL,
+				       -(u64)(SZ_1G * 224ULL) };
+	unsigned int i, n = 1 + below(d, 3), id = below(d, ARRAY_SIZE(ids));
+
+	host->routes = ids[id].routes;
+	host->bus_offset = offsets[below(d, ARRAY_SIZE(offsets))];
+	root_device(host, PCI_VENDOR_ID_INTEL, ids[id].device);
+	d->buses = 0;
+	for (i = 0; i < n; i++)
+		draw_below(d, root_port(host), 3);
+	if (percent(d, 30) && d->num_ends < MAX_ENDS)
+		add_end(d, root_endpoint(host));
+}
+
+static void draw_fabric(struct draw *d, struct kunit *test)
+{
+	struct fabric_host *host;
+	unsigned int i, n;
+
+	d->num_ends = 0;
+	d->fabric = fabric_alloc(test);
+	n = 1 + below(d, 3);
+	for (i = 0; i < n; i++) {
+		host = host_bridge(d->fabric);
+		if (percent(d, 25))
+			draw_host(d, host_bridge_beside(host));
+		draw_host(d, host);
+	}
+	/* At least a pair */
+	add_end(d, endpoint_under(root_port(host)));
+	fabric_scan(d->fabric);
+}
+
+static void redraw_acs(struct draw *d)
+{
+	struct fabric_fn *fn;
+
+	list_for_each_entry(fn, &d->fabric->fns, node) {
+		if (!fn->acs)
+			continue;
+		draw_acs(d, fn);
+		fabric_config_acs(fn);
+	}
+}
+
+/* ---- properties ---- */
+
+static void check_pair(struct kunit *test, struct fabric_fn *a,
+		       struct fabric_fn *b)
+{
+	struct p2pdma_verdict there = p2pdma_route(a->pdev, b->pdev);
+	struct p2pdma_verdict back = p2pdma_route(b->pdev, a->pdev);
+	struct oracle_answer answer = oracle(a, b);
+	const char *from = pci_name(a->pdev), *to = pci_name(b->pdev);
+
+	KUNIT_ASSERT_FALSE_MSG(test, answer.astray, "%s to %s", from, to);
+	KUNIT_ASSERT_EQ_MSG(test, there.map[P2PDMA_WRITE],
+			    answer.map[P2PDMA_WRITE], "%s to %s: %s", from, to,
+			    p2pdma_reason_names[there.reason]);
+	KUNIT_ASSERT_EQ_MSG(test, there.map[P2PDMA_READ],
+			    answer.map[P2PDMA_READ], "%s to %s: %s", from, to,
+			    p2pdma_reason_names[there.reason]);
+	KUNIT_ASSERT_EQ_MSG(test, there.distance, answer.distance,
+			    "%s to %s", from, to);
+	KUNIT_ASSERT_EQ_MSG(test, there.distance, back.distance, "%s to %s",
+			    from, to);
+	KUNIT_ASSERT_EQ_MSG(test, !there.distance, a == b, "%s to %s", from, to);
+	KUNIT_ASSERT_EQ_MSG(test, there.reason == P2PDMA_REASON_SELF, a == b,
+			    "%s to %s", from, to);
+}
+
+static void start(struct kunit *test, struct draw **d)
+{
+	u32 from = seed ?: get_random_u32();
+
+	kunit_info(test, "random_test.seed=%u repeats this\n", from);
+	*d = kunit_kzalloc(test, sizeof(**d), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, *d);
+	prandom_seed_state(&(*d)->rnd, from);
+}
+
+/*
+ * The verdict is what the oracle finds, whoever asks whom; the distance does
+ * not depend on who asks.
+ */
+static void random_routes(struct kunit *test)
+{
+	unsigned int i, round, pair, count = 0;
+	struct draw *d;
+
+	start(test, &d);
+	for (i = 0; i < fabrics; i++) {
+		draw_fabric(d, test);
+		for (round = 0; round < ROUNDS; round++) {
+			for (pair = 0; pair < PAIRS; pair++) {
+				check_pair(test, any_end(d), any_end(d));
+				count++;
+			}
+			redraw_acs(d);
+		}
+		fabric_free(d->fabric);
+	}
+	kunit_info(test, "%u pairs on %u fabrics\n", count, fabrics);
+}
+
+/* ---- tighter ACS ---- */
+
+/* How direct: over a switch, through the root complex, not at all */
+static unsigned int directness(u8 map)
+{
+	switch (map) {
+	case PCI_P2PDMA_MAP_BUS_ADDR:
+		return 2;
+	case PCI_P2PDMA_MAP_THRU_HOST_BRIDGE:
+		return 1;
+	default:
+		return 0;
+	}
+}
+
+static struct fabric_fn *any_with_acs(struct draw *d)
+{
+	struct fabric_fn *fn;
+	unsigned int n = 0;
+
+	list_for_each_entry(fn, &d->fabric->fns, node)
+		n += fn->acs && fn->pdev;
+	if (!n)
+		return NULL;
+	n = below(d, n);
+	list_for_each_entry(fn, &d->fabric->fns, node) {
+		if (fn->acs && fn->pdev && !n--)
+			return fn;
+	}
+	return NULL;
+}
+
+/*
+ * Take away something that @fn lets pass.  Redirect is no such thing where
+ * egress control would block, nor egress control where redirect would redirect
+ * everything: see table 6-11.
+ */
+static void tighten(struct draw *d, struct fabric_fn *fn)
+{
+	fn->acs_ctrl = fabric_config_get(fn, FABRIC_ACS_CAP + PCI_ACS_CTRL, 2);
+	switch (below(d, 4)) {
+	case 0:
+		if (fn->acs_ctrl & PCI_ACS_RR)
+			memset(fn->egress, 0xff, sizeof(fn->egress));
+		else if (fn->acs_ctrl & PCI_ACS_EC)
+			fn->egress[below(d, 2)] |= prandom_u32_state(&d->rnd);
+		else
+			fn->acs_ctrl |= PCI_ACS_RR;
+		break;
+	case 1:
+		if (!(fn->acs_ctrl & PCI_ACS_RR))
+			fn->acs_ctrl |= PCI_ACS_EC;
+		break;
+	case 2:
+		fn->acs_ctrl |= PCI_ACS_CR;
+		break;
+	default:
+		fn->acs_ctrl &= ~PCI_ACS_UF;
+	}
+	fabric_config_acs(fn);
+}
+
+/* Tighter ACS never makes a route more direct. */
+static void random_tighter(struct kunit *test)
+{
+	unsigned int i, step, pair, access, count = 0;
+	struct p2pdma_verdict before[32], after;
+	struct fabric_fn *a[32], *b[32], *fn;
+	struct draw *d;
+
+	start(test, &d);
+	for (i = 0; i < fabrics / 4; i++) {
+		draw_fabric(d, test);
+		for (pair = 0; pair < ARRAY_SIZE(a); pair++) {
+			a[pair] = any_end(d);
+			b[pair] = any_end(d);
+			before[pair] = p2pdma_route(a[pair]->pdev, b[pair]->pdev);
+		}
+		for (step = 0; step < 50; step++) {
+			fn = any_with_acs(d);
+			if (!fn)
+				break;
+			tighten(d, fn);
+			for (pair = 0; pair < ARRAY_SIZE(a); pair++) {
+				after = p2pdma_route(a[pair]->pdev,
+						     b[pair]->pdev);
+				for (access = 0; access < P2PDMA_ACCESSES; access++)
+					KUNIT_ASSERT_LE_MSG(test,
+							    directness(after.map[access]),
+							    directness(before[pair].map[access]),
+							    "%s to %s, tighter at %s",
+							    pci_name(a[pair]->pdev),
+							    pci_name(b[pair]->pdev),
+							    pci_name(fn->pdev));
+				before[pair] = after;
+				count++;
+			}
+		}
+		fabric_free(d->fabric);
+	}
+	KUNIT_EXPECT_GT(test, count, 1000);
+}
+
+/* ---- remembered ---- */
+
+/* A provider of each end; starts anew when the end is another device */
+static struct p2pdma_provider *provider_of(struct p2pdma_provider *providers,
+					   unsigned int i, struct fabric_fn *fn)
+{
+	struct p2pdma_provider *provider = &providers[i];
+
+	if (provider->pdev != fn->pdev) {
+		memset(provider, 0, sizeof(*provider));
+		provider->pdev = fn->pdev;
+		provider->start = pci_resource_start(fn->pdev, 0);
+		provider->size = pci_resource_len(fn->pdev, 0);
+		provider->bus_offset = fn->host->bus_offset;
+	}
+	return provider;
+}
+
+static void check_remembered(struct draw *d, struct kunit *test,
+			     struct p2pdma_provider *providers)
+{
+	struct p2pdma_verdict remembered, now;
+	struct p2pdma_provider *provider;
+	unsigned int i, pair;
+	struct fabric_fn *a;
+
+	for (pair = 0; pair < 64; pair++) {
+		a = any_end(d);
+		i = below(d, d->num_ends);
+		if (!a->pdev || !d->ends[i]->pdev)
+			continue;
+		provider = provider_of(providers, i, d->ends[i]);
+		remembered = p2pdma_peer_verdict(provider, &a->pdev->dev);
+		now = p2pdma_route(a->pdev, provider->pdev);
+		KUNIT_ASSERT_EQ_MSG(test, memcmp(remembered.map, now.map,
+						 sizeof(now.map)), 0,
+				    "%s to %s", pci_name(a->pdev),
+				    pci_name(provider->pdev));
+		KUNIT_ASSERT_EQ(test, remembered.reason, now.reason);
+		KUNIT_ASSERT_EQ(test, remembered.distance, now.distance);
+		KUNIT_ASSERT_EQ(test, remembered.port_bdf, now.port_bdf);
+	}
+}
+
+/* What is plugged into the port that @fn is below; NULL in the root complex */
+static struct fabric_fn *pluggable(struct fabric_fn *fn)
+{
+	const struct fabric_fn *port;
+
+	for (; (port = fn->bus->bridge); fn = fn->bus->bridge) {
+		if (port->type == PCI_EXP_TYPE_ROOT_PORT ||
+		    port->type == PCI_EXP_TYPE_DOWNSTREAM)
+			return fn;
+	}
+	return NULL;
+}
+
+/* Something happens to the fabric, in the way the kernel gets to know of. */
+static void happen(struct draw *d, struct kunit *test,
+		   struct p2pdma_provider *providers)
+{
+	unsigned int i = below(d, d->num_ends);
+	struct fabric_fn *fn;
+
+	switch (below(d, 4)) {
+	case 0:
+		fabric_unplug(d->ends[i]);
+		check_remembered(d, test, providers);
+		d->ends[i] = fabric_replace(d->ends[i]);
+		break;
+	case 1:
+		fn = pluggable(d->ends[i]);
+		if (!fn)
+			break;
+		fabric_unplug(fn);
+		check_remembered(d, test, providers);
+		fabric_replug(fn);
+		break;
+	default:
+		fn = any_with_acs(d);
+		if (fn)
+			fabric_write_acs(fn, below(d, 128));
+	}
+	check_remembered(d, test, providers);
+}
+
+/*
+ * Remembered is what one would find by looking again, after any sequence of
+ * unplug, replug and ACS writes: fault 12.  Mutation: see peers_test.c.
+ */
+static void random_remembered(struct kunit *test)
+{
+	struct p2pdma_provider *providers;
+	unsigned int i, step;
+	struct draw *d;
+
+	start(test, &d);
+	providers = kunit_kcalloc(test, MAX_ENDS, sizeof(*providers),
+				  GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, providers);
+	for (i = 0; i < fabrics / 8; i++) {
+		draw_fabric(d, test);
+		memset(providers, 0, MAX_ENDS * sizeof(*providers));
+		check_remembered(d, test, providers);
+		for (step = 0; step < 40; step++)
+			happen(d, test, providers);
+		fabric_free(d->fabric);
+	}
+}
+
+static struct kunit_case random_cases[] = {
+	KUNIT_CASE_SLOW(random_routes),
+	KUNIT_CASE_SLOW(random_tighter),
+	KUNIT_CASE_SLOW(random_remembered),
+	{ }
+};
+
+static struct kunit_suite random_suite = {
+	.name = "p2pdma_random",
+	.test_cases = random_cases,
+};
+
+kunit_test_suite(random_suite);
+
+MODULE_DESCRIPTION("KUnit tests of PCI peer-to-peer DMA on random fabrics");
+MODULE_LICENSE("GPL");
