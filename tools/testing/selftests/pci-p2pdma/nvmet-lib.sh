@@ -27,9 +27,9 @@ node() {
 	return 1
 }
 
-# connect TRTYPE TRADDR NQN NAMESPACES: print the number of the host's controller, once its drives are there
+# connect TRTYPE TRADDR NQN NAMESPACES OPTION: print the number of the host's controller, once its drives are there
 connect() {
-	options=nqn=$3,transport=$1,duplicate_connect
+	options=nqn=$3,transport=$1,duplicate_connect${5:+,$5}
 	[ "$1" = loop ] || options=$options,traddr=$2,trsvcid=4420
 	exec 5<>/dev/nvme-fabrics
 	echo "$options" >&5 && read -r answer <&5

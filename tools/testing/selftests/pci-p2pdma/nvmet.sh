@@ -138,9 +138,11 @@ come_and_go() {
 	requests=$(stat tcp cpu_requests)
 	until_ok more tcp cpu_requests "$((requests + 20))"
 	result $? "a lender that comes back is taken up"
-	two=$(connect tcp 127.0.0.1 tcp)
+	two=$(connect tcp 127.0.0.1 tcp 1 data_digest)
 	until_ok chose 2
 	result $? "by new connections too"
+	round_trip "$(node "$two" 1)"
+	result $? "data with digests come back"
 	wait $load
 	result $? "fio has found nothing but what it wrote"
 	disconnect "$two"
@@ -170,7 +172,7 @@ saved() {
 	result $? "but not on top of another"
 }
 
-plan 40
+plan 41
 announce "$2" "$3" "$4" && lend "$4"
 result $? "drives and lent memory are there"
 a=$(drive_node "$2")
