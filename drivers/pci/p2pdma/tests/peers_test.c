@@ -123,6 +123,41 @@ static void peers_acs_written(struct kunit *test)
 }
 
 /*
+ * Fault 12: the same, written from user space as setpci does: the control
+ * register, then a word of the egress vector.  Mutation: drop
+ * pci_user_wrote_config() from PCI_USER_WRITE_CONFIG().
+ */
+static void peers_acs_written_by_user(struct kunit *test)
+{
+	const int ctrl = FABRIC_ACS_CAP + PCI_ACS_CTRL;
+	const int vector = FABRIC_ACS_CAP + PCI_ACS_EGRESS_CTL_V;
+	struct fabric_fn *client, *lender, *sw;
+	struct p2pdma_provider *provider;
+	struct pci_dev *port;
+	int i;
+
+	sw = two_under_switch(test, &client, &lender);
+	provider = provider_of(test, lender);
+	port = downstream(sw, 0)->pdev;
+	for (i = 0; i < 4; i++) {
+		pci_user_write_config_word(port, ctrl, i % 2 ? ACS_ON : ACS_OFF);
+		KUNIT_EXPECT_EQ(test, writes(provider, client),
+				i % 2 ? PCI_P2PDMA_MAP_THRU_HOST_BRIDGE :
+					PCI_P2PDMA_MAP_BUS_ADDR);
+		expect_same(test, provider, client);
+	}
+
+	pci_user_write_config_word(port, ctrl, PCI_ACS_EC);
+	for (i = 0; i < 4; i++) {
+		pci_user_write_config_dword(port, vector, i % 2 ? U32_MAX : 0);
+		KUNIT_EXPECT_EQ(test, writes(provider, client),
+				i % 2 ? PCI_P2PDMA_MAP_NOT_SUPPORTED :
+					PCI_P2PDMA_MAP_BUS_ADDR);
+		expect_same(test, provider, client);
+	}
+}
+
+/*
  * Fault 12: remembered for ever, although another device is at the client's
  * address.  It may even get the struct pci_dev of the old one.  Mutation: take
  * BUS_NOTIFY_ADD_DEVICE and BUS_NOTIFY_REMOVED_DEVICE out of topology_notify().
@@ -264,6 +299,7 @@ static void peers_not_pci(struct kunit *test)
 static struct kunit_case peers_cases[] = {
 	KUNIT_CASE(peers_remember),
 	KUNIT_CASE(peers_acs_written),
+	KUNIT_CASE(peers_acs_written_by_user),
 	KUNIT_CASE(peers_replaced),
 	KUNIT_CASE(peers_unplugged),
 	KUNIT_CASE(peers_collide),
