@@ -280,6 +280,19 @@ def test_interrupted_run_is_redone(mini, made, tmp_path):
     other.files()
 
 
+@pytest.mark.parametrize('lock', ('HEAD.lock', 'index.lock', 'refs/heads/p2pdma.lock'))
+def test_locks_of_a_killed_git_are_broken(made, lock):
+    """git killed with its lock held; a lock after a run that ended is somebody else's, and stays."""
+    path = made.tree / '.git' / lock
+    write(made.root / 'drivers/pci/p2pdma.c', 'int other;\n')
+    path.touch()
+    assert lock == 'index.lock' or 'remove %s' % path in made.fails('scripts/tree')
+    assert path.exists()
+    (made.root / 'build/.lock').write_text('under way\n')
+    made.ok('scripts/tree')
+    made.ok('scripts/tree', '--check')
+
+
 def test_interrupted_checkout_is_redone(made):
     """As if killed between the files: half of them are new, the state says so."""
     state = made.tree / '.git/p2p-state'

@@ -90,10 +90,25 @@ def replace_folder(part, path):
 def locked(build, name='.lock'):
     """One at a time: two runs in one build folder would undo each other."""
     build.mkdir(parents=True, exist_ok=True)
-    with open(build / name, 'w', encoding='ascii') as file:
+    with open(build / name, 'a+', encoding='ascii') as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             say('waiting for another run in %s' % build)
             fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+        file.seek(0)
+        if file.read():                 # whoever wrote that was killed
+            break_git_locks(build / 'tree' / '.git')
+        file.truncate(0)
+        file.write('under way\n')
+        file.flush()
+        try:
+            yield
+        finally:
+            file.truncate(0)
+
+
+def break_git_locks(git):
+    """git takes its locks away when it ends, but not when it is killed."""
+    for lock in [*git.glob('*.lock'), *git.glob('refs/**/*.lock')]:
+        lock.unlink(missing_ok=True)

@@ -74,6 +74,9 @@ def git_failure(what, said, folder):
     lines = said.strip().splitlines() or ['no message']
     if help_ := words_of_disk(said, folder):
         return GitError('%s: %s' % (what, help_))
+    if lock := re.search(r"'([^']+\.lock)': File exists", said):
+        return GitError('%s: another git is at work there: wait for it, or remove %s'
+                        % (what, lock[1]))
     return GitError('%s: %s: see what is wrong there' % (what, '; '.join(lines[-3:])))
 
 
