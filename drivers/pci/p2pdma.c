@@ -392,39 +392,65 @@ static void explain(struct pci_dev *provider, struct device *client,
  * themselves; nothing is remembered for it.
  */
 static struct p2pdma_verdict device_verdict(struct pci_dev *provider,
-					    struct pci_dev *client)
+					    struct device *client)
 {
 	struct p2pdma_verdict verdict = p2pdma_verdict_not_pci;
+	struct pci_dev *pdev = client_function(client);
 	struct pci_p2pdma_range *range;
 	struct pci_p2pdma *lender;
 
+	if (!pdev)
+		return verdict;
 	guard(rcu)();
 	lender = rcu_dereference(provider->p2pdma);
 	if (!lender || list_empty(&lender->ranges))
-		return p2pdma_route(client, provider);
+		return p2pdma_route(pdev, provider);
 	list_for_each_entry_rcu(range, &lender->ranges, node) {
-		verdict = p2pdma_peer_verdict(&range->provider, &client->dev);
+		verdict = p2pdma_peer_verdict(&range->provider, &pdev->dev);
 		if (!usable(&verdict))
 			break;
 	}
 	return verdict;
 }
 
+/*
+ * total_distance() of what is remembered, for callers who ask often.  Adds
+ * -EAGAIN to what that returns: there is a client whose verdict is not at hand.
+ */
+static __always_inline int recalled_distance(const struct pci_p2pdma *lender,
+					     struct device **clients,
+					     int num_clients)
+{
+	struct p2pdma_verdict verdict __uninitialized;
+	const struct pci_p2pdma_range *range;
+	int i, total = -EAGAIN;
+	struct pci_dev *client;
+
+	/* Each range has to be usable; all of them are as far away. */
+	list_for_each_entry_rcu(range, &lender->ranges, node) {
+		total = 0;
+		for (i = 0; i < num_clients; i++) {
+			client = client_function(clients[i]);
+			if (unlikely(!client) ||
+			    !p2pdma_peer_recall(&range->provider, &client->dev,
+						&verdict))
+				return -EAGAIN;
+			if (!usable(&verdict))
+				return -1;
+			total += verdict.distance;
+		}
+	}
+	return total;
+}
+
 static int total_distance(struct pci_dev *provider, struct device **clients,
 			  int num_clients, bool verbose)
 {
 	struct p2pdma_verdict verdict;
-	struct pci_dev *client;
 	int i, total = 0;
 
-	if (num_clients <= 0)
-		return -1;
 	for (i = 0; i < num_clients; i++) {
-		client = client_function(clients[i]);
-		if (client)
-			verdict = device_verdict(provider, client);
-		else
-			verdict = p2pdma_verdict_not_pci;
+		verdict = device_verdict(provider, clients[i]);
 		if (!usable(&verdict)) {
 			if (verbose)
 				explain(provider, clients[i], &verdict);
@@ -454,6 +480,19 @@ static int total_distance(struct pci_dev *provider, struct device **clients,
 int pci_p2pdma_distance_many(struct pci_dev *provider, struct device **clients,
 			     int num_clients, bool verbose)
 {
+	struct pci_p2pdma *lender;
+	int distance = -EAGAIN;
+
+	if (num_clients <= 0)
+		return -1;
+	scoped_guard(rcu) {
+		lender = rcu_dereference(provider->p2pdma);
+		if (lender)
+			distance = recalled_distance(lender, clients,
+						     num_clients);
+	}
+	if (distance >= 0)
+		return distance;
 	return total_distance(provider, clients, num_clients, verbose);
 }
 EXPORT_SYMBOL_GPL(pci_p2pdma_distance_many);
@@ -476,12 +515,16 @@ struct pci_dev *pci_p2pmem_find_many(struct device **clients, int num_clients)
 	struct pci_dev *closest = NULL;
 	struct pci_p2pdma *lender;
 
+	if (num_clients <= 0)
+		return NULL;
 	guard(rcu)();
 	list_for_each_entry_rcu(lender, &p2pdma_lenders, node) {
 		if (!READ_ONCE(lender->published))
 			continue;
-		distance = total_distance(lender->pdev, clients, num_clients,
-					  false);
+		distance = recalled_distance(lender, clients, num_clients);
+		if (distance == -EAGAIN)
+			distance = total_distance(lender->pdev, clients,
+						  num_clients, false);
 		if (distance < 0 || distance > best)
 			continue;
 		ties = distance < best ? 1 : ties + 1;

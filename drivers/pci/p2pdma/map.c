@@ -8,24 +8,46 @@
 
 #include "p2pdma.h"
 
-/* What both directions allow, where a caller needs both */
+/* What both directions allow, where a caller needs both and they differ */
+static enum pci_p2pdma_map_type both_ways(const struct p2pdma_verdict *verdict)
+{
+	if (verdict->map[P2PDMA_READ] == PCI_P2PDMA_MAP_NOT_SUPPORTED ||
+	    verdict->map[P2PDMA_WRITE] == PCI_P2PDMA_MAP_NOT_SUPPORTED)
+		return PCI_P2PDMA_MAP_NOT_SUPPORTED;
+	/* What need not go up may, by the address that it has there */
+	return PCI_P2PDMA_MAP_THRU_HOST_BRIDGE;
+}
+
 static enum pci_p2pdma_map_type map_type(const struct p2pdma_verdict *verdict,
 					 enum dma_data_direction dir)
 {
-	switch (dir) {
-	case DMA_TO_DEVICE:
+	if (likely(verdict->map[P2PDMA_READ] == verdict->map[P2PDMA_WRITE]))
 		return verdict->map[P2PDMA_READ];
-	case DMA_FROM_DEVICE:
+	if (dir == DMA_TO_DEVICE)
+		return verdict->map[P2PDMA_READ];
+	if (dir == DMA_FROM_DEVICE)
 		return verdict->map[P2PDMA_WRITE];
-	default:
-		if (verdict->map[P2PDMA_READ] == verdict->map[P2PDMA_WRITE])
-			return verdict->map[P2PDMA_READ];
-		if (verdict->map[P2PDMA_READ] == PCI_P2PDMA_MAP_NOT_SUPPORTED ||
-		    verdict->map[P2PDMA_WRITE] == PCI_P2PDMA_MAP_NOT_SUPPORTED)
-			return PCI_P2PDMA_MAP_NOT_SUPPORTED;
-		/* What need not go up may, by the address that it has there */
-		return PCI_P2PDMA_MAP_THRU_HOST_BRIDGE;
-	}
+	return both_ways(verdict);
+}
+
+static __always_inline void
+set_state(struct pci_p2pdma_map_state *state, const struct dev_pagemap *pgmap,
+	  const struct p2pdma_provider *provider,
+	  const struct p2pdma_verdict *verdict)
+{
+	state->pgmap = pgmap;
+	state->bus_offset = provider->bus_offset;
+	state->type = map_type(verdict, state->dir);
+}
+
+/* On its own, so that the usual case need not save a register. */
+static noinline void ask_for_state(struct pci_p2pdma_map_state *state,
+				   struct device *dev, struct page *page)
+{
+	struct p2pdma_provider *provider = p2pdma_page_provider(page);
+	struct p2pdma_verdict verdict = p2pdma_peer_verdict(provider, dev);
+
+	set_state(state, page->pgmap, provider, &verdict);
 }
 
 /**
@@ -39,10 +61,11 @@ static enum pci_p2pdma_map_type map_type(const struct p2pdma_verdict *verdict,
 void __pci_p2pdma_update_state(struct pci_p2pdma_map_state *state,
 			       struct device *dev, struct page *page)
 {
-	struct p2pdma_provider *provider = p2pdma_page_provider(page);
-	struct p2pdma_verdict verdict = p2pdma_peer_verdict(provider, dev);
+	const struct p2pdma_provider *provider = p2pdma_page_provider(page);
+	struct p2pdma_verdict verdict __uninitialized;
 
-	state->pgmap = page->pgmap;
-	state->bus_offset = provider->bus_offset;
-	state->type = map_type(&verdict, state->dir);
+	if (likely(p2pdma_peer_recall(provider, dev, &verdict)))
+		set_state(state, page->pgmap, provider, &verdict);
+	else
+		ask_for_state(state, dev, page);
 }

@@ -19,7 +19,10 @@
 #define _PCI_P2PDMA_PRIVATE_H
 
 #include <linux/atomic.h>
+#include <linux/compiler.h>
+#include <linux/dma-mapping.h>
 #include <linux/list.h>
+#include <linux/log2.h>
 #include <linux/memremap.h>
 #include <linux/pci.h>
 #include <linux/pci-p2pdma.h>
@@ -116,7 +119,7 @@ struct p2pdma_verdict p2pdma_route(struct pci_dev *client,
 
 #define P2PDMA_PEER_SLOTS	64
 
-/* One remembered verdict; @seq is odd while a writer is at work. */
+/* One remembered verdict; @seq is odd while a writer is at work: see peers.c */
 struct p2pdma_peer_slot {
 	atomic_t seq;
 	unsigned int generation;
@@ -143,8 +146,77 @@ struct p2pdma_provider {
 	struct p2pdma_peer_slot peers[P2PDMA_PEER_SLOTS];
 };
 
+extern atomic_t p2pdma_topology_generation;
+
 struct p2pdma_verdict p2pdma_peer_verdict(struct p2pdma_provider *provider,
 					  struct device *client);
+
+/*
+ * Functions of neighbouring buses, or of one bus, do not meet.  By address and
+ * not by pointer, so that it is the same after each boot.
+ */
+static inline unsigned int p2pdma_peer_index(const struct pci_dev *client)
+{
+	BUILD_BUG_ON(!is_power_of_2(P2PDMA_PEER_SLOTS));
+	return (client->bus->number ^ client->devfn) % P2PDMA_PEER_SLOTS;
+}
+
+/* What a slot holds, if it holds something of this client and generation */
+static __always_inline bool
+p2pdma_peer_read(const struct p2pdma_peer_slot *slot,
+		 const struct pci_dev *client, unsigned int generation,
+		 struct p2pdma_verdict *verdict)
+{
+	int seq = atomic_read_acquire(&slot->seq);
+
+	/* data_race: a writer may be at it, which the second look tells */
+	if (data_race(slot->client != client) ||
+	    data_race(slot->generation != generation))
+		return false;
+	/* data_race: likewise */
+	*verdict = data_race(slot->verdict);
+	smp_rmb(); /* the fields before the second look at seq */
+	return !(seq & 1) && atomic_read(&slot->seq) == seq;
+}
+
+/*
+ * The client's DMA mask may change without notice, so it is looked at each
+ * time.  For a route through the root complex the DMA layer checks it, as it
+ * does for RAM.
+ */
+static inline bool p2pdma_peer_mask(const struct p2pdma_provider *provider,
+				    struct pci_dev *client)
+{
+	return provider->start + provider->bus_offset + provider->size - 1 <=
+	       dma_get_mask(&client->dev);
+}
+
+/**
+ * p2pdma_peer_recall - the verdict, if it is at hand
+ * @provider: lent range
+ * @client: device that would do DMA
+ * @verdict: set on success
+ *
+ * The fast half of p2pdma_peer_verdict(), for where each instruction counts.
+ *
+ * Context: any; takes no lock and does not allocate.
+ * Return: false if p2pdma_peer_verdict() has to be asked.
+ */
+static __always_inline bool
+p2pdma_peer_recall(const struct p2pdma_provider *provider,
+		   struct device *client, struct p2pdma_verdict *verdict)
+{
+	struct pci_dev *pdev;
+	unsigned int generation;
+
+	if (unlikely(!dev_is_pci(client)))
+		return false;
+	pdev = to_pci_dev(client);
+	generation = atomic_read_acquire(&p2pdma_topology_generation);
+	return likely(p2pdma_peer_read(&provider->peers[p2pdma_peer_index(pdev)],
+				       pdev, generation, verdict) &&
+		      p2pdma_peer_mask(provider, pdev));
+}
 
 /* ---- pages.c: struct pages ---- */
 
@@ -169,7 +241,20 @@ bool p2pdma_pages_get(struct p2pdma_backing *backing, unsigned long count);
 void p2pdma_pages_put(struct p2pdma_backing *backing, unsigned long count);
 unsigned long p2pdma_pages_insert(struct p2pdma_backing *backing, u64 offset,
 				  struct vm_area_struct *vma, int *error);
-struct p2pdma_provider *p2pdma_page_provider(const struct page *page);
+
+/**
+ * p2pdma_page_provider - the provider that a page belongs to
+ * @page: page with is_pci_p2pdma_page()
+ *
+ * Context: any; the caller holds a reference on the page.
+ * Return: the provider.
+ */
+static inline struct p2pdma_provider *
+p2pdma_page_provider(const struct page *page)
+{
+	return page->pgmap->owner;
+}
+
 struct p2pdma_backing *p2pdma_virt_backing(const void *addr);
 
 /* ---- pool.c: free and used offsets ---- */

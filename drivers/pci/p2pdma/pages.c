@@ -187,18 +187,6 @@ unsigned long p2pdma_pages_insert(struct p2pdma_backing *backing, u64 offset,
 }
 
 /**
- * p2pdma_page_provider - the provider that a page belongs to
- * @page: page with is_pci_p2pdma_page()
- *
- * Context: any; the caller holds a reference on the page.
- * Return: the provider.
- */
-struct p2pdma_provider *p2pdma_page_provider(const struct page *page)
-{
-	return page->pgmap->owner;
-}
-
-/**
  * p2pdma_virt_backing - the pages that a kernel address lies in
  * @addr: address in memory allocated from them
  *

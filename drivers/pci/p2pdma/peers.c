@@ -3,10 +3,11 @@
  * Verdicts remembered per (provider, client).
  *
  * A mapping needs the verdict in any context, without a lock and without
- * allocating.  So each provider has a fixed table, indexed by a hash of the
- * client.  A slot is its own little seqlock, except that nobody ever waits:
- * a reader that meets a writer walks the topology itself, a writer that meets
- * another leaves the slot to it.
+ * allocating.  So each provider has a fixed table, indexed by the client's bus
+ * and function; a client may use a second slot as well, so that two that meet
+ * do not throw each other out.  A slot is its own little seqlock, except that
+ * nobody ever waits: a reader that meets a writer walks the topology itself, a
+ * writer that meets another leaves the slot to it.
  *
  * Nothing is ever removed.  Each slot carries the generation of the topology
  * that it was worked out in, and counts only while that is the current one.
@@ -16,15 +17,13 @@
  * address of an old one (in the bus or in memory) inherits nothing.
  */
 #include <linux/atomic.h>
-#include <linux/dma-mapping.h>
 #include <linux/export.h>
-#include <linux/hash.h>
 #include <linux/notifier.h>
 #include <linux/pci.h>
 
 #include "p2pdma.h"
 
-static atomic_t topology_generation = ATOMIC_INIT(1);
+atomic_t p2pdma_topology_generation = ATOMIC_INIT(1);
 
 /**
  * pci_p2pdma_topology_changed - forget every remembered verdict
@@ -37,32 +36,7 @@ static atomic_t topology_generation = ATOMIC_INIT(1);
 void pci_p2pdma_topology_changed(void)
 {
 	/* Ordered: whoever sees the new generation sees the change, too. */
-	atomic_inc_return(&topology_generation);
-}
-
-static struct p2pdma_peer_slot *peer_slot(struct p2pdma_provider *provider,
-					  const struct pci_dev *client)
-{
-	BUILD_BUG_ON(!is_power_of_2(P2PDMA_PEER_SLOTS));
-	return &provider->peers[hash_ptr(client, ilog2(P2PDMA_PEER_SLOTS))];
-}
-
-static bool slot_read(struct p2pdma_peer_slot *slot,
-		      const struct pci_dev *client, unsigned int generation,
-		      struct p2pdma_verdict *verdict)
-{
-	int seq = atomic_read_acquire(&slot->seq);
-	bool match;
-
-	if (seq & 1)
-		return false;
-	/* data_race: a writer may be at it, which the second look tells */
-	match = data_race(slot->client == client &&
-			  slot->generation == generation);
-	/* data_race: likewise */
-	*verdict = data_race(slot->verdict);
-	smp_rmb(); /* the fields before the second look at seq */
-	return match && atomic_read(&slot->seq) == seq;
+	atomic_inc_return(&p2pdma_topology_generation);
 }
 
 static void slot_write(struct p2pdma_peer_slot *slot,
@@ -83,27 +57,28 @@ static void slot_write(struct p2pdma_peer_slot *slot,
 	atomic_set_release(&slot->seq, seq + 2);
 }
 
-/*
- * The client's DMA mask may change without notice, so it is looked at each
- * time.  For a route through the root complex the DMA layer checks it, as it
- * does for RAM.
- */
-static void apply_dma_mask(struct p2pdma_verdict *verdict,
-			   const struct p2pdma_provider *provider,
-			   struct pci_dev *client)
+static void forbid_bus_address(struct p2pdma_verdict *verdict)
 {
-	u64 last = provider->start + provider->bus_offset + provider->size - 1;
-	u64 limit = dma_get_mask(&client->dev);
 	int i;
 
-	if (likely(last <= limit))
-		return;
 	for (i = 0; i < P2PDMA_ACCESSES; i++) {
 		if (verdict->map[i] != PCI_P2PDMA_MAP_BUS_ADDR)
 			continue;
 		verdict->map[i] = PCI_P2PDMA_MAP_NOT_SUPPORTED;
 		verdict->reason = P2PDMA_REASON_DMA_MASK;
 	}
+}
+
+/* A slot whose content counts no more, or else the first of the two */
+static struct p2pdma_peer_slot *slot_to_fill(struct p2pdma_peer_slot *first,
+					     struct p2pdma_peer_slot *second,
+					     unsigned int generation)
+{
+	/* data_race: the worst choice costs a walk */
+	if (data_race(first->generation) != generation ||
+	    data_race(second->generation) == generation)
+		return first;
+	return second;
 }
 
 /**
@@ -118,22 +93,27 @@ static void apply_dma_mask(struct p2pdma_verdict *verdict,
 struct p2pdma_verdict p2pdma_peer_verdict(struct p2pdma_provider *provider,
 					  struct device *client)
 {
-	struct p2pdma_peer_slot *slot;
+	struct p2pdma_peer_slot *first, *second;
 	struct p2pdma_verdict verdict;
-	unsigned int generation;
+	unsigned int generation, index;
 	struct pci_dev *pdev;
 
 	if (unlikely(!client || !dev_is_pci(client)))
 		return p2pdma_verdict_not_pci;
 
 	pdev = to_pci_dev(client);
-	slot = peer_slot(provider, pdev);
-	generation = atomic_read_acquire(&topology_generation);
-	if (unlikely(!slot_read(slot, pdev, generation, &verdict))) {
+	index = p2pdma_peer_index(pdev);
+	first = &provider->peers[index];
+	second = &provider->peers[index ^ P2PDMA_PEER_SLOTS / 2];
+	generation = atomic_read_acquire(&p2pdma_topology_generation);
+	if (!p2pdma_peer_read(first, pdev, generation, &verdict) &&
+	    !p2pdma_peer_read(second, pdev, generation, &verdict)) {
 		verdict = p2pdma_route(pdev, provider->pdev);
-		slot_write(slot, pdev, generation, &verdict);
+		slot_write(slot_to_fill(first, second, generation), pdev,
+			   generation, &verdict);
 	}
-	apply_dma_mask(&verdict, provider, pdev);
+	if (unlikely(!p2pdma_peer_mask(provider, pdev)))
+		forbid_bus_address(&verdict);
 	return verdict;
 }
 
