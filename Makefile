@@ -47,12 +47,14 @@ test-fresh:     ## demo and test in a minimal Debian 12 made for it (STEP= WARM=
 	$(setup) fresh
 	@scripts/test-fresh
 
-bench:          ## this implementation beside that of stock 6.12 (CHECK=1 ACCEPT=1)
+# With one of these the stock kernel is not needed.
+bench_alone := $(if $(ACCEPT),--accept,$(if $(CHECK),--check,$(if $(PROFILE),--profile='$(PROFILE)')))
+bench:          ## this implementation beside that of stock 6.12 (CHECK= PROFILE=)
 	$(setup) base build lab bench
-	@scripts/tree $(if $(CHECK)$(ACCEPT),,--stock)
+	@scripts/tree $(if $(bench_alone),,--stock)
 	@scripts/build lab
-	$(if $(CHECK)$(ACCEPT),,@scripts/build stock)
-	@scripts/bench $(if $(ACCEPT),--accept,$(if $(CHECK),--check))
+	$(if $(bench_alone),,@scripts/build stock)
+	@scripts/bench $(bench_alone)
 
 docs:           ## the documentation as HTML, in build/docs/html
 	$(setup) base docs

@@ -37,6 +37,10 @@
 #define FILL_PIECE	SZ_8M
 
 
+static unsigned int rounds = MAX_SAMPLES;
+module_param(rounds, uint, 0644);
+MODULE_PARM_DESC(rounds, "at most so many samples of an operation");
+
 /* One lender after the other, in the order that they were found */
 static struct lender {
 	struct pci_dev *pdev;
@@ -72,6 +76,12 @@ static int compare(const void *a, const void *b)
 	u64 x = *(const u64 *)a, y = *(const u64 *)b;
 
 	return x < y ? -1 : x > y;
+}
+
+/* How often to do what is usually done @n times */
+static unsigned int times(unsigned int n)
+{
+	return clamp(READ_ONCE(rounds), 1U, n);
 }
 
 /* The cost of reading the clock, which every sample contains once */
@@ -121,11 +131,11 @@ static void report(struct seq_file *s, unsigned int n, unsigned int per)
 
 static int run_clock(struct seq_file *s, const struct op *op)
 {
-	unsigned int i;
+	unsigned int i, n = times(200);
 
-	for (i = 0; i < 200; i++)
+	for (i = 0; i < n; i++)
 		timed(samples[i], barrier());
-	report(s, 200, 1);
+	report(s, n, 1);
 	return 0;
 }
 
@@ -241,7 +251,7 @@ static int run_alloc(struct seq_file *s, const struct op *op)
 	if (error)
 		goto out;
 	/* Not to the last byte, which is another question */
-	n = min_t(u64, op->count ? 200 : MAX_SAMPLES,
+	n = min_t(u64, times(op->count ? 200 : MAX_SAMPLES),
 		  div64_u64((total - fill) / 100 * 98, op->size));
 	if (n)
 		error = sample_alloc(s, op->size, n, op->flag);
@@ -269,7 +279,7 @@ static int run_fragmented(struct seq_file *s, const struct op *op)
 		pci_free_p2pmem(lender0(), pieces.addr[i], SZ_64K);
 		pieces.addr[i] = NULL;
 	}
-	for (n = 0; n < 50; n++) {
+	for (n = 0; n < times(50); n++) {
 		timed(took, addr = pci_alloc_p2pmem(lender0(), op->size));
 		if (!addr) {
 			error = -ENOSPC;
@@ -288,10 +298,10 @@ out:
 
 static int run_distance(struct seq_file *s, const struct op *op)
 {
+	int i, distance, n = times(200);
 	ktime_t start;
-	int i, distance;
 
-	for (i = 0; i < 200; i++) {
+	for (i = 0; i < n; i++) {
 		start = ktime_get();
 		distance = pci_p2pdma_distance_many(lender0(), clients,
 						    op->count, false);
@@ -299,20 +309,20 @@ static int run_distance(struct seq_file *s, const struct op *op)
 		if (distance < 0)
 			return -EREMOTEIO;
 	}
-	report(s, 200, 1);
+	report(s, n, 1);
 	return 0;
 }
 
 /* The closest of op->count lenders to both clients */
 static int run_find(struct seq_file *s, const struct op *op)
 {
+	int i, n = times(50), error = 0;
 	struct pci_dev *found;
 	ktime_t start;
-	int i, error = 0;
 
 	for (i = 0; i < nr_lenders; i++)
 		pci_p2pmem_publish(lenders[i].pdev, i < op->count);
-	for (i = 0; i < 50 && !error; i++) {
+	for (i = 0; i < n && !error; i++) {
 		start = ktime_get();
 		found = pci_p2pmem_find_many(clients, ARRAY_SIZE(clients));
 		samples[i] = elapsed(start, ktime_get());
@@ -323,7 +333,7 @@ static int run_find(struct seq_file *s, const struct op *op)
 	for (i = 0; i < nr_lenders; i++)
 		pci_p2pmem_publish(lenders[i].pdev, true);
 	if (!error)
-		report(s, 50, 1);
+		report(s, n, 1);
 	return error;
 }
 
@@ -339,7 +349,8 @@ static int fill_table(struct sg_table *sgt, struct scatterlist *sgl, void *peer)
 		if (peer)
 			page = virt_to_page(peer + i * PAGE_SIZE);
 		else
-			page = alloc_page(GFP_KERNEL);
+			/* Every other one, so that no two of them adjoin */
+			page = alloc_pages(GFP_KERNEL, 1);
 		if (!page)
 			return -ENOMEM;
 		sg_set_page(sg, page, PAGE_SIZE, 0);
@@ -354,7 +365,7 @@ static void empty_table(struct sg_table *sgt, bool ram)
 
 	for_each_sgtable_sg(sgt, sg, i)
 		if (ram && sg_page(sg))
-			__free_page(sg_page(sg));
+			__free_pages(sg_page(sg), 1);
 	sg_free_table(sgt);
 }
 
@@ -366,8 +377,8 @@ static int run_map(struct seq_file *s, const struct op *op)
 	bool ram = op->flag;
 	struct sg_table sgt;
 	void *peer = NULL;
+	int i, n = times(200), error;
 	u64 map, unmap;
-	int i, error;
 
 	error = sg_alloc_table(&sgt, op->count, GFP_KERNEL);
 	if (error)
@@ -380,7 +391,7 @@ static int run_map(struct seq_file *s, const struct op *op)
 		}
 	}
 	error = fill_table(&sgt, sgt.sgl, peer);
-	for (i = 0; i < 200 && !error; i++) {
+	for (i = 0; i < n && !error; i++) {
 		timed(map, error = dma_map_sgtable(dev, &sgt,
 						   DMA_BIDIRECTIONAL, 0));
 		if (error)
@@ -393,7 +404,7 @@ static int run_map(struct seq_file *s, const struct op *op)
 	if (peer)
 		pci_free_p2pmem(lender0(), peer, size);
 	if (!error)
-		report(s, 200, op->count);
+		report(s, n, op->count);
 	return error;
 }
 

@@ -75,7 +75,8 @@ ssize_t pci_p2pdma_enable_show(char *page, struct pci_dev *p2p_dev,
 
 void pci_p2pdma_topology_changed(void);
 void __pci_p2pdma_update_state(struct pci_p2pdma_map_state *state,
-			       struct device *dev, struct page *page);
+			       struct device *dev,
+			       const struct dev_pagemap *pgmap);
 #else /* CONFIG_PCI_P2PDMA */
 static inline int pci_p2pdma_add_resource(struct pci_dev *pdev, int bar,
 					  size_t size, u64 offset)
@@ -151,9 +152,9 @@ static inline void pci_p2pdma_topology_changed(void)
 {
 }
 
-static inline void __pci_p2pdma_update_state(struct pci_p2pdma_map_state *state,
-					     struct device *dev,
-					     struct page *page)
+static inline void
+__pci_p2pdma_update_state(struct pci_p2pdma_map_state *state,
+			  struct device *dev, const struct dev_pagemap *pgmap)
 {
 }
 #endif /* CONFIG_PCI_P2PDMA */
@@ -177,13 +178,20 @@ static inline enum pci_p2pdma_map_type
 pci_p2pdma_map_segment(struct pci_p2pdma_map_state *state, struct device *dev,
 		       struct scatterlist *sg)
 {
-	struct page *page = sg_page(sg);
+	const struct page *page = sg_page(sg);
+	const struct dev_pagemap *pgmap;
 
-	if (!IS_ENABLED(CONFIG_PCI_P2PDMA) || !is_pci_p2pdma_page(page))
+	/* is_pci_p2pdma_page(), but what is known is not looked at again */
+	if (!IS_ENABLED(CONFIG_PCI_P2PDMA) ||
+	    !static_branch_unlikely(&pci_p2pdma_key) ||
+	    !is_zone_device_page(page))
 		return PCI_P2PDMA_MAP_NONE;
-
-	if (state->pgmap != page->pgmap)
-		__pci_p2pdma_update_state(state, dev, page);
+	pgmap = page->pgmap;
+	if (state->pgmap != pgmap) {
+		if (pgmap->type != MEMORY_DEVICE_PCI_P2PDMA)
+			return PCI_P2PDMA_MAP_NONE;
+		__pci_p2pdma_update_state(state, dev, pgmap);
+	}
 
 	if (state->type == PCI_P2PDMA_MAP_BUS_ADDR) {
 		sg->dma_address = sg_phys(sg) + state->bus_offset;

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 # bench.sh PATTERN...: run the operations of p2pdma_bench.ko whose names match, and tell the host what each took.
-# "user" stands for those that a user program measures.
+# "user" stands for those that a user program measures. With -p the host makes a profile of it, and few rounds do.
 
 # shellcheck source=/dev/null
 . /p2p/lib.sh
@@ -13,6 +13,13 @@ for drive in a b; do
 	controller "$drive" >/dev/null || exit 1
 done
 insmod /lib/p2pdma_bench.ko || exit 1
+profile=
+if [ "$1" = -p ]; then
+	profile=yes
+	shift
+	echo 3 >/sys/module/p2pdma_bench/parameters/rounds
+	sed -n 's/^\([0-9a-f]*\) . \([^[]*\)\t\[p2pdma_bench\]$/# symbol \1 \2/p' /proc/kallsyms
+fi
 
 user() {
 	for device in /sys/bus/pci/drivers/p2pdma_bench/0*; do
@@ -41,8 +48,10 @@ for name in "$@"; do
 		user
 		status=$?
 	else
+		[ -z "$profile" ] || lab profile begin
 		figures=$(cat "$ops/$name")
 		status=$?
+		[ -z "$profile" ] || lab profile end
 		[ $status = 0 ] && echo "# bench $name $figures"
 	fi
 	result $status "$name"

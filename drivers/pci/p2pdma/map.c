@@ -42,30 +42,32 @@ set_state(struct pci_p2pdma_map_state *state, const struct dev_pagemap *pgmap,
 
 /* On its own, so that the usual case need not save a register. */
 static noinline void ask_for_state(struct pci_p2pdma_map_state *state,
-				   struct device *dev, struct page *page)
+				   struct device *dev,
+				   const struct dev_pagemap *pgmap)
 {
-	struct p2pdma_provider *provider = p2pdma_page_provider(page);
+	struct p2pdma_provider *provider = pgmap->owner;
 	struct p2pdma_verdict verdict = p2pdma_peer_verdict(provider, dev);
 
-	set_state(state, page->pgmap, provider, &verdict);
+	set_state(state, pgmap, provider, &verdict);
 }
 
 /**
  * __pci_p2pdma_update_state - the segment belongs to other pages than before
  * @state: mapping state to bring up to date
  * @dev: device that will do the DMA
- * @page: page with is_pci_p2pdma_page(), which the caller holds a reference on
+ * @pgmap: the pages; the caller holds a reference on one of them
  *
  * Context: any; takes no lock and does not allocate.
  */
 void __pci_p2pdma_update_state(struct pci_p2pdma_map_state *state,
-			       struct device *dev, struct page *page)
+			       struct device *dev,
+			       const struct dev_pagemap *pgmap)
 {
-	const struct p2pdma_provider *provider = p2pdma_page_provider(page);
+	const struct p2pdma_provider *provider = pgmap->owner;
 	struct p2pdma_verdict verdict __uninitialized;
 
 	if (likely(p2pdma_peer_recall(provider, dev, &verdict)))
-		set_state(state, page->pgmap, provider, &verdict);
+		set_state(state, pgmap, provider, &verdict);
 	else
-		ask_for_state(state, dev, page);
+		ask_for_state(state, dev, pgmap);
 }

@@ -179,16 +179,9 @@ p2pdma_peer_read(const struct p2pdma_peer_slot *slot,
 	return !(seq & 1) && atomic_read(&slot->seq) == seq;
 }
 
-/*
- * The client's DMA mask may change without notice, so it is looked at each
- * time.  For a route through the root complex the DMA layer checks it, as it
- * does for RAM.
- */
-static inline bool p2pdma_peer_mask(const struct p2pdma_provider *provider,
-				    struct pci_dev *client)
+static inline u64 p2pdma_bus_last(const struct p2pdma_provider *provider)
 {
-	return provider->start + provider->bus_offset + provider->size - 1 <=
-	       dma_get_mask(&client->dev);
+	return provider->start + provider->bus_offset + provider->size - 1;
 }
 
 /**
@@ -206,16 +199,21 @@ static __always_inline bool
 p2pdma_peer_recall(const struct p2pdma_provider *provider,
 		   struct device *client, struct p2pdma_verdict *verdict)
 {
+	const struct p2pdma_peer_slot *slot;
+	const u64 *mask = client->dma_mask;
 	struct pci_dev *pdev;
 	unsigned int generation;
 
-	if (unlikely(!dev_is_pci(client)))
+	/* Not dma_get_mask(), which has more to say about no mask at all */
+	if (unlikely(!dev_is_pci(client) || !mask ||
+		     p2pdma_bus_last(provider) > *mask))
 		return false;
 	pdev = to_pci_dev(client);
+	slot = &provider->peers[p2pdma_peer_index(pdev)];
+	/* One pointer, and not a sum at each field */
+	OPTIMIZER_HIDE_VAR(slot);
 	generation = atomic_read_acquire(&p2pdma_topology_generation);
-	return likely(p2pdma_peer_read(&provider->peers[p2pdma_peer_index(pdev)],
-				       pdev, generation, verdict) &&
-		      p2pdma_peer_mask(provider, pdev));
+	return likely(p2pdma_peer_read(slot, pdev, generation, verdict));
 }
 
 /* ---- pages.c: struct pages ---- */

@@ -17,6 +17,7 @@
  * address of an old one (in the bus or in memory) inherits nothing.
  */
 #include <linux/atomic.h>
+#include <linux/dma-mapping.h>
 #include <linux/export.h>
 #include <linux/notifier.h>
 #include <linux/pci.h>
@@ -57,6 +58,11 @@ static void slot_write(struct p2pdma_peer_slot *slot,
 	atomic_set_release(&slot->seq, seq + 2);
 }
 
+/*
+ * The client's DMA mask may change without notice, so it is looked at each
+ * time.  For a route through the root complex the DMA layer checks it, as it
+ * does for RAM.
+ */
 static void forbid_bus_address(struct p2pdma_verdict *verdict)
 {
 	int i;
@@ -112,7 +118,7 @@ struct p2pdma_verdict p2pdma_peer_verdict(struct p2pdma_provider *provider,
 		slot_write(slot_to_fill(first, second, generation), pdev,
 			   generation, &verdict);
 	}
-	if (unlikely(!p2pdma_peer_mask(provider, pdev)))
+	if (unlikely(p2pdma_bus_last(provider) > dma_get_mask(client)))
 		forbid_bus_address(&verdict);
 	return verdict;
 }
