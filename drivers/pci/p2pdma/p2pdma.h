@@ -170,8 +170,8 @@ p2pdma_peer_read(const struct p2pdma_peer_slot *slot,
 	int seq = atomic_read_acquire(&slot->seq);
 
 	/* data_race: a writer may be at it, which the second look tells */
-	if (data_race(slot->client != client) ||
-	    data_race(slot->generation != generation))
+	if (data_race(slot->client != client ||
+		      slot->generation != generation))
 		return false;
 	/* data_race: likewise */
 	*verdict = data_race(slot->verdict);

@@ -81,8 +81,8 @@ static struct p2pdma_peer_slot *slot_to_fill(struct p2pdma_peer_slot *first,
 					     unsigned int generation)
 {
 	/* data_race: the worst choice costs a walk */
-	if (data_race(first->generation) != generation ||
-	    data_race(second->generation) == generation)
+	if (data_race(first->generation != generation ||
+		      second->generation == generation))
 		return first;
 	return second;
 }
