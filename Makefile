@@ -37,6 +37,11 @@ test-all:       ## test, and what takes longer: every 6.12.y, every commit
 	$(setup) base build lab lint docs test
 	@scripts/test --all
 
+coverage:       ## lines and branches of each room that the tests reach
+	$(setup) base build lab coverage
+	@scripts/tree
+	@scripts/coverage
+
 mutants:        ## put small faults in, one at a time, and see which the tests notice (T=)
 	$(setup) base build lab
 	@scripts/tree
@@ -102,5 +107,5 @@ clean:          ## remove kernel builds and results (keeps the base and the tree
 distclean:      ## remove everything generated
 	rm -rf build
 
-.PHONY: help demo test test-all mutants test-fresh bench docs shell tree refresh series check-apply lint \
+.PHONY: help demo test test-all coverage mutants test-fresh bench docs shell tree refresh series check-apply lint \
 	build kernel clean distclean
