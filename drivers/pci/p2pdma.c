@@ -134,6 +134,9 @@ free_range:
 /* Waits for all users of a range that nobody can find any more. */
 static void range_destroy(struct pci_p2pdma_range *range)
 {
+	p2pdma_pool_close(&range->pool);
+	while (!p2pdma_pool_wait(&range->pool, MAX_SCHEDULE_TIMEOUT))
+		;
 	p2pdma_pages_remove(&range->backing);
 	p2pdma_pool_exit(&range->pool);
 	kfree_rcu(range, rcu);
@@ -539,35 +542,40 @@ EXPORT_SYMBOL_GPL(pci_p2pmem_find_many);
 
 /* ---- memory ---- */
 
-/**
- * p2pdma_range_alloc - take a piece out of any range of a device
- * @pdev: device that lends memory
- * @size: number of bytes, rounded up to whole pages
- * @refs: references on the pages to take with it
- * @offset: where the piece begins in the range
- *
- * Context: any.
- * Return: the range, kept by the references taken, or NULL.
- */
-struct pci_p2pdma_range *p2pdma_range_alloc(struct pci_dev *pdev, u64 size,
-					    unsigned long refs, u64 *offset)
+static __always_inline struct pci_p2pdma_range *
+range_alloc(struct pci_dev *pdev, u64 size, u64 align, u64 *offset)
 {
 	struct pci_p2pdma_range *range;
 	struct pci_p2pdma *lender;
 
-	guard(rcu)();
-	lender = rcu_dereference(pdev->p2pdma);
-	if (!lender || !size)
+	if (unlikely(!size))
 		return NULL;
-	list_for_each_entry_rcu(range, &lender->ranges, node) {
-		if (size > range->provider.size ||
-		    !p2pdma_pages_get(&range->backing, refs))
-			continue;
-		if (p2pdma_pool_alloc(&range->pool, size, offset))
+	/* As good as rcu_read_lock(), as the pool does not sleep; and cheaper. */
+	guard(preempt)();
+	lender = rcu_dereference_sched(pdev->p2pdma);
+	if (unlikely(!lender))
+		return NULL;
+	list_for_each_entry_rcu(range, &lender->ranges, node,
+				rcu_read_lock_sched_held())
+		if (p2pdma_pool_alloc(&range->pool, size, align, offset))
 			return range;
-		p2pdma_pages_put(&range->backing, refs);
-	}
 	return NULL;
+}
+
+/**
+ * p2pdma_range_alloc - take a piece out of any range of a device
+ * @pdev: device that lends memory
+ * @size: number of bytes, rounded up to whole pages
+ * @align: power of two that the offset in the range is to be a multiple of
+ * @offset: where the piece begins in the range
+ *
+ * Context: any.
+ * Return: the range, which is there until the piece is given back, or NULL.
+ */
+struct pci_p2pdma_range *p2pdma_range_alloc(struct pci_dev *pdev, u64 size,
+					    u64 align, u64 *offset)
+{
+	return range_alloc(pdev, size, align, offset);
 }
 
 /* The range that allocated memory came from, also while it is being removed */
@@ -591,7 +599,7 @@ void *pci_alloc_p2pmem(struct pci_dev *pdev, size_t size)
 	struct pci_p2pdma_range *range;
 	u64 offset;
 
-	range = p2pdma_range_alloc(pdev, size, 1, &offset);
+	range = range_alloc(pdev, size, PAGE_SIZE, &offset);
 	return range ? range->backing.kaddr + offset : NULL;
 }
 EXPORT_SYMBOL_GPL(pci_alloc_p2pmem);
@@ -608,9 +616,8 @@ void pci_free_p2pmem(struct pci_dev *pdev, void *addr, size_t size)
 {
 	struct pci_p2pdma_range *range = range_of(addr);
 
+	/* @range may be gone after that. */
 	p2pdma_pool_free(&range->pool, addr - range->backing.kaddr, size);
-	/* Last: what is behind @range may go with it. */
-	p2pdma_pages_put(&range->backing, 1);
 }
 EXPORT_SYMBOL_GPL(pci_free_p2pmem);
 

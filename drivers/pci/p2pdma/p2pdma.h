@@ -20,14 +20,15 @@
 
 #include <linux/atomic.h>
 #include <linux/compiler.h>
+#include <linux/completion.h>
 #include <linux/dma-mapping.h>
 #include <linux/list.h>
 #include <linux/log2.h>
 #include <linux/memremap.h>
+#include <linux/mm.h>
 #include <linux/pci.h>
 #include <linux/pci-p2pdma.h>
 
-struct gen_pool;
 struct vm_area_struct;
 
 /* ---- route.c, acs.c, hostbridge.c: verdicts ---- */
@@ -235,8 +236,6 @@ int p2pdma_pages_check(struct pci_dev *pdev, phys_addr_t start, u64 size);
 int p2pdma_pages_add(struct p2pdma_backing *backing,
 		     struct p2pdma_provider *provider);
 void p2pdma_pages_remove(struct p2pdma_backing *backing);
-bool p2pdma_pages_get(struct p2pdma_backing *backing, unsigned long count);
-void p2pdma_pages_put(struct p2pdma_backing *backing, unsigned long count);
 unsigned long p2pdma_pages_insert(struct p2pdma_backing *backing, u64 offset,
 				  struct vm_area_struct *vma, int *error);
 
@@ -253,24 +252,72 @@ p2pdma_page_provider(const struct page *page)
 	return page->pgmap->owner;
 }
 
-struct p2pdma_backing *p2pdma_virt_backing(const void *addr);
+/**
+ * p2pdma_virt_backing - the pages that a kernel address lies in
+ * @addr: address in memory allocated from them
+ *
+ * Context: any; the allocation keeps them.
+ * Return: the pages.
+ */
+static inline struct p2pdma_backing *p2pdma_virt_backing(const void *addr)
+{
+	return container_of(virt_to_page(addr)->pgmap, struct p2pdma_backing,
+			    pgmap);
+}
 
 /* ---- pool.c: free and used offsets ---- */
 
+#define P2PDMA_POOL_REGIONS	8	/* at most; MAX_LOCKDEP_SUBCLASSES */
+
+struct p2pdma_pool_region;
+
 /**
  * struct p2pdma_pool - allocator of offsets in a range
- * @gen: bitmap allocator; knows the range as [PAGE_SIZE, PAGE_SIZE + size),
- *	because it returns 0 for failure
+ * @size: length of the range in bytes
+ * @region_mask: pages in each region but the last, which may have less, minus 1
+ * @region_shift: log2 of these pages
+ * @regions: number of them
+ * @region: parts of the range, in ascending order; see pool.c
+ * @failures: number of allocations that failed, ever
+ * @busy: number of regions that are not both closed and free of allocations
+ * @idle: completed when @busy becomes 0
  */
 struct p2pdma_pool {
-	struct gen_pool *gen;
+	u64 size;
+	unsigned long region_mask;
+	unsigned int region_shift;
+	unsigned int regions;
+	struct p2pdma_pool_region *region[P2PDMA_POOL_REGIONS];
+	atomic64_t failures;
+	atomic_t busy;
+	struct completion idle;
+};
+
+/**
+ * struct p2pdma_pool_stats - what has become of a pool
+ * @free: bytes that are free
+ * @largest: bytes in the largest free piece; where more than 256 pieces are
+ *	about as large, the largest of these
+ * @allocs: allocations that succeeded, ever
+ * @failures: allocations that did not
+ */
+struct p2pdma_pool_stats {
+	u64 free;
+	u64 largest;
+	u64 allocs;
+	u64 failures;
 };
 
 int p2pdma_pool_init(struct p2pdma_pool *pool, u64 size, int node);
+void p2pdma_pool_close(struct p2pdma_pool *pool);
+bool p2pdma_pool_wait(struct p2pdma_pool *pool, unsigned long timeout);
 void p2pdma_pool_exit(struct p2pdma_pool *pool);
-bool p2pdma_pool_alloc(struct p2pdma_pool *pool, u64 size, u64 *offset);
+bool p2pdma_pool_alloc(struct p2pdma_pool *pool, u64 size, u64 align,
+		       u64 *offset);
 void p2pdma_pool_free(struct p2pdma_pool *pool, u64 offset, u64 size);
 u64 p2pdma_pool_available(struct p2pdma_pool *pool);
+void p2pdma_pool_stats(struct p2pdma_pool *pool,
+		       struct p2pdma_pool_stats *stats);
 
 /* ---- p2pdma.c: what a device lends ---- */
 
@@ -282,8 +329,8 @@ u64 p2pdma_pool_available(struct p2pdma_pool *pool);
  * @pool: what of it is free
  * @rcu: freed after a grace period, as allocation walks the list under RCU
  *
- * Each allocation and each page handed to user space holds a reference on
- * @backing, so removal waits for all of them.
+ * Removal closes @pool and waits until all of it has come back: from the
+ * kernel and, page by page, from user space.
  */
 struct pci_p2pdma_range {
 	struct list_head node;
@@ -311,7 +358,7 @@ struct pci_p2pdma {
 };
 
 struct pci_p2pdma_range *p2pdma_range_alloc(struct pci_dev *pdev, u64 size,
-					    unsigned long refs, u64 *offset);
+					    u64 align, u64 *offset);
 int p2pdma_for_each_provider(int (*fn)(struct p2pdma_provider *, void *),
 			     void *data);
 

@@ -9,10 +9,8 @@
  * outlived it) free_zone_device_folio() sets the count back to 1 and calls
  * page_free(), which hands the page to the pool.
  *
- * The references of the pagemap.  Each allocation from the kernel and each
- * page in user hands holds one, taken with p2pdma_pages_get() while the range
- * is alive.  p2pdma_pages_remove() lets no new ones begin and waits for those
- * that are left, so no page is looked at after the pages are gone.
+ * Nothing here counts who uses the pages: what is out is what is not in the
+ * pool, and whoever removes the pages has waited until all of it is back.
  */
 #include <linux/io.h>
 #include <linux/memory_hotplug.h>
@@ -28,8 +26,8 @@ static struct p2pdma_backing *to_backing(struct dev_pagemap *pgmap)
 }
 
 /*
- * Called with the count back at 1; the caller drops the page's reference on
- * the pagemap afterwards.
+ * Called with the count back at 1.  The page may be somebody else's, or gone,
+ * when this returns.
  */
 static void page_free(struct page *page)
 {
@@ -112,9 +110,9 @@ int p2pdma_pages_add(struct p2pdma_backing *backing,
 
 /**
  * p2pdma_pages_remove - take the struct pages away
- * @backing: pages
+ * @backing: pages, none of which anybody uses
  *
- * Context: may sleep; waits until every reference is dropped.
+ * Context: may sleep.
  */
 void p2pdma_pages_remove(struct p2pdma_backing *backing)
 {
@@ -122,46 +120,14 @@ void p2pdma_pages_remove(struct p2pdma_backing *backing)
 }
 
 /**
- * p2pdma_pages_get - keep the pages from being removed
- * @backing: pages
- * @count: number of references to take, not 0
- *
- * Context: any; the caller is in an RCU read-side section that protects
- * @backing.
- * Return: false if they are being removed.
- */
-bool p2pdma_pages_get(struct p2pdma_backing *backing, unsigned long count)
-{
-	struct percpu_ref *ref = &backing->pgmap.ref;
-
-	if (!percpu_ref_tryget_live_rcu(ref))
-		return false;
-	if (count > 1)
-		percpu_ref_get_many(ref, count - 1);
-	return true;
-}
-
-/**
- * p2pdma_pages_put - drop references
- * @backing: pages; may be gone when this returns
- * @count: number of references
- *
- * Context: any.
- */
-void p2pdma_pages_put(struct p2pdma_backing *backing, unsigned long count)
-{
-	percpu_ref_put_many(&backing->pgmap.ref, count);
-}
-
-/**
  * p2pdma_pages_insert - map an allocation into user space, and give it away
- * @backing: pages, with a reference taken for each page of the mapping
+ * @backing: pages
  * @offset: where the allocation begins in the range
  * @vma: mapping, as long as the allocation
  * @error: 0, or why not all of it could be mapped
  *
- * The pages mapped belong to the mapping from now on: they and their
- * references come back through page_free(), also if the mapping fails later.
+ * The pages mapped belong to the mapping from now on: they come back through
+ * page_free(), also if the mapping fails later.
  *
  * Context: process context, mmap lock held for writing.
  * Return: number of bytes mapped.  The rest still belongs to the caller.
@@ -184,16 +150,4 @@ unsigned long p2pdma_pages_insert(struct p2pdma_backing *backing, u64 offset,
 		put_page(page);
 	}
 	return done;
-}
-
-/**
- * p2pdma_virt_backing - the pages that a kernel address lies in
- * @addr: address in memory allocated from them
- *
- * Context: any; the allocation holds a reference.
- * Return: the pages.
- */
-struct p2pdma_backing *p2pdma_virt_backing(const void *addr)
-{
-	return to_backing(virt_to_page(addr)->pgmap);
 }

@@ -123,14 +123,13 @@ static int allocate_mmap(struct file *file, struct kobject *kobj,
 	if (error)
 		return error;
 
-	range = p2pdma_range_alloc(pdev, len, len >> PAGE_SHIFT, &offset);
+	range = p2pdma_range_alloc(pdev, len, PAGE_SIZE, &offset);
 	if (!range)
 		return -ENOMEM;
 
 	error = clear(range->backing.kaddr + offset, len);
 	if (error) {
 		p2pdma_pool_free(&range->pool, offset, len);
-		p2pdma_pages_put(&range->backing, len >> PAGE_SHIFT);
 		return error;
 	}
 
@@ -145,11 +144,9 @@ static int allocate_mmap(struct file *file, struct kobject *kobj,
 	vma->vm_ops = &allocate_vm_ops;
 
 	mapped = p2pdma_pages_insert(&range->backing, offset, vma, &error);
-	if (error) {
-		/* What was mapped comes back when the caller unmaps it. */
+	/* What was mapped comes back when the caller unmaps it. */
+	if (error)
 		p2pdma_pool_free(&range->pool, offset + mapped, len - mapped);
-		p2pdma_pages_put(&range->backing, (len - mapped) >> PAGE_SHIFT);
-	}
 	return error;
 }
 

@@ -57,13 +57,13 @@ static void pool_whole(struct kunit *test)
 	u64 offset, other;
 
 	KUNIT_EXPECT_EQ(test, p2pdma_pool_available(pool), SZ_2M);
-	KUNIT_ASSERT_TRUE(test, p2pdma_pool_alloc(pool, SZ_2M, &offset));
+	KUNIT_ASSERT_TRUE(test, p2pdma_pool_alloc(pool, SZ_2M, PAGE_SIZE, &offset));
 	KUNIT_EXPECT_EQ(test, offset, 0);
 	KUNIT_EXPECT_EQ(test, p2pdma_pool_available(pool), 0);
-	KUNIT_EXPECT_FALSE(test, p2pdma_pool_alloc(pool, 1, &other));
+	KUNIT_EXPECT_FALSE(test, p2pdma_pool_alloc(pool, 1, PAGE_SIZE, &other));
 	p2pdma_pool_free(pool, offset, SZ_2M);
 	KUNIT_EXPECT_EQ(test, p2pdma_pool_available(pool), SZ_2M);
-	KUNIT_ASSERT_TRUE(test, p2pdma_pool_alloc(pool, SZ_2M, &offset));
+	KUNIT_ASSERT_TRUE(test, p2pdma_pool_alloc(pool, SZ_2M, PAGE_SIZE, &offset));
 	p2pdma_pool_free(pool, offset, SZ_2M);
 }
 
@@ -72,8 +72,12 @@ static void pool_too_much(struct kunit *test)
 	struct p2pdma_pool *pool = make_pool(test, 512);
 	u64 offset;
 
-	KUNIT_EXPECT_FALSE(test, p2pdma_pool_alloc(pool, SZ_2M + 1, &offset));
-	KUNIT_EXPECT_FALSE(test, p2pdma_pool_alloc(pool, SZ_4G, &offset));
+	KUNIT_EXPECT_FALSE(test, p2pdma_pool_alloc(pool, SZ_2M + 1, PAGE_SIZE,
+						   &offset));
+	KUNIT_EXPECT_FALSE(test, p2pdma_pool_alloc(pool, U64_MAX, PAGE_SIZE,
+						   &offset));
+	KUNIT_EXPECT_FALSE(test, p2pdma_pool_alloc(pool, 1, SZ_4M, &offset));
+	KUNIT_EXPECT_FALSE(test, p2pdma_pool_alloc(pool, SZ_4G, PAGE_SIZE, &offset));
 	KUNIT_EXPECT_EQ(test, p2pdma_pool_available(pool), SZ_2M);
 }
 
@@ -94,7 +98,7 @@ static void pool_exact(struct kunit *test)
 
 	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
 		KUNIT_ASSERT_TRUE(test, p2pdma_pool_alloc(pool, sizes[i].size,
-							  &offset));
+							  PAGE_SIZE, &offset));
 		KUNIT_EXPECT_EQ(test, p2pdma_pool_available(pool),
 				SZ_2M - sizes[i].takes * PAGE_SIZE);
 		p2pdma_pool_free(pool, offset, sizes[i].size);
@@ -118,13 +122,14 @@ static void pool_every_page(struct kunit *test)
 		KUNIT_ASSERT_NOT_NULL(test, seen);
 		for (page = 0; page < pages; page++) {
 			KUNIT_ASSERT_TRUE(test, p2pdma_pool_alloc(pool, PAGE_SIZE,
-								  &offset));
+								  PAGE_SIZE, &offset));
 			KUNIT_ASSERT_TRUE(test, PAGE_ALIGNED(offset));
 			KUNIT_ASSERT_LT(test, offset, pages * PAGE_SIZE);
 			KUNIT_ASSERT_FALSE(test, __test_and_set_bit(offset >> PAGE_SHIFT,
 								    seen));
 		}
-		KUNIT_EXPECT_FALSE(test, p2pdma_pool_alloc(pool, PAGE_SIZE, &offset));
+		KUNIT_EXPECT_FALSE(test, p2pdma_pool_alloc(pool, PAGE_SIZE,
+							   PAGE_SIZE, &offset));
 		for (page = 0; page < pages; page++)
 			p2pdma_pool_free(pool, (u64)page << PAGE_SHIFT, PAGE_SIZE);
 	}
@@ -136,14 +141,15 @@ static void pool_back_in_parts(struct kunit *test)
 	struct p2pdma_pool *pool = make_pool(test, 512);
 	u64 offset, page;
 
-	KUNIT_ASSERT_TRUE(test, p2pdma_pool_alloc(pool, SZ_2M, &offset));
+	KUNIT_ASSERT_TRUE(test, p2pdma_pool_alloc(pool, SZ_2M, PAGE_SIZE, &offset));
 	for (page = 1; page < 512; page += 2)
 		p2pdma_pool_free(pool, page * PAGE_SIZE, PAGE_SIZE);
 	KUNIT_EXPECT_EQ(test, p2pdma_pool_available(pool), SZ_1M);
-	KUNIT_EXPECT_FALSE(test, p2pdma_pool_alloc(pool, 2 * PAGE_SIZE, &offset));
+	KUNIT_EXPECT_FALSE(test, p2pdma_pool_alloc(pool, 2 * PAGE_SIZE, PAGE_SIZE,
+						   &offset));
 	for (page = 0; page < 512; page += 2)
 		p2pdma_pool_free(pool, page * PAGE_SIZE, PAGE_SIZE);
-	KUNIT_EXPECT_TRUE(test, p2pdma_pool_alloc(pool, SZ_2M, &offset));
+	KUNIT_EXPECT_TRUE(test, p2pdma_pool_alloc(pool, SZ_2M, PAGE_SIZE, &offset));
 	p2pdma_pool_free(pool, 0, SZ_2M);
 }
 
@@ -153,18 +159,19 @@ static void pool_holes(struct kunit *test)
 	struct p2pdma_pool *pool = make_pool(test, 512);
 	u64 offset, hole;
 
-	KUNIT_ASSERT_TRUE(test, p2pdma_pool_alloc(pool, SZ_2M, &offset));
+	KUNIT_ASSERT_TRUE(test, p2pdma_pool_alloc(pool, SZ_2M, PAGE_SIZE, &offset));
 	for (hole = 0; hole < SZ_2M; hole += SZ_64K) {
 		p2pdma_pool_free(pool, hole, SZ_64K);
-		KUNIT_EXPECT_FALSE(test, p2pdma_pool_alloc(pool, SZ_128K, &offset));
-		KUNIT_ASSERT_TRUE(test, p2pdma_pool_alloc(pool, SZ_64K, &offset));
+		KUNIT_EXPECT_FALSE(test, p2pdma_pool_alloc(pool, SZ_128K, PAGE_SIZE, &offset));
+		KUNIT_ASSERT_TRUE(test, p2pdma_pool_alloc(pool, SZ_64K, PAGE_SIZE, &offset));
 		KUNIT_EXPECT_EQ(test, offset, hole);
 	}
 	p2pdma_pool_free(pool, SZ_1M, SZ_64K);
 	p2pdma_pool_free(pool, SZ_1M + SZ_128K, SZ_64K);
-	KUNIT_EXPECT_FALSE(test, p2pdma_pool_alloc(pool, SZ_128K, &offset));
+	KUNIT_EXPECT_FALSE(test, p2pdma_pool_alloc(pool, SZ_128K, PAGE_SIZE, &offset));
 	p2pdma_pool_free(pool, SZ_1M + SZ_64K, SZ_64K);
-	KUNIT_ASSERT_TRUE(test, p2pdma_pool_alloc(pool, 3 * SZ_64K, &offset));
+	KUNIT_ASSERT_TRUE(test, p2pdma_pool_alloc(pool, 3 * SZ_64K, PAGE_SIZE,
+						  &offset));
 	KUNIT_EXPECT_EQ(test, offset, SZ_1M);
 	p2pdma_pool_free(pool, 0, SZ_2M);
 }
@@ -177,12 +184,83 @@ static void pool_large(struct kunit *test)
 	u64 offset;
 
 	KUNIT_EXPECT_EQ(test, p2pdma_pool_available(pool), 2 * SZ_4G);
-	KUNIT_ASSERT_TRUE(test, p2pdma_pool_alloc(pool, 2 * SZ_4G, &offset));
+	KUNIT_ASSERT_TRUE(test, p2pdma_pool_alloc(pool, 2 * SZ_4G, PAGE_SIZE, &offset));
 	p2pdma_pool_free(pool, 2 * SZ_4G - SZ_2M, SZ_2M);
-	KUNIT_ASSERT_TRUE(test, p2pdma_pool_alloc(pool, SZ_2M, &offset));
+	KUNIT_ASSERT_TRUE(test, p2pdma_pool_alloc(pool, SZ_2M, PAGE_SIZE, &offset));
 	KUNIT_EXPECT_EQ(test, offset, 2 * SZ_4G - SZ_2M);
 	p2pdma_pool_free(pool, 0, 2 * SZ_4G);
 	KUNIT_EXPECT_EQ(test, p2pdma_pool_available(pool), 2 * SZ_4G);
+}
+
+/* A large pool has several regions, which nobody notices. */
+static void pool_over_ends(struct kunit *test)
+{
+	struct p2pdma_pool *pool = make_pool(test, 4 * SZ_16M >> PAGE_SHIFT);
+	u64 end, offset;
+
+	KUNIT_ASSERT_TRUE(test, p2pdma_pool_alloc(pool, 4 * SZ_16M, PAGE_SIZE,
+						  &offset));
+	for (end = SZ_16M; end < 4 * SZ_16M; end += SZ_16M) {
+		p2pdma_pool_free(pool, end - SZ_1M, SZ_2M);
+		KUNIT_ASSERT_TRUE(test, p2pdma_pool_alloc(pool, SZ_2M, PAGE_SIZE,
+							  &offset));
+		KUNIT_EXPECT_EQ(test, offset, end - SZ_1M);
+		KUNIT_EXPECT_EQ(test, p2pdma_pool_available(pool), 0);
+	}
+	/* The middle two and a little of both neighbours, at a round offset */
+	p2pdma_pool_free(pool, SZ_16M - SZ_64K, 2 * SZ_16M + SZ_128K);
+	KUNIT_EXPECT_FALSE(test, p2pdma_pool_alloc(pool, 2 * SZ_16M + SZ_256K,
+						   PAGE_SIZE, &offset));
+	KUNIT_ASSERT_TRUE(test, p2pdma_pool_alloc(pool, 2 * SZ_16M, SZ_16M,
+						  &offset));
+	KUNIT_EXPECT_EQ(test, offset, SZ_16M);
+	KUNIT_EXPECT_EQ(test, p2pdma_pool_available(pool), SZ_128K);
+	p2pdma_pool_free(pool, 0, SZ_16M - SZ_64K);
+	p2pdma_pool_free(pool, SZ_16M, 2 * SZ_16M);
+	p2pdma_pool_free(pool, 3 * SZ_16M + SZ_64K, SZ_16M - SZ_64K);
+	KUNIT_EXPECT_TRUE(test, p2pdma_pool_alloc(pool, 4 * SZ_16M, PAGE_SIZE,
+						  &offset));
+	p2pdma_pool_free(pool, 0, 4 * SZ_16M);
+}
+
+static void pool_counts(struct kunit *test)
+{
+	struct p2pdma_pool *pool = make_pool(test, 512);
+	struct p2pdma_pool_stats stats;
+	u64 offset;
+
+	KUNIT_ASSERT_TRUE(test, p2pdma_pool_alloc(pool, SZ_2M, PAGE_SIZE, &offset));
+	KUNIT_EXPECT_FALSE(test, p2pdma_pool_alloc(pool, 1, PAGE_SIZE, &offset));
+	p2pdma_pool_free(pool, 0, SZ_64K);
+	p2pdma_pool_free(pool, SZ_1M, SZ_128K + SZ_4K);
+	p2pdma_pool_stats(pool, &stats);
+	KUNIT_EXPECT_EQ(test, stats.free, SZ_128K + SZ_64K + SZ_4K);
+	KUNIT_EXPECT_EQ(test, stats.largest, SZ_128K + SZ_4K);
+	KUNIT_EXPECT_EQ(test, stats.allocs, 1);
+	KUNIT_EXPECT_EQ(test, stats.failures, 1);
+	p2pdma_pool_free(pool, SZ_64K, SZ_1M - SZ_64K);
+	p2pdma_pool_free(pool, SZ_1M + SZ_128K + SZ_4K, SZ_1M - SZ_128K - SZ_4K);
+	p2pdma_pool_stats(pool, &stats);
+	KUNIT_EXPECT_EQ(test, stats.free, SZ_2M);
+	KUNIT_EXPECT_EQ(test, stats.largest, SZ_2M);
+}
+
+/* Closed, it hands out nothing, and is done when the last page is back. */
+static void pool_closed(struct kunit *test)
+{
+	u64 size = 4 * SZ_16M, offset;
+	struct p2pdma_pool *pool = make_pool(test, size >> PAGE_SHIFT);
+
+	KUNIT_ASSERT_TRUE(test, p2pdma_pool_alloc(pool, size, PAGE_SIZE, &offset));
+	p2pdma_pool_free(pool, 0, SZ_4K);
+	p2pdma_pool_close(pool);
+	KUNIT_EXPECT_FALSE(test, p2pdma_pool_alloc(pool, 1, PAGE_SIZE, &offset));
+	KUNIT_EXPECT_EQ(test, p2pdma_pool_available(pool), SZ_4K);
+	p2pdma_pool_free(pool, SZ_8K, size - SZ_8K);
+	KUNIT_EXPECT_FALSE(test, p2pdma_pool_wait(pool, 1));
+	p2pdma_pool_free(pool, SZ_4K, SZ_4K);
+	KUNIT_EXPECT_TRUE(test, p2pdma_pool_wait(pool, 1));
+	KUNIT_EXPECT_EQ(test, p2pdma_pool_available(pool), size);
 }
 
 /* ---- random sequences beside a model ---- */
@@ -220,6 +298,7 @@ static void model_alloc(struct model *m)
 	u32 limit = below(&m->rnd, 4) ? 16 : m->pages;
 	struct piece *piece = &m->piece[m->pieces];
 	struct kunit *test = m->test;
+	u32 align = 1 << (below(&m->rnd, 4) ? 0 : below(&m->rnd, 8));
 	u64 offset;
 
 	if (m->pieces == PIECES)
@@ -227,10 +306,11 @@ static void model_alloc(struct model *m)
 	piece->pages = 1 + below(&m->rnd, min(limit, m->pages));
 	piece->asked = (u64)piece->pages * PAGE_SIZE -
 		       (below(&m->rnd, 2) ? below(&m->rnd, PAGE_SIZE) : 0);
-	if (!p2pdma_pool_alloc(m->pool, piece->asked, &offset)) {
-		KUNIT_ASSERT_FALSE(test, has_run(m, piece->pages));
+	if (!p2pdma_pool_alloc(m->pool, piece->asked, align * PAGE_SIZE, &offset)) {
+		KUNIT_ASSERT_FALSE(test, has_run(m, max(piece->pages, align)));
 		return;
 	}
+	KUNIT_ASSERT_TRUE(test, IS_ALIGNED(offset, align * PAGE_SIZE));
 	piece->page = offset >> PAGE_SHIFT;
 	KUNIT_ASSERT_TRUE(test, PAGE_ALIGNED(offset));
 	KUNIT_ASSERT_LE(test, offset + piece->asked, m->pages * PAGE_SIZE);
@@ -265,7 +345,7 @@ static void model_free(struct model *m)
 	*piece = m->piece[--m->pieces];
 }
 
-static const u32 model_sizes[] = { 1, 7, 64, 512, 3000 };
+static const u32 model_sizes[] = { 1, 7, 64, 512, 3000, 9000 };
 
 static void describe_pages(const u32 *pages, char *text)
 {
@@ -303,7 +383,7 @@ static void pool_random(struct kunit *test)
 	while (m->pieces)
 		model_free(m);
 	KUNIT_EXPECT_TRUE_MSG(test, p2pdma_pool_alloc(m->pool, m->pages * PAGE_SIZE,
-						      &offset), "something is lost");
+						      PAGE_SIZE, &offset), "something is lost");
 	p2pdma_pool_free(m->pool, 0, m->pages * PAGE_SIZE);
 }
 
@@ -330,7 +410,7 @@ static void take_and_free(struct shared *s, u32 pages)
 	u64 offset;
 	u32 i;
 
-	if (!p2pdma_pool_alloc(s->pool, pages * PAGE_SIZE, &offset))
+	if (!p2pdma_pool_alloc(s->pool, pages * PAGE_SIZE, PAGE_SIZE, &offset))
 		return;
 	atomic_inc(&s->taken);
 	for (i = 0; i < pages; i++)
@@ -416,6 +496,9 @@ static struct kunit_case pool_cases[] = {
 	KUNIT_CASE(pool_back_in_parts),
 	KUNIT_CASE(pool_holes),
 	KUNIT_CASE(pool_large),
+	KUNIT_CASE(pool_over_ends),
+	KUNIT_CASE(pool_counts),
+	KUNIT_CASE(pool_closed),
 	KUNIT_CASE_PARAM(pool_random, model_gen_params),
 	KUNIT_CASE(pool_shared),
 	{}
