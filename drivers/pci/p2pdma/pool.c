@@ -33,7 +33,6 @@
 #include <linux/atomic.h>
 #include <linux/bitops.h>
 #include <linux/bug.h>
-#include <linux/cleanup.h>
 #include <linux/completion.h>
 #include <linux/cpumask.h>
 #include <linux/lockdep.h>
@@ -382,8 +381,10 @@ static unsigned long lock_all(struct p2pdma_pool *pool)
 	unsigned int i;
 
 	local_irq_save(flags);
-	for (i = 0; i < pool->regions; i++)
+	for (i = 0; i < pool->regions; i++) {
 		raw_spin_lock_nested(&pool->region[i]->lock, i);
+		__release(&pool->region[i]->lock);	/* sparse cannot count */
+	}
 	return flags;
 }
 
@@ -391,8 +392,10 @@ static void unlock_all(struct p2pdma_pool *pool, unsigned long flags)
 {
 	unsigned int i;
 
-	for (i = 0; i < pool->regions; i++)
+	for (i = 0; i < pool->regions; i++) {
+		__acquire(&pool->region[i]->lock);
 		raw_spin_unlock(&pool->region[i]->lock);
+	}
 	local_irq_restore(flags);
 }
 
@@ -459,8 +462,9 @@ static noinline u32 take_elsewhere(struct p2pdma_pool *pool, unsigned int not,
 
 		if (i == not)
 			continue;
-		scoped_guard(raw_spinlock_irqsave, &r->lock)
-			at = take(r, n, first_of(pool, i), align);
+		raw_spin_lock_irqsave(&r->lock, flags);
+		at = take(r, n, first_of(pool, i), align);
+		raw_spin_unlock_irqrestore(&r->lock, flags);
 		if (at != NONE)
 			return first_of(pool, i) + at;
 	}
@@ -482,22 +486,14 @@ unlock:
 	return at;
 }
 
-/*
- * Somebody is at home already: live in the next region from now on.  Returns
- * it, locked.
- */
-static noinline struct p2pdma_pool_region *move_on(struct p2pdma_pool *pool,
-						   unsigned int *i)
+/* Somebody is at home already: live in the next region from now on. */
+static noinline unsigned int move_on(struct p2pdma_pool *pool, unsigned int i)
 {
-	struct p2pdma_pool_region *r;
-
 	if (pool->regions > 1) {
-		*i = *i + 1 < pool->regions ? *i + 1 : 0;
-		raw_cpu_write(home, *i);
+		i = i + 1 < pool->regions ? i + 1 : 0;
+		raw_cpu_write(home, i);
 	}
-	r = pool->region[*i];
-	raw_spin_lock(&r->lock);
-	return r;
+	return i;
 }
 
 /**
@@ -535,8 +531,11 @@ bool p2pdma_pool_alloc(struct p2pdma_pool *pool, u64 size, u64 align,
 		i %= pool->regions;
 	r = pool->region[i];
 	local_irq_save(flags);
-	if (unlikely(!raw_spin_trylock(&r->lock)))
-		r = move_on(pool, &i);
+	if (unlikely(!raw_spin_trylock(&r->lock))) {
+		i = move_on(pool, i);
+		r = pool->region[i];
+		raw_spin_lock(&r->lock);
+	}
 	at = likely(pages == 1) ? take_any(r, n) :
 				  take(r, n, first_of(pool, i), pages);
 	raw_spin_unlock(&r->lock);
@@ -559,14 +558,16 @@ none:
 static noinline void give_parts(struct p2pdma_pool *pool, u32 at, u32 n)
 {
 	unsigned int i = at >> pool->region_shift;
+	unsigned long flags;
 	u32 part;
 
 	for (at -= first_of(pool, i); n; at = 0, n -= part) {
 		struct p2pdma_pool_region *r = pool->region[i++];
 
 		part = min(n, r->pages - at);
-		guard(raw_spinlock_irqsave)(&r->lock);
+		raw_spin_lock_irqsave(&r->lock, flags);
 		give(r, at, part);
+		raw_spin_unlock_irqrestore(&r->lock, flags);
 	}
 }
 
@@ -606,14 +607,16 @@ void p2pdma_pool_free(struct p2pdma_pool *pool, u64 offset, u64 size)
  */
 u64 p2pdma_pool_available(struct p2pdma_pool *pool)
 {
+	unsigned long flags;
 	unsigned int i;
 	u64 pages = 0;
 
 	for (i = 0; i < pool->regions; i++) {
 		struct p2pdma_pool_region *r = pool->region[i];
 
-		guard(raw_spinlock_irqsave)(&r->lock);
+		raw_spin_lock_irqsave(&r->lock, flags);
 		pages += r->pages - (r->used - !!r->limit);
+		raw_spin_unlock_irqrestore(&r->lock, flags);
 	}
 	return pages << PAGE_SHIFT;
 }
@@ -747,15 +750,17 @@ int p2pdma_pool_init(struct p2pdma_pool *pool, u64 size, int node)
  */
 void p2pdma_pool_close(struct p2pdma_pool *pool)
 {
+	unsigned long flags;
 	unsigned int i;
 
 	for (i = 0; i < pool->regions; i++) {
 		struct p2pdma_pool_region *r = pool->region[i];
 
-		guard(raw_spinlock_irqsave)(&r->lock);
+		raw_spin_lock_irqsave(&r->lock, flags);
 		r->limit = 0;
 		if (!--r->used)
 			region_idle(r);
+		raw_spin_unlock_irqrestore(&r->lock, flags);
 	}
 }
 
