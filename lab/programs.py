@@ -221,6 +221,8 @@ ALL = [
     Program("copy", "drive to drive through lent memory, each pair", order_copy, check_copy, timeout=90),
     Program("mmap", "the contract of p2pmem/allocate", with_env("p2p_mmap"),
             where=("same-switch", "two-root-ports-iommu"), skip_on=("stock",)),
+    Program("mm", "what memory management does with a mapping of it", with_env("p2p_mm"),
+            where=("same-switch", "ram-lender"), skip_on=("stock",)),
     Program("refuse", "peer memory into what did not consent", with_env("p2p_refuse"),
             where=("same-switch", "two-root-ports-iommu")),
     Program("nvme-paths", "data described by PRPs, and by SGLs",

@@ -45,6 +45,10 @@ static struct pci_p2pdma *lender_locked(struct pci_dev *pdev)
 					 lockdep_is_held(&p2pdma_lock));
 }
 
+/* How often removal looks for user mappings, and when it says that it waits */
+#define DRAIN_PERIOD	(HZ / 5)
+#define DRAIN_COMPLAIN	50
+
 /* ---- registration ---- */
 
 /*
@@ -114,6 +118,8 @@ static struct pci_p2pdma_range *range_create(struct pci_dev *pdev, int bar,
 	range->provider.size = size;
 	range->provider.bus_offset = pci_bus_address(pdev, bar) -
 				     pci_resource_start(pdev, bar);
+	range->backing.writecombine =
+		pci_resource_flags(pdev, bar) & IORESOURCE_PREFETCH;
 	range->backing.page_free = range_page_free;
 
 	error = p2pdma_pool_init(&range->pool, size, dev_to_node(&pdev->dev));
@@ -131,12 +137,28 @@ free_range:
 	return ERR_PTR(error);
 }
 
-/* Waits for all users of a range that nobody can find any more. */
+/*
+ * Wait until all of a range that nobody can find any more has come back.  User
+ * mappings are torn down, again and again: see p2pdma_sysfs_revoke().
+ */
+static void range_drain(struct pci_p2pdma_range *range)
+{
+	struct p2pdma_provider *provider = &range->provider;
+	unsigned int tries = 0;
+
+	p2pdma_pool_close(&range->pool);
+	do {
+		p2pdma_sysfs_revoke(provider);
+		if (++tries == DRAIN_COMPLAIN)
+			pci_warn(provider->pdev, "waits for %llu bytes of lent memory that are in use\n",
+				 provider->size -
+				 p2pdma_pool_available(&range->pool));
+	} while (!p2pdma_pool_wait(&range->pool, DRAIN_PERIOD));
+}
+
 static void range_destroy(struct pci_p2pdma_range *range)
 {
-	p2pdma_pool_close(&range->pool);
-	while (!p2pdma_pool_wait(&range->pool, MAX_SCHEDULE_TIMEOUT))
-		;
+	range_drain(range);
 	p2pdma_pages_remove(&range->backing);
 	p2pdma_pool_exit(&range->pool);
 	kfree_rcu(range, rcu);
@@ -591,7 +613,7 @@ static struct pci_p2pdma_range *range_of(void *addr)
  * @size: number of bytes; takes whole pages
  *
  * Context: any.  Removal of @pdev's driver waits for pci_free_p2pmem().
- * Return: kernel address of the memory, which is uncached and not cleared,
+ * Return: kernel address of the memory, which is not cached and not cleared,
  * or NULL.
  */
 void *pci_alloc_p2pmem(struct pci_dev *pdev, size_t size)

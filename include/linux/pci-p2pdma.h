@@ -73,6 +73,7 @@ int pci_p2pdma_enable_store(const char *page, struct pci_dev **p2p_dev,
 ssize_t pci_p2pdma_enable_show(char *page, struct pci_dev *p2p_dev,
 			       bool use_p2pdma);
 
+pgprot_t pci_p2pdma_pgprot(const struct dev_pagemap *pgmap, pgprot_t prot);
 void pci_p2pdma_topology_changed(void);
 void __pci_p2pdma_update_state(struct pci_p2pdma_map_state *state,
 			       struct device *dev,
@@ -146,6 +147,12 @@ static inline ssize_t pci_p2pdma_enable_show(char *page,
 					     bool use_p2pdma)
 {
 	return sprintf(page, "none\n");
+}
+
+static inline pgprot_t pci_p2pdma_pgprot(const struct dev_pagemap *pgmap,
+					 pgprot_t prot)
+{
+	return pgprot_noncached(prot);
 }
 
 static inline void pci_p2pdma_topology_changed(void)

@@ -222,13 +222,15 @@ p2pdma_peer_recall(const struct p2pdma_provider *provider,
 /**
  * struct p2pdma_backing - struct pages for a provider's range
  * @pgmap: the pages; @pgmap.owner is the provider
- * @kaddr: kernel mapping of the range, uncached
+ * @kaddr: kernel mapping of the range, write-combined or uncached
+ * @writecombine: the range is prefetchable; set before the pages are added
  * @page_free: called when the last reference to a user page is dropped, with
  *	the page's offset in the range; any context
  */
 struct p2pdma_backing {
 	struct dev_pagemap pgmap;
 	void *kaddr;
+	bool writecombine;
 	void (*page_free)(struct p2pdma_backing *backing, u64 offset);
 };
 
@@ -364,6 +366,7 @@ int p2pdma_for_each_provider(int (*fn)(struct p2pdma_provider *, void *),
 
 int p2pdma_sysfs_add(struct pci_dev *pdev);
 void p2pdma_sysfs_remove(struct pci_dev *pdev);
+void p2pdma_sysfs_revoke(struct p2pdma_provider *provider);
 
 #ifdef CONFIG_DEBUG_FS
 void p2pdma_debugfs_init(void);

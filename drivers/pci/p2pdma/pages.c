@@ -17,6 +17,8 @@
 #include <linux/memremap.h>
 #include <linux/mm.h>
 #include <linux/pci.h>
+#include <linux/pci-p2pdma.h>
+#include <linux/pfn_t.h>
 
 #include "p2pdma.h"
 
@@ -40,6 +42,36 @@ static void page_free(struct page *page)
 static const struct dev_pagemap_ops p2pdma_pgmap_ops = {
 	.page_free = page_free,
 };
+
+/**
+ * pci_p2pdma_pgprot - how the CPU maps lent memory
+ * @pgmap: its pages
+ * @prot: protection of the mapping, cacheable or not
+ *
+ * Not every architecture has something like MTRRs that would overrule a
+ * cacheable page table entry.
+ *
+ * Context: any.
+ * Return: write-combined if the BAR is prefetchable, else uncached.
+ */
+pgprot_t pci_p2pdma_pgprot(const struct dev_pagemap *pgmap, pgprot_t prot)
+{
+	return container_of(pgmap, struct p2pdma_backing, pgmap)->writecombine ?
+		       pgprot_writecombine(prot) : pgprot_noncached(prot);
+}
+
+/*
+ * Of the same type as the kernel's own mapping, which on x86 may have become
+ * another than what was asked for.
+ */
+static pgprot_t user_prot(struct p2pdma_backing *backing,
+			  struct vm_area_struct *vma, unsigned long pfn)
+{
+	pgprot_t prot = pci_p2pdma_pgprot(&backing->pgmap, vma->vm_page_prot);
+
+	track_pfn_insert(vma, &prot, pfn_to_pfn_t(pfn));
+	return prot;
+}
 
 /**
  * p2pdma_pages_check - can this range have struct pages?
@@ -127,7 +159,8 @@ void p2pdma_pages_remove(struct p2pdma_backing *backing)
  * @error: 0, or why not all of it could be mapped
  *
  * The pages mapped belong to the mapping from now on: they come back through
- * page_free(), also if the mapping fails later.
+ * page_free(), also if the mapping fails later.  The offset of the mapping
+ * becomes the physical address, by which it can be found again.
  *
  * Context: process context, mmap lock held for writing.
  * Return: number of bytes mapped.  The rest still belongs to the caller.
@@ -140,6 +173,8 @@ unsigned long p2pdma_pages_insert(struct p2pdma_backing *backing, u64 offset,
 	unsigned long done;
 
 	*error = 0;
+	vma->vm_page_prot = user_prot(backing, vma, pfn);
+	vma->vm_pgoff = pfn;
 	for (done = 0; done < len; done += PAGE_SIZE, pfn++) {
 		struct page *page = pfn_to_page(pfn);
 

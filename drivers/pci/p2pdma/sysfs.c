@@ -4,12 +4,17 @@
  *
  * Attributes run under RCU only, as the lender may go at any time.
  *
- * Removing the group tears user mappings down by way of kernfs.  That does not
- * find a mapping whose mmap() is between allocate_mmap() and the moment when
- * it is linked to the file; such a one keeps its pages, and the removal of the
- * device waiting, until the process unmaps them.  It is the same for every file
- * in sysfs that can be mapped.
+ * All mappings belong to one address space of our own, at the offset that is
+ * their physical address.  So they can be found and torn down without the file.
+ * An mmap() that is about to end when the device goes links its mapping only
+ * afterwards, when nobody looks for it any more; therefore removal looks again
+ * until all of the memory has come back.
  */
+#include <linux/anon_inodes.h>
+#include <linux/err.h>
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/init.h>
 #include <linux/io.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
@@ -36,21 +41,55 @@ static ssize_t size_show(struct device *dev, struct device_attribute *attr,
 }
 static DEVICE_ATTR_RO(size);
 
-static ssize_t available_show(struct device *dev, struct device_attribute *attr,
-			      char *buf)
+/* The pools of all ranges together; the largest piece is of one of them. */
+static struct p2pdma_pool_stats device_stats(struct device *dev)
 {
+	struct p2pdma_pool_stats sum = {}, stats;
 	struct pci_p2pdma_range *range;
 	struct pci_p2pdma *p2pdma;
-	u64 available = 0;
 
 	guard(rcu)();
 	p2pdma = rcu_dereference(to_pci_dev(dev)->p2pdma);
-	if (p2pdma)
-		list_for_each_entry_rcu(range, &p2pdma->ranges, node)
-			available += p2pdma_pool_available(&range->pool);
-	return sysfs_emit(buf, "%llu\n", available);
+	if (!p2pdma)
+		return sum;
+	list_for_each_entry_rcu(range, &p2pdma->ranges, node) {
+		p2pdma_pool_stats(&range->pool, &stats);
+		sum.free += stats.free;
+		sum.largest = max(sum.largest, stats.largest);
+		sum.allocs += stats.allocs;
+		sum.failures += stats.failures;
+	}
+	return sum;
+}
+
+static ssize_t available_show(struct device *dev, struct device_attribute *attr,
+			      char *buf)
+{
+	return sysfs_emit(buf, "%llu\n", device_stats(dev).free);
 }
 static DEVICE_ATTR_RO(available);
+
+static ssize_t largest_free_show(struct device *dev,
+				 struct device_attribute *attr, char *buf)
+{
+	return sysfs_emit(buf, "%llu\n", device_stats(dev).largest);
+}
+static DEVICE_ATTR_RO(largest_free);
+
+static ssize_t allocations_show(struct device *dev,
+				struct device_attribute *attr, char *buf)
+{
+	return sysfs_emit(buf, "%llu\n", device_stats(dev).allocs);
+}
+static DEVICE_ATTR_RO(allocations);
+
+static ssize_t allocation_failures_show(struct device *dev,
+					struct device_attribute *attr,
+					char *buf)
+{
+	return sysfs_emit(buf, "%llu\n", device_stats(dev).failures);
+}
+static DEVICE_ATTR_RO(allocation_failures);
 
 static ssize_t published_show(struct device *dev, struct device_attribute *attr,
 			      char *buf)
@@ -103,9 +142,11 @@ static int clear(void *kaddr, u64 len)
 			return -EINTR;
 	}
 	/*
-	 * The zeros are posted writes, and nothing keeps those of a peer from
-	 * overtaking them.  A read does not return before they have arrived.
+	 * The zeros may wait in a buffer of the CPU, and are posted writes,
+	 * which those of a peer may overtake.  A read behind them does not
+	 * return before they have arrived.
 	 */
+	mb();
 	readl(io + len - sizeof(u32));
 	return 0;
 }
@@ -134,12 +175,9 @@ static int allocate_mmap(struct file *file, struct kobject *kobj,
 	}
 
 	/*
-	 * Not cacheable: not every architecture has something like MTRRs that
-	 * would overrule a cacheable page table entry.  No growing by mremap:
-	 * there is nothing behind the end.  No core dump: reading a BAR that
-	 * way may take minutes.
+	 * No growing by mremap: there is nothing behind the end.  No core dump:
+	 * reading a BAR that way may take minutes.
 	 */
-	vma->vm_page_prot = pgprot_noncached(vma->vm_page_prot);
 	vm_flags_set(vma, VM_DONTEXPAND | VM_DONTDUMP);
 	vma->vm_ops = &allocate_vm_ops;
 
@@ -153,13 +191,40 @@ static int allocate_mmap(struct file *file, struct kobject *kobj,
 static struct attribute *p2pmem_attrs[] = {
 	&dev_attr_size.attr,
 	&dev_attr_available.attr,
+	&dev_attr_largest_free.attr,
+	&dev_attr_allocations.attr,
+	&dev_attr_allocation_failures.attr,
 	&dev_attr_published.attr,
 	NULL
 };
 
+/* Whose mapping all mappings are; never closed */
+static struct file *p2pmem_file;
+
+static int __init p2pmem_file_init(void)
+{
+	static const struct file_operations fops = {};
+
+	p2pmem_file = anon_inode_create_getfile("[p2pmem]", &fops, NULL, O_RDWR,
+						NULL);
+	return PTR_ERR_OR_ZERO(p2pmem_file);
+}
+fs_initcall(p2pmem_file_init);	/* before drivers */
+
+static struct address_space *allocate_mapping(void)
+{
+	return p2pmem_file->f_mapping;
+}
+
+/*
+ * Each mapping is an allocation; the size is there for languages whose mmap()
+ * does not go beyond the end of a file.
+ */
 static struct bin_attribute allocate_attr = {
 	.attr = { .name = "allocate", .mode = 0660 },
+	.size = SZ_1T,
 	.mmap = allocate_mmap,
+	.f_mapping = allocate_mapping,
 };
 
 static struct bin_attribute *p2pmem_bin_attrs[] = {
@@ -182,6 +247,8 @@ static const struct attribute_group p2pmem_group = {
  */
 int p2pdma_sysfs_add(struct pci_dev *pdev)
 {
+	if (IS_ERR_OR_NULL(p2pmem_file))
+		return -ENOMEM;
 	return sysfs_create_group(&pdev->dev.kobj, &p2pmem_group);
 }
 
@@ -189,12 +256,28 @@ int p2pdma_sysfs_add(struct pci_dev *pdev)
  * p2pdma_sysfs_remove - take the attributes away
  * @pdev: device
  *
- * No new user mapping begins once this returns, and those that there were
- * are torn down; pins taken through them may still hold pages.
+ * No new user mapping begins once this returns; p2pdma_sysfs_revoke() is for
+ * those that there are.
  *
  * Context: may sleep; waits for attributes that are running.
  */
 void p2pdma_sysfs_remove(struct pci_dev *pdev)
 {
 	sysfs_remove_group(&pdev->dev.kobj, &p2pmem_group);
+}
+
+/**
+ * p2pdma_sysfs_revoke - tear down the user mappings of a range
+ * @provider: the range
+ *
+ * Accesses raise SIGBUS from now on.  Pins taken through a mapping keep their
+ * pages; and an mmap() that is just about to end may be missed, so call it
+ * again while pages are out.
+ *
+ * Context: may sleep.
+ */
+void p2pdma_sysfs_revoke(struct p2pdma_provider *provider)
+{
+	unmap_mapping_range(p2pmem_file->f_mapping, provider->start,
+			    provider->size, 1);
 }

@@ -1,0 +1,468 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What memory management may and may not do with a mapping of p2pmem/allocate; see "User mappings" in
+ * Documentation/driver-api/pci/p2pdma.rst. Wants root, and a lender that nobody else uses: $P2P_LENDER.
+ */
+#define _GNU_SOURCE
+#include <setjmp.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+
+#include "../kselftest_harness.h"
+#include "p2pmem.h"
+
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25
+#endif
+#define PAGES 8
+
+FIXTURE(mm) {
+	int fd;
+	size_t page;
+	size_t len;
+	long free;
+	char *mem;
+};
+
+FIXTURE_SETUP(mm)
+{
+	self->page = sysconf(_SC_PAGESIZE);
+	self->len = PAGES * self->page;
+	self->fd = p2pmem_open("allocate", O_RDWR);
+	ASSERT_GE(self->fd, 0) TH_LOG("open p2pmem/allocate of $P2P_LENDER: %s", strerror(errno));
+	self->free = p2pmem_read("available");
+	self->mem = p2pmem_map(self->fd, self->len);
+	ASSERT_NE(self->mem, MAP_FAILED);
+	memset(self->mem, 0x5a, self->len);
+}
+
+/* Whatever a test did, all of the memory is there again afterwards. */
+FIXTURE_TEARDOWN(mm)
+{
+	munmap(self->mem, self->len);
+	close(self->fd);
+	EXPECT_EQ(p2pmem_read("available"), self->free);
+}
+
+static sigjmp_buf back;
+
+static void on_signal(int signal)
+{
+	siglongjmp(back, signal);
+}
+
+/* The signal that an access to @at raises, or 0 */
+static int access_raises(volatile char *at)
+{
+	struct sigaction act = { .sa_handler = on_signal }, bus, segv;
+	int got;
+
+	sigaction(SIGBUS, &act, &bus);
+	sigaction(SIGSEGV, &act, &segv);
+	got = sigsetjmp(back, 1);
+	if (!got)
+		*at;
+	sigaction(SIGBUS, &bus, NULL);
+	sigaction(SIGSEGV, &segv, NULL);
+	return got;
+}
+
+/* All bytes but for @skip at the beginning are as the fixture has left them. */
+static bool intact(const char *mem, size_t len, size_t skip)
+{
+	while (skip < len && mem[skip] == 0x5a)
+		skip++;
+	return skip == len;
+}
+
+static int child_status(pid_t child)
+{
+	int status;
+
+	return waitpid(child, &status, 0) == child ? status : -1;
+}
+
+/* The number behind @key in @file, for the mapping at @mem if that is not NULL; -1 if there is none */
+static long find_number(const char *file, const void *mem, const char *key)
+{
+	char line[512], start[32];
+	bool here = !mem;
+	long value = -1;
+	FILE *f = fopen(file, "r");
+
+	if (!f)
+		return -1;
+	snprintf(start, sizeof(start), "%lx-", (unsigned long)mem);
+	while (value < 0 && fgets(line, sizeof(line), f)) {
+		if (mem && !strncmp(line, start, strlen(start)))
+			here = true;
+		else if (here && !strncmp(line, key, strlen(key)))
+			value = strtol(line + strlen(key), NULL, 0);
+	}
+	fclose(f);
+	return value;
+}
+
+/* ---- the file ---- */
+
+TEST_F(mm, file)
+{
+	struct stat st;
+	char c;
+
+	ASSERT_EQ(fstat(self->fd, &st), 0);
+	/* Languages check that a mapping ends before the file does. */
+	EXPECT_GE(st.st_size, p2pmem_read("size"));
+	EXPECT_EQ(read(self->fd, &c, 1), -1);
+	EXPECT_EQ(errno, EIO);
+	EXPECT_EQ(write(self->fd, &c, 1), -1);
+	EXPECT_EQ(errno, EIO);
+}
+
+/* Root's, and of those that root gives it to: the mode decides, no capability. */
+TEST_F(mm, who_may_open)
+{
+	struct stat st;
+	pid_t child;
+	int i;
+
+	ASSERT_EQ(fstat(self->fd, &st), 0);
+	EXPECT_EQ((int)st.st_mode & 07777, 0660);
+	EXPECT_EQ((int)st.st_uid, 0);
+	EXPECT_EQ((int)st.st_gid, 0);
+	for (i = 0; i < 2; i++) {
+		ASSERT_EQ(fchown(self->fd, 0, i ? 1000 : 0), 0);
+		child = fork();
+		ASSERT_GE(child, 0);
+		if (!child) {
+			int fd;
+
+			if (setgid(1000) || setuid(1000))
+				_exit(1);
+			fd = p2pmem_open("allocate", O_RDWR);
+			if (!i)
+				_exit(fd < 0 && errno == EACCES ? 0 : 2);
+			_exit(fd >= 0 && p2pmem_map(fd, 4096) != MAP_FAILED ? 0 : 3);
+		}
+		EXPECT_EQ(child_status(child), 0);
+	}
+	EXPECT_EQ(fchown(self->fd, 0, 0), 0);
+}
+
+TEST_F(mm, counts)
+{
+	long allocations = p2pmem_read("allocations"), failures = p2pmem_read("allocation_failures");
+	void *mem = p2pmem_map(self->fd, self->page);
+
+	ASSERT_NE(mem, MAP_FAILED);
+	EXPECT_EQ(p2pmem_read("allocations"), allocations + 1);
+	EXPECT_GT(p2pmem_read("largest_free"), 0);
+	EXPECT_LE(p2pmem_read("largest_free"), p2pmem_read("available"));
+	EXPECT_EQ(p2pmem_map(self->fd, p2pmem_read("size")), MAP_FAILED);
+	EXPECT_EQ(p2pmem_read("allocation_failures"), failures + 1);
+	EXPECT_EQ(munmap(mem, self->page), 0);
+}
+
+/* ---- the mapping itself ---- */
+
+TEST_F(mm, moves)
+{
+	char *to = mmap(NULL, self->len, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	ASSERT_NE(to, MAP_FAILED);
+	to = mremap(self->mem, self->len, self->len, MREMAP_MAYMOVE | MREMAP_FIXED, to);
+	ASSERT_NE(to, MAP_FAILED);
+	EXPECT_EQ(access_raises(self->mem), SIGSEGV);
+	self->mem = to;
+	EXPECT_TRUE(intact(to, self->len, 0));
+}
+
+TEST_F(mm, does_not_grow)
+{
+	EXPECT_EQ(mremap(self->mem, self->len, 2 * self->len, MREMAP_MAYMOVE), MAP_FAILED);
+	EXPECT_EQ(errno, EFAULT);
+	/* Nor twice, nor here and there. */
+	EXPECT_EQ(mremap(self->mem, 0, self->len, MREMAP_MAYMOVE), MAP_FAILED);
+	EXPECT_EQ(errno, EFAULT);
+	EXPECT_EQ(mremap(self->mem, self->len, self->len, MREMAP_MAYMOVE | MREMAP_DONTUNMAP, NULL),
+		  MAP_FAILED);
+	EXPECT_EQ(errno, EINVAL);
+	EXPECT_TRUE(intact(self->mem, self->len, 0));
+}
+
+TEST_F(mm, shrinks)
+{
+	ASSERT_EQ(mremap(self->mem, self->len, 2 * self->page, 0), self->mem);
+	EXPECT_EQ(p2pmem_read("available"), self->free - 2 * (long)self->page);
+	EXPECT_EQ(access_raises(self->mem + 2 * self->page), SIGSEGV);
+	EXPECT_TRUE(intact(self->mem, 2 * self->page, 0));
+}
+
+TEST_F(mm, protection)
+{
+	ASSERT_EQ(mprotect(self->mem, self->page, PROT_NONE), 0);
+	EXPECT_EQ(access_raises(self->mem), SIGSEGV);
+	EXPECT_EQ(access_raises(self->mem + self->page), 0);
+	ASSERT_EQ(mprotect(self->mem, self->page, PROT_READ | PROT_WRITE), 0);
+	self->mem[0] = 1;
+	EXPECT_TRUE(intact(self->mem, self->len, 1));
+}
+
+/* Fault 23: not cacheable, whatever mprotect() does, and of one type in user space and in the kernel. */
+TEST_F(mm, memory_type)
+{
+	unsigned long start, end;
+	char line[512], flags[512];
+	int round, found;
+	FILE *f;
+
+	for (round = 0; round < 2; round++) {
+		found = 0;
+		f = fopen("/sys/kernel/debug/page_tables/current_kernel", "r");
+		ASSERT_NE(f, NULL) TH_LOG("needs CONFIG_PTDUMP_DEBUGFS and debugfs");
+		while (fgets(line, sizeof(line), f)) {
+			if (sscanf(line, "0x%lx-0x%lx %511[^\n]", &start, &end, flags) != 3 ||
+			    start > (unsigned long)self->mem || end <= (unsigned long)self->mem)
+				continue;
+			if (!strstr(flags, " pte"))
+				continue;
+			/* The BARs of the lab are prefetchable: write-combined, as the PAT has it. */
+			EXPECT_NE(strstr(flags, "PWT"), NULL) TH_LOG("%s", line);
+			EXPECT_EQ(strstr(flags, "PCD"), NULL) TH_LOG("%s", line);
+			found++;
+		}
+		fclose(f);
+		EXPECT_EQ(found, 1);
+		ASSERT_EQ(mprotect(self->mem, self->len, PROT_READ), 0);
+		ASSERT_EQ(mprotect(self->mem, self->len, PROT_READ | PROT_WRITE), 0);
+	}
+	found = 0;
+	f = fopen("/sys/kernel/debug/x86/pat_memtype_list", "r");
+	ASSERT_NE(f, NULL);
+	while (fgets(line, sizeof(line), f))
+		found += strstr(line, "write-combining") != NULL;
+	fclose(f);
+	EXPECT_GE(found, 1);
+}
+
+TEST_F(mm, exec_ends_it)
+{
+	pid_t child = fork();
+
+	ASSERT_GE(child, 0);
+	if (!child) {
+		if (p2pmem_map(self->fd, self->len) == MAP_FAILED)
+			_exit(1);
+		execl("/bin/true", "true", NULL);
+		_exit(2);
+	}
+	EXPECT_EQ(child_status(child), 0);
+	EXPECT_EQ(p2pmem_read("available"), self->free - (long)self->len);
+}
+
+TEST_F(mm, fork_without)
+{
+	pid_t child;
+
+	ASSERT_EQ(madvise(self->mem, self->len, MADV_DONTFORK), 0);
+	child = fork();
+	ASSERT_GE(child, 0);
+	if (!child)
+		_exit(access_raises(self->mem) == SIGSEGV ? 0 : 1);
+	EXPECT_EQ(child_status(child), 0);
+}
+
+/* ---- advice and reclaim ---- */
+
+TEST_F(mm, locked)
+{
+	char *more;
+
+	EXPECT_EQ(mlock(self->mem, self->len), 0);
+	/* It is never swapped anyway, and does not count. */
+	EXPECT_EQ(find_number("/proc/self/status", NULL, "VmLck:"), 0);
+	EXPECT_EQ(munlock(self->mem, self->len), 0);
+	more = mmap(NULL, self->page, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_LOCKED | MAP_POPULATE,
+		    self->fd, 0);
+	ASSERT_NE(more, MAP_FAILED);
+	EXPECT_EQ(munmap(more, self->page), 0);
+	EXPECT_TRUE(intact(self->mem, self->len, 0));
+}
+
+TEST_F(mm, dontneed_gives_it_back)
+{
+	ASSERT_EQ(madvise(self->mem + self->page, 2 * self->page, MADV_DONTNEED), 0);
+	EXPECT_EQ(p2pmem_read("available"), self->free - (PAGES - 2) * (long)self->page);
+	EXPECT_EQ(access_raises(self->mem + self->page), SIGBUS);
+	EXPECT_TRUE(intact(self->mem, self->page, 0));
+	EXPECT_TRUE(intact(self->mem + 3 * self->page, self->len - 3 * self->page, 0));
+}
+
+TEST_F(mm, advice)
+{
+	static const struct {
+		int advice;
+		int error;
+	} table[] = {
+		{ MADV_NORMAL, 0 }, { MADV_RANDOM, 0 }, { MADV_SEQUENTIAL, 0 }, { MADV_WILLNEED, 0 },
+		{ MADV_COLD, 0 }, { MADV_PAGEOUT, 0 }, { MADV_DONTDUMP, 0 },
+		{ MADV_DODUMP, EINVAL }, { MADV_FREE, EINVAL }, { MADV_WIPEONFORK, EINVAL },
+		{ MADV_COLLAPSE, EINVAL },
+	};
+	unsigned int i;
+
+	for (i = 0; i < sizeof(table) / sizeof(*table); i++) {
+		errno = 0;
+		madvise(self->mem, self->len, table[i].advice);
+		EXPECT_EQ(errno, table[i].error) TH_LOG("advice %d", table[i].advice);
+		EXPECT_TRUE(intact(self->mem, self->len, 0));
+	}
+}
+
+static void write_file(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CREAT, 0600);
+
+	if (fd >= 0) {
+		(void)!write(fd, text, strlen(text));
+		close(fd);
+	}
+}
+
+/* Fault 21: dirty, and looked at by all who look for pages to drop, merge, move or write back. */
+TEST_F(mm, left_alone)
+{
+	int i;
+
+	/* Merging is on where there is such a thing. */
+	write_file("/sys/kernel/mm/ksm/run", "1");
+	madvise(self->mem, self->len, MADV_MERGEABLE);
+	for (i = 0; i < 4; i++) {
+		char *other = p2pmem_map(self->fd, self->len);
+
+		ASSERT_NE(other, MAP_FAILED);
+		memset(other, 0x5a, self->len);
+		EXPECT_EQ(msync(other, self->len, MS_SYNC), 0);
+		EXPECT_EQ(munmap(other, self->len), 0);
+		write_file("/proc/sys/vm/drop_caches", "3");
+		write_file("/proc/sys/vm/compact_memory", "1");
+		usleep(20000);
+	}
+	write_file("/sys/kernel/mm/ksm/run", "0");
+	EXPECT_TRUE(intact(self->mem, self->len, 0));
+	EXPECT_EQ(p2pmem_read("available"), self->free - (long)self->len);
+}
+
+/* ---- others that look ---- */
+
+TEST_F(mm, proc)
+{
+	char line[512], start[32];
+	uint64_t entry;
+	int fd, named = 0;
+	FILE *f;
+
+	snprintf(start, sizeof(start), "%lx-", (unsigned long)self->mem);
+	f = fopen("/proc/self/maps", "r");
+	ASSERT_NE(f, NULL);
+	while (fgets(line, sizeof(line), f))
+		named += !strncmp(line, start, strlen(start)) && strstr(line, "rw-s") &&
+			 strstr(line, "/p2pmem/allocate");
+	fclose(f);
+	EXPECT_EQ(named, 1);
+	EXPECT_EQ(find_number("/proc/self/smaps", self->mem, "Size:"), (long)self->len / 1024);
+	EXPECT_EQ(find_number("/proc/self/smaps", self->mem, "Rss:"), (long)self->len / 1024);
+	EXPECT_EQ(find_number("/proc/self/smaps", self->mem, "Anonymous:"), 0);
+	EXPECT_GE(find_number("/proc/self/smaps_rollup", NULL, "Rss:"), (long)self->len / 1024);
+
+	fd = open("/proc/self/pagemap", O_RDONLY);
+	ASSERT_GE(fd, 0);
+	ASSERT_EQ(pread(fd, &entry, 8, (unsigned long)self->mem / self->page * 8), 8);
+	EXPECT_EQ((int)(entry >> 62), 2);	/* there, not swapped */
+	close(fd);
+}
+
+/* Reading a BAR takes the CPU minutes, and no debugger has asked for that. */
+TEST_F(mm, not_for_debuggers)
+{
+	char buf[16];
+	struct iovec to = { buf, sizeof(buf) }, from = { self->mem, sizeof(buf) };
+	char path[32];
+	pid_t child;
+	int fd, status;
+
+	child = fork();
+	ASSERT_GE(child, 0);
+	if (!child) {
+		ptrace(PTRACE_TRACEME, 0, NULL, NULL);
+		raise(SIGSTOP);
+		_exit(0);
+	}
+	ASSERT_EQ(waitpid(child, &status, 0), child);
+	errno = 0;
+	ptrace(PTRACE_PEEKDATA, child, self->mem, NULL);
+	EXPECT_EQ(errno, EIO);
+	EXPECT_EQ(ptrace(PTRACE_POKEDATA, child, self->mem, NULL), -1);
+	EXPECT_EQ(process_vm_readv(child, &to, 1, &from, 1, 0), -1);
+	EXPECT_TRUE(errno == EFAULT || errno == EREMOTEIO) TH_LOG("errno %d", errno);
+	EXPECT_EQ(process_vm_writev(child, &to, 1, &from, 1, 0), -1);
+	snprintf(path, sizeof(path), "/proc/%d/mem", child);
+	fd = open(path, O_RDWR);
+	ASSERT_GE(fd, 0);
+	EXPECT_EQ(pread(fd, buf, sizeof(buf), (unsigned long)self->mem), -1);
+	EXPECT_EQ(errno, EIO);
+	EXPECT_EQ(pwrite(fd, buf, sizeof(buf), (unsigned long)self->mem), -1);
+	close(fd);
+	ptrace(PTRACE_CONT, child, NULL, NULL);
+	EXPECT_EQ(child_status(child), 0);
+	EXPECT_TRUE(intact(self->mem, self->len, 0));
+}
+
+/* Out of core dumps, not to grow, and nobody can change that. */
+TEST_F(mm, flags)
+{
+	char line[512], start[32], flags[256] = "";
+	bool here = false;
+	FILE *f = fopen("/proc/self/smaps", "r");
+
+	ASSERT_NE(f, NULL);
+	snprintf(start, sizeof(start), "%lx-", (unsigned long)self->mem);
+	EXPECT_EQ(madvise(self->mem, self->len, MADV_DODUMP), -1);
+	while (!*flags && fgets(line, sizeof(line), f)) {
+		here |= !strncmp(line, start, strlen(start));
+		if (here)
+			sscanf(line, "VmFlags: %255[^\n]", flags);
+	}
+	fclose(f);
+	EXPECT_NE(strstr(flags, "dd"), NULL) TH_LOG("%s", flags);
+	EXPECT_NE(strstr(flags, "de"), NULL) TH_LOG("%s", flags);
+}
+
+/* Fault 20: a BAR without struct pages, mapped by the file that PCI has for it, is no memory for DMA. */
+TEST_F(mm, bar_without_pages)
+{
+	const char *drive = getenv("P2P_FROM"), *bdf = getenv("P2P_LENDER");
+	char path[128];
+	void *mem;
+	int bar, fd;
+
+	ASSERT_NE(drive, NULL);
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/resource0", bdf);
+	bar = open(path, O_RDWR);
+	ASSERT_GE(bar, 0);
+	mem = mmap(NULL, self->page, PROT_READ | PROT_WRITE, MAP_SHARED, bar, 0);
+	ASSERT_NE(mem, MAP_FAILED);
+	fd = open(drive, O_RDONLY | O_DIRECT);
+	ASSERT_GE(fd, 0);
+	EXPECT_EQ(pread(fd, mem, self->page, 0), -1);
+	EXPECT_EQ(errno, EFAULT);
+	munmap(mem, self->page);
+	close(fd);
+	close(bar);
+}
+
+TEST_HARNESS_MAIN
