@@ -238,7 +238,7 @@ ALL = [
             lambda t: ["nvme-cmb.sh", t.providers[0], str(8 * MIB), "small"], where=("same-switch-identity",)),
     Program("policy", "what the administrator says of an unknown root complex",
             lambda t: ["policy.sh", t.providers[0], *t.clients[:2]], where=("unknown-root-complex",)),
-    Program("unplug", "the lender is pulled out after its memory was used",
+    Program("unplug", "the lender is pulled out while its memory is mapped and used",
             lambda t: ["unplug.sh", *t.clients[:2], t.providers[0]],
             where=("same-switch",), handlers={"unplug": unplug}),
     Program("lend", "the driver that lends any BAR", lambda t: ["lend.sh", t.providers[0], t.clients[0]],
