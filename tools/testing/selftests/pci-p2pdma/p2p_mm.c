@@ -56,7 +56,7 @@ static void on_signal(int signal)
 }
 
 /* The signal that an access to @at raises, or 0 */
-static int access_raises(volatile char *at)
+static int access_raises(const char *at)
 {
 	struct sigaction act = { .sa_handler = on_signal }, bus, segv;
 	int got;
@@ -65,7 +65,7 @@ static int access_raises(volatile char *at)
 	sigaction(SIGSEGV, &act, &segv);
 	got = sigsetjmp(back, 1);
 	if (!got)
-		*at;
+		(void)__atomic_load_n(at, __ATOMIC_RELAXED);
 	sigaction(SIGBUS, &bus, NULL);
 	sigaction(SIGSEGV, &segv, NULL);
 	return got;
@@ -244,7 +244,7 @@ TEST_F(mm, memory_type)
 	f = fopen("/sys/kernel/debug/x86/pat_memtype_list", "r");
 	ASSERT_NE(f, NULL);
 	while (fgets(line, sizeof(line), f))
-		found += strstr(line, "write-combining") != NULL;
+		found += !!strstr(line, "write-combining");
 	fclose(f);
 	EXPECT_GE(found, 1);
 }

@@ -25,8 +25,8 @@ static void gone(int signal)
 
 static void __attribute__((noreturn)) hold(const char *path)
 {
-	volatile char *mem;
 	int fd = open(path, O_RDWR);
+	char *mem, i = 0;
 
 	mem = mmap(NULL, LEN, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (mem == MAP_FAILED) {
@@ -34,7 +34,7 @@ static void __attribute__((noreturn)) hold(const char *path)
 		_exit(1);
 	}
 	for (;;) {
-		mem[0]++;
+		__atomic_store_n(mem, i++, __ATOMIC_RELAXED);
 		usleep(1000);
 	}
 }
