@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What memory management may and may not do with a mapping of p2pmem/allocate; see "User mappings" in
- * Documentation/driver-api/pci/p2pdma.rst. Wants root, and a lender that nobody else uses: $P2P_LENDER.
+ * What memory management may and may not do with a mapping of p2pmem/allocate; see
+ * "User mappings" in Documentation/driver-api/pci/p2pdma.rst. Wants root, and a lender that
+ * nobody else uses: $P2P_LENDER.
  */
 #define _GNU_SOURCE
 #include <setjmp.h>
@@ -86,7 +87,7 @@ static int child_status(pid_t child)
 	return waitpid(child, &status, 0) == child ? status : -1;
 }
 
-/* The number behind @key in @file, for the mapping at @mem if that is not NULL; -1 if there is none */
+/* The number behind @key in @file, for the mapping at @mem unless that is NULL; or -1 */
 static long find_number(const char *file, const void *mem, const char *key)
 {
 	char line[512], start[32];
@@ -155,7 +156,8 @@ TEST_F(mm, who_may_open)
 
 TEST_F(mm, counts)
 {
-	long allocations = p2pmem_read("allocations"), failures = p2pmem_read("allocation_failures");
+	long allocations = p2pmem_read("allocations");
+	long failures = p2pmem_read("allocation_failures");
 	void *mem = p2pmem_map(self->fd, self->page);
 
 	ASSERT_NE(mem, MAP_FAILED);
@@ -212,7 +214,7 @@ TEST_F(mm, protection)
 	EXPECT_TRUE(intact(self->mem, self->len, 1));
 }
 
-/* Fault 23: not cacheable, whatever mprotect() does, and of one type in user space and in the kernel. */
+/* Fault 23: not cacheable, whatever mprotect() does, and of the type that the PAT has. */
 TEST_F(mm, memory_type)
 {
 	unsigned long start, end;
@@ -230,7 +232,7 @@ TEST_F(mm, memory_type)
 				continue;
 			if (!strstr(flags, " pte"))
 				continue;
-			/* The BARs of the lab are prefetchable: write-combined, as the PAT has it. */
+			/* The BARs of the lab are prefetchable: write-combined. */
 			EXPECT_NE(strstr(flags, "PWT"), NULL) TH_LOG("%s", line);
 			EXPECT_EQ(strstr(flags, "PCD"), NULL) TH_LOG("%s", line);
 			found++;
@@ -286,8 +288,8 @@ TEST_F(mm, locked)
 	/* It is never swapped anyway, and does not count. */
 	EXPECT_EQ(find_number("/proc/self/status", NULL, "VmLck:"), 0);
 	EXPECT_EQ(munlock(self->mem, self->len), 0);
-	more = mmap(NULL, self->page, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_LOCKED | MAP_POPULATE,
-		    self->fd, 0);
+	more = mmap(NULL, self->page, PROT_READ | PROT_WRITE,
+		    MAP_SHARED | MAP_LOCKED | MAP_POPULATE, self->fd, 0);
 	ASSERT_NE(more, MAP_FAILED);
 	EXPECT_EQ(munmap(more, self->page), 0);
 	EXPECT_TRUE(intact(self->mem, self->len, 0));
@@ -308,7 +310,8 @@ TEST_F(mm, advice)
 		int advice;
 		int error;
 	} table[] = {
-		{ MADV_NORMAL, 0 }, { MADV_RANDOM, 0 }, { MADV_SEQUENTIAL, 0 }, { MADV_WILLNEED, 0 },
+		{ MADV_NORMAL, 0 }, { MADV_RANDOM, 0 }, { MADV_SEQUENTIAL, 0 },
+		{ MADV_WILLNEED, 0 },
 		{ MADV_COLD, 0 }, { MADV_PAGEOUT, 0 }, { MADV_DONTDUMP, 0 },
 		{ MADV_DODUMP, EINVAL }, { MADV_FREE, EINVAL }, { MADV_WIPEONFORK, EINVAL },
 		{ MADV_COLLAPSE, EINVAL },
@@ -442,7 +445,7 @@ TEST_F(mm, flags)
 	EXPECT_NE(strstr(flags, "de"), NULL) TH_LOG("%s", flags);
 }
 
-/* Fault 20: a BAR without struct pages, mapped by the file that PCI has for it, is no memory for DMA. */
+/* Fault 20: a BAR without struct pages, mapped by the file that PCI has for it: no DMA. */
 TEST_F(mm, bar_without_pages)
 {
 	const char *drive = getenv("P2P_FROM"), *bdf = getenv("P2P_LENDER");

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * p2p_storm BDF: map, touch and unmap the memory that a device lends, in several processes, until the
- * device is gone; one of them holds its mapping all the time. Exit status 0 if all of them have come to
- * their end by an error that the device's removal explains: SIGBUS on access, no file, or no more mmap().
+ * p2p_storm BDF: map, touch and unmap the memory that a device lends, in several processes,
+ * until the device is gone; one of them holds its mapping all the time. Exit status 0 if all of
+ * them have come to their end by an error that the device's removal explains: SIGBUS on access,
+ * no file, or no more mmap().
  */
 #define _GNU_SOURCE
 #include <errno.h>
