@@ -36,6 +36,7 @@ class Program:
     skip_on: tuple = ()     # configs that lack what it tests
     extras: tuple = ()      # further binaries for the guest
     cmdline: str = ""       # for the kernel
+    debug_cmdline: str = ""     # for a debug kernel, besides
     cpu: str = ""           # instead of the topology's
     taint: int = 0          # what it does to the kernel
     handlers: dict = field(default_factory=dict)    # verb of a "# lab:" line -> what the host then does with the VM
@@ -260,7 +261,8 @@ ALL = [
 # KUnit runs while the kernel boots: tests/test_kunit.py starts this one. Not on a CPU that stands for a root complex
 # which routes everything: the suites have root complexes of their own.
 KUNIT = Program("kunit", "the KUnit suites", lambda t: ["kunit.sh"], check_kunit, timeout=300, where=(),
-                cmdline="kunit.enable=1", cpu="Haswell", taint=TAINT_TEST)
+                cmdline="kunit.enable=1", cpu="Haswell", taint=TAINT_TEST,
+                debug_cmdline="random_test.fabrics=2 scale_test.most=256")
 # Not tests of the kernel: the lab's own, see tests/test_lab.py.
 MISBEHAVIOURS = ("not", "failing", "skipped", "short", "status", "panic", "hang", "warn", "oops", "silent", "taint",
                  "fault", "lost")

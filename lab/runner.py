@@ -86,7 +86,8 @@ class Run:
             shutil.copy(config, folder / "kernel.config")
         memory = "2G" if self.config == "debug" else None
         self.vm = Vm(self.topology, self.kernel, initrd, self.program.order(self.topology), folder, mode, memory)
-        self.vm.cmdline = self.program.cmdline
+        more = self.program.debug_cmdline if self.config == "debug" else ""
+        self.vm.cmdline = f"{self.program.cmdline} {more}".strip()
         self.vm.events = self.program.events
         for verb, handler in self.program.handlers.items():
             self.vm.handlers[verb] = functools.partial(handler, self.vm)

@@ -24,7 +24,12 @@ def test_debug_suites(debug):
         pytest.fail(run.explain(), pytrace=False)
 
 
-@pytest.mark.parametrize("what", [p for t, p in programs.matrix() if t == WHERE])
+# The others take minutes on such a kernel: `make test-all`.
+QUICK = ("routes", "copy", "mmap", "mm", "refuse", "unplug")
+
+
+@pytest.mark.parametrize("what", [pytest.param(p, marks=() if p in QUICK else pytest.mark.all)
+                                  for t, p in programs.matrix() if t == WHERE])
 def test_debug_run(what, debug):
     run = runner.run(WHERE, what, config="debug", kernel=debug / "arch/x86/boot/bzImage")
     if not run.passed:
