@@ -27,6 +27,7 @@
 #include <linux/blkdev.h>
 #include <linux/cleanup.h>
 #include <linux/err.h>
+#include <linux/io.h>
 #include <linux/kstrtox.h>
 #include <linux/pci.h>
 #include <linux/pci-p2pdma.h>
@@ -529,6 +530,23 @@ static void account(struct nvmet_req *req, u64 peer, bool ram)
 		this_cpu_inc(stats->ram_metadata);
 }
 
+/*
+ * The CPU has filled the command's peer memory with posted writes.  Nothing
+ * keeps the drive's reads, which come from elsewhere, from overtaking them; a
+ * read of our own does not return before they have arrived.
+ */
+static void flush_to_peer(struct nvmet_req *req)
+{
+	void *last;
+
+	if (!req->p2pmem.provider || req->sq->dma_client ||
+	    req->cmd->rw.opcode != nvme_cmd_write)
+		return;
+	last = sg_virt(req->sg) + ALIGN_DOWN(req->sg->length - 1, sizeof(u32));
+	mb(); /* what write combining holds back goes first */
+	readl((void __iomem __force *)last);
+}
+
 /**
  * nvmet_p2pmem_start - a read or write is about to be passed on
  * @req: command
@@ -561,6 +579,7 @@ u16 nvmet_p2pmem_start(struct nvmet_req *req, blk_opf_t *opf)
 	if (peer) {
 		if (!opf || !blk_queue_pci_p2pdma(bdev_get_queue(req->ns->bdev)))
 			return errno_to_nvme_status(req, -EREMOTEIO);
+		flush_to_peer(req);
 		/* If there is no route, the I/O of nobody else shall fail */
 		*opf |= REQ_NOMERGE;
 	}

@@ -41,7 +41,10 @@ static ssize_t size_show(struct device *dev, struct device_attribute *attr,
 }
 static DEVICE_ATTR_RO(size);
 
-/* The pools of all ranges together; the largest piece is of one of them. */
+/*
+ * The pools of all ranges together; the largest piece is of one of them.  Holds
+ * up allocations for a moment, hence for the administrator only.
+ */
 static struct p2pdma_pool_stats device_stats(struct device *dev)
 {
 	struct p2pdma_pool_stats sum = {}, stats;
@@ -54,7 +57,6 @@ static struct p2pdma_pool_stats device_stats(struct device *dev)
 		return sum;
 	list_for_each_entry_rcu(range, &p2pdma->ranges, node) {
 		p2pdma_pool_stats(&range->pool, &stats);
-		sum.free += stats.free;
 		sum.largest = max(sum.largest, stats.largest);
 		sum.allocs += stats.allocs;
 		sum.failures += stats.failures;
@@ -65,7 +67,16 @@ static struct p2pdma_pool_stats device_stats(struct device *dev)
 static ssize_t available_show(struct device *dev, struct device_attribute *attr,
 			      char *buf)
 {
-	return sysfs_emit(buf, "%llu\n", device_stats(dev).free);
+	struct pci_p2pdma_range *range;
+	struct pci_p2pdma *p2pdma;
+	u64 free = 0;
+
+	guard(rcu)();
+	p2pdma = rcu_dereference(to_pci_dev(dev)->p2pdma);
+	if (p2pdma)
+		list_for_each_entry_rcu(range, &p2pdma->ranges, node)
+			free += p2pdma_pool_available(&range->pool);
+	return sysfs_emit(buf, "%llu\n", free);
 }
 static DEVICE_ATTR_RO(available);
 
@@ -74,14 +85,14 @@ static ssize_t largest_free_show(struct device *dev,
 {
 	return sysfs_emit(buf, "%llu\n", device_stats(dev).largest);
 }
-static DEVICE_ATTR_RO(largest_free);
+static DEVICE_ATTR_ADMIN_RO(largest_free);
 
 static ssize_t allocations_show(struct device *dev,
 				struct device_attribute *attr, char *buf)
 {
 	return sysfs_emit(buf, "%llu\n", device_stats(dev).allocs);
 }
-static DEVICE_ATTR_RO(allocations);
+static DEVICE_ATTR_ADMIN_RO(allocations);
 
 static ssize_t allocation_failures_show(struct device *dev,
 					struct device_attribute *attr,
@@ -89,7 +100,7 @@ static ssize_t allocation_failures_show(struct device *dev,
 {
 	return sysfs_emit(buf, "%llu\n", device_stats(dev).failures);
 }
-static DEVICE_ATTR_RO(allocation_failures);
+static DEVICE_ATTR_ADMIN_RO(allocation_failures);
 
 static ssize_t published_show(struct device *dev, struct device_attribute *attr,
 			      char *buf)
@@ -278,6 +289,8 @@ void p2pdma_sysfs_remove(struct pci_dev *pdev)
  */
 void p2pdma_sysfs_revoke(struct p2pdma_provider *provider)
 {
+	if (IS_ERR_OR_NULL(p2pmem_file))
+		return;		/* and so nothing was ever mapped */
 	unmap_mapping_range(p2pmem_file->f_mapping, provider->start,
 			    provider->size, 1);
 }
