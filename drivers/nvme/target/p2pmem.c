@@ -642,8 +642,8 @@ static int check_early(struct nvmet_ns *ns, struct pci_dev *provider)
 static int check_disabled(struct nvmet_ns *ns, const char *name)
 {
 	lockdep_assert_held(&ns->subsys->lock);
-	/* While it is being disabled it has a drive still */
-	if (!ns->enabled && !ns->p2pmem.drive)
+	/* While it is being disabled its device or file is open still */
+	if (!ns->enabled && !ns->bdev && !ns->file)
 		return 0;
 	pr_err("%s nsid %u: disable the namespace before setting %s\n",
 	       ns->subsys->subsysnqn, ns->nsid, name);

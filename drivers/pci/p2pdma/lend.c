@@ -11,9 +11,12 @@
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/bitops.h>
+#include <linux/ctype.h>
 #include <linux/kernel.h>
+#include <linux/kstrtox.h>
 #include <linux/limits.h>
 #include <linux/module.h>
+#include <linux/overflow.h>
 #include <linux/pci.h>
 #include <linux/pci-p2pdma.h>
 #include <linux/string.h>
@@ -71,19 +74,32 @@ static const char *parse_device(const char *text, struct lend_range *range)
 	return text + len;
 }
 
-/* "/16M": a number of bytes; false if there is a slash and no number */
+/* "/16M": a number of bytes; false if there is a slash and no number that fits */
 static bool parse_bytes(const char **text, u64 *bytes)
 {
-	char *end;
+	static const char suffixes[] = "KMGTP";
+	const char *suffix;
+	char number[24];
+	size_t len;
 
 	*bytes = 0;
 	if (**text != '/')
 		return true;
-	*bytes = memparse(*text + 1, &end);
-	if (end == *text + 1)
+	len = strcspn(++*text, "/,\n");
+	if (!len || len >= sizeof(number))
 		return false;
-	*text = end;
-	return true;
+	memcpy(number, *text, len);
+	number[len] = '\0';
+	*text += len;
+
+	/* Not memparse(), which wraps without a word */
+	suffix = strchr(suffixes, toupper(number[len - 1]));
+	if (suffix)
+		number[len - 1] = '\0';
+	return !kstrtou64(number, 0, bytes) &&
+	       !check_shl_overflow(*bytes,
+				   suffix ? 10 * (suffix - suffixes + 1) : 0,
+				   bytes);
 }
 
 /* [BDF/]BAR[/OFFSET[/SIZE]] */
@@ -92,7 +108,9 @@ static bool parse_range(const char **text, struct lend_range *range)
 	const char *at = parse_device(*text, range);
 	int len = 0;
 
-	if (sscanf(at, "%d%n", &range->bar, &len) < 1)
+	/* A few digits, as sscanf() wraps without a word */
+	if (strspn(at, "0123456789") > 4 ||
+	    sscanf(at, "%d%n", &range->bar, &len) < 1)
 		return false;
 	*text = at + len;
 	return parse_bytes(text, &range->offset) &&
