@@ -31,7 +31,7 @@ class Program:
     about: str
     order: Callable         # topology -> guest's argv
     check: Callable = nothing       # (vm, run) -> reasons why it is no pass
-    timeout: int = 60       # seconds under TCG with the lab kernel; a debug kernel gets several times that
+    timeout: int = 120       # seconds under TCG with the lab kernel; a debug kernel gets several times that
     where: tuple | None = None      # topologies, None is all
     skip_on: tuple = ()     # configs that lack what it tests
     extras: tuple = ()      # further binaries for the guest
@@ -219,7 +219,7 @@ def unplug(vm, drive):
 ALL = [
     Program("routes", "the kernel's verdict on each pair", lambda t: ["routes.sh", *t.drives, *t.lenders], check_routes,
             skip_on=("stock",)),
-    Program("copy", "drive to drive through lent memory, each pair", order_copy, check_copy, timeout=90),
+    Program("copy", "drive to drive through lent memory, each pair", order_copy, check_copy, timeout=180),
     Program("mmap", "the contract of p2pmem/allocate", with_env("p2p_mmap"),
             where=("same-switch", "two-root-ports-iommu"), skip_on=("stock",)),
     Program("mm", "what memory management does with a mapping of it", with_env("p2p_mm"),
@@ -227,13 +227,13 @@ ALL = [
     Program("refuse", "peer memory into what did not consent", with_env("p2p_refuse"),
             where=("same-switch", "two-root-ports-iommu")),
     Program("nvme-paths", "data described by PRPs, and by SGLs",
-            lambda t: ["nvme-paths.sh", str(t.copy_mib), t.providers[0], *t.clients[:2]], check_paths, timeout=90,
+            lambda t: ["nvme-paths.sh", str(t.copy_mib), t.providers[0], *t.clients[:2]], check_paths, timeout=180,
             where=("same-switch", "two-root-ports-iommu"), events=("pci_nvme_map_prp", "pci_nvme_map_sgl")),
     Program("nvme-queues", "submission queues in a CMB",
             lambda t: ["nvme-queues.sh", str(t.copy_mib), t.providers[0]], check_queues,
             where=("two-root-ports", "two-root-ports-iommu"), events=("pci_nvme_create_sq",)),
     Program("nvme-reset", "controllers reset, and the lender's driver removed, during copies",
-            lambda t: ["nvme-reset.sh", t.providers[0], *t.clients[:2]], timeout=90,
+            lambda t: ["nvme-reset.sh", t.providers[0], *t.clients[:2]], timeout=300,
             where=("same-switch", "two-root-ports-iommu"), skip_on=("stock",)),
     Program("nvme-cmb", "a CMB, and one that is too small for struct pages",
             lambda t: ["nvme-cmb.sh", t.providers[0], str(8 * MIB), "small"], where=("same-switch-identity",)),
@@ -245,7 +245,7 @@ ALL = [
     Program("lend", "the driver that lends any BAR", lambda t: ["lend.sh", t.providers[0], t.clients[0]],
             where=("ram-lender",), skip_on=("stock",)),
     Program("nvmet", "an NVMe-oF target that serves from lent memory, over loop and TCP",
-            lambda t: ["nvmet.sh", str(NVMET_MIB), *t.clients[:2], t.providers[0]], check_nvmet, timeout=150,
+            lambda t: ["nvmet.sh", str(NVMET_MIB), *t.clients[:2], t.providers[0]], check_nvmet, timeout=300,
             where=("same-switch",), skip_on=("stock",), extras=("fio",), handlers={"unplug": unplug},
             mib=lambda t: NVMET_MIB),
     Program("nvmet-apart", "a target whose drive does not reach the lender",
@@ -253,9 +253,9 @@ ALL = [
             lambda vm, run: all_moved(vm, {"apart": ({}, 2 * NVMET_MIB * MIB)}),
             where=("unknown-root-complex",), skip_on=("stock",), mib=lambda t: NVMET_MIB),
     Program("nvmet-rdma", "the same target over RDMA by software",
-            lambda t: ["nvmet-rdma.sh", str(NVMET_MIB), t.clients[0], t.providers[0]], check_nvmet_rdma, timeout=120,
+            lambda t: ["nvmet-rdma.sh", str(NVMET_MIB), t.clients[0], t.providers[0]], check_nvmet_rdma, timeout=300,
             where=("same-switch",), skip_on=("stock",), extras=("rdma",), mib=lambda t: NVMET_MIB),
-    Program("demo", "one copy through the BAR and one through RAM", order_demo, check_demo, timeout=90,
+    Program("demo", "one copy through the BAR and one through RAM", order_demo, check_demo, timeout=180,
             where=("same-switch",), mib=lambda t: DEMO_MIB),
 ]
 # KUnit runs while the kernel boots: tests/test_kunit.py starts this one. Not on a CPU that stands for a root complex
