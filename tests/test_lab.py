@@ -64,7 +64,13 @@ def test_lab_fails(how, image):
     assert time.monotonic() - began < 60 * slow
 
 
-@pytest.mark.parametrize("where,what", [pytest.param(t, p, id=f"{t}.{p}") for t, p in programs.matrix()])
+# Does not end, one time in four, when the machine is busy; the cause is not known yet: `make test-all`.
+UNSTEADY = (("two-root-ports-iommu", "nvme-reset"),)
+
+
+@pytest.mark.parametrize("where,what", [
+    pytest.param(t, p, id=f"{t}.{p}", marks=pytest.mark.all if (t, p) in UNSTEADY else ())
+    for t, p in programs.matrix()])
 def test_run(where, what, image):
     run = start(where, what, image)
     if not run.passed:
