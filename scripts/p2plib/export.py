@@ -21,7 +21,6 @@ it at build/tree, tag `base`. For an unchanged {version} there is the net differ
 # What a kernel loses that gets no hooks in these files: (start of the path, what that is).
 FUNCTIONS = (
     ('drivers/nvme/target/', 'the NVMe target: data in peer memory, p2pmem of a port in configfs'),
-    ('drivers/infiniband/core/rw.c', 'RDMA: peer memory through the rdma_rw API'),
     ('block/bio-integrity.c', 'the block layer: peer memory with integrity metadata'),
     ('drivers/nvme/host/', 'the NVMe host: lending its memory buffer, data in peer memory'),
     ('drivers/iommu/', 'dma-iommu: peer memory behind an IOMMU'),
