@@ -25,7 +25,7 @@ def test_debug_suites(debug):
 
 
 # The others take minutes on such a kernel: `make test-all`.
-QUICK = ("routes", "copy", "mmap", "mm", "refuse", "unplug")
+QUICK = ("copy", "mm", "refuse", "unplug")
 
 
 @pytest.mark.parametrize("what", [pytest.param(p, marks=() if p in QUICK else pytest.mark.all)
