@@ -18,6 +18,7 @@ def test_debug_kernel_builds(debug):
     assert warnings(debug) == [], "the compiler has something to say"
 
 
+@pytest.mark.all                                    # takes eight minutes on such a kernel
 def test_debug_suites(debug):
     run = runner.run(WHERE, "kunit", config="debug", kernel=debug / "arch/x86/boot/bzImage")
     if not run.passed:

@@ -332,7 +332,7 @@ static void random_tighter(struct kunit *test)
 	struct draw *d;
 
 	start(test, &d);
-	for (i = 0; i < fabrics / 4; i++) {
+	for (i = 0; i < max(fabrics / 4, 4U); i++) {
 		draw_fabric(d, test);
 		for (pair = 0; pair < ARRAY_SIZE(a); pair++) {
 			a[pair] = any_end(d);
