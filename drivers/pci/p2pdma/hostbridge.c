@@ -91,6 +91,9 @@ static DEFINE_MUTEX(learn_lock);
 /* Before that, a policy is for later; see p2pdma_hostbridge_scan(). */
 static bool scanned;
 
+/* A bus could not be remembered; one without entry may be it from then on. */
+static bool forgetful;
+
 static unsigned long root_key(struct pci_bus *root)
 {
 	return (unsigned long)pci_domain_nr(root) << 8 | root->number;
@@ -171,21 +174,37 @@ void p2pdma_hostbridge_learn(struct pci_dev *pdev)
 		id = pci_match_id(known, pdev);
 		routes = cpu_routes() ?: id ? id->driver_data : 0;
 	}
-	/* Without memory for it the bus stays unknown: refused, not wrong. */
+	/*
+	 * Without memory for it the bus stays unknown: refused, not wrong, and
+	 * not what the CPU alone would do where the administrator said "none".
+	 */
 	if (xa_is_err(xa_store(&root_buses, root_key(pdev->bus),
-			       xa_mk_value(routes), GFP_KERNEL)))
+			       xa_mk_value(routes), GFP_KERNEL))) {
+		WRITE_ONCE(forgetful, true);
 		xa_erase(&root_buses, root_key(pdev->bus));
+	}
 }
 
 /**
  * p2pdma_hostbridge_forget - a PCI device goes away
  * @pdev: the device
  *
- * Context: process context, may sleep.
+ * What was learnt of a root bus outlives the device that stood for it: the
+ * bridge is there as long as anything behind it is, and what the administrator
+ * forbade must not come back because one of its functions was removed.
+ *
+ * Context: process context, may sleep.  The device is still on its bus.
  */
 void p2pdma_hostbridge_forget(struct pci_dev *pdev)
 {
-	if (pci_is_root_bus(pdev->bus) && stands_for_root(pdev))
+	bool last;
+
+	if (!pci_is_root_bus(pdev->bus))
+		return;
+	down_read(&pci_bus_sem);
+	last = list_is_singular(&pdev->bus->devices);
+	up_read(&pci_bus_sem);
+	if (last)
 		xa_erase(&root_buses, root_key(pdev->bus));
 }
 
@@ -207,8 +226,10 @@ static unsigned int root_routes(struct pci_bus *root)
 {
 	void *entry = xa_load(&root_buses, root_key(root));
 
+	if (entry)
+		return xa_to_value(entry);
 	/* Nobody may stand for a bus; the CPU is known all the same. */
-	return entry ? xa_to_value(entry) : cpu_routes();
+	return READ_ONCE(forgetful) ? 0 : cpu_routes();
 }
 
 /**

@@ -11,11 +11,13 @@
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/bitops.h>
+#include <linux/cleanup.h>
 #include <linux/ctype.h>
 #include <linux/kernel.h>
 #include <linux/kstrtox.h>
 #include <linux/limits.h>
 #include <linux/module.h>
+#include <linux/mutex.h>
 #include <linux/overflow.h>
 #include <linux/pci.h>
 #include <linux/pci-p2pdma.h>
@@ -51,7 +53,13 @@ struct lend_table {
 	struct lend_range range[LEND_RANGES];
 };
 
-/* Protected by kernel_param_lock() */
+/*
+ * Not kernel_param_lock(): a probe holds the device's lock, and a parameter of
+ * somebody else may take that.
+ */
+static DEFINE_MUTEX(lend_lock);
+
+/* Both protected by lend_lock */
 static struct lend_table lend_table;
 static struct lend_table lend_new;
 
@@ -108,8 +116,8 @@ static bool parse_range(const char **text, struct lend_range *range)
 	const char *at = parse_device(*text, range);
 	int len = 0;
 
-	/* A few digits, as sscanf() wraps without a word */
-	if (strspn(at, "0123456789") > 4 ||
+	/* A few digits without sign, as sscanf() wraps without a word */
+	if (!isdigit(*at) || strspn(at, "0123456789") > 4 ||
 	    sscanf(at, "%d%n", &range->bar, &len) < 1)
 		return false;
 	*text = at + len;
@@ -122,6 +130,7 @@ static int ranges_set(const char *val, const struct kernel_param *kp)
 {
 	const char *entry, *at = val;
 
+	guard(mutex)(&lend_lock);
 	lend_new.count = 0;
 	while (*at && *at != '\n') {
 		if (lend_new.count == LEND_RANGES) {
@@ -148,6 +157,7 @@ static int ranges_get(char *buffer, const struct kernel_param *kp)
 	unsigned int i;
 	int len = 0;
 
+	guard(mutex)(&lend_lock);
 	for (i = 0; i < lend_table.count; i++) {
 		struct lend_range *range = &lend_table.range[i];
 
@@ -199,14 +209,14 @@ static unsigned int choose(struct pci_dev *pdev, struct lend_range *mine)
 	unsigned int i, count = 0;
 	bool own = false;
 
-	kernel_param_lock(THIS_MODULE);
-	for (i = 0; i < lend_table.count; i++)
-		own |= is_for(&lend_table.range[i], pdev);
-	for (i = 0; i < lend_table.count; i++)
-		if (own ? is_for(&lend_table.range[i], pdev) :
-			  lend_table.range[i].any)
-			mine[count++] = lend_table.range[i];
-	kernel_param_unlock(THIS_MODULE);
+	scoped_guard(mutex, &lend_lock) {
+		for (i = 0; i < lend_table.count; i++)
+			own |= is_for(&lend_table.range[i], pdev);
+		for (i = 0; i < lend_table.count; i++)
+			if (own ? is_for(&lend_table.range[i], pdev) :
+				  lend_table.range[i].any)
+				mine[count++] = lend_table.range[i];
+	}
 
 	if (!count) {
 		mine[0] = (struct lend_range){ .bar = largest_bar(pdev) };

@@ -64,7 +64,7 @@ again "" $((64 * MIB))
 result $? "as it was at first"
 unparsable x && unparsable 2/ && unparsable 2/0/y && unparsable 2/0/0/0 && unparsable 0000:01:00/2 &&
 	unparsable 2/0,,2/0 && unparsable 2/0/16E && unparsable 4294967298 &&
-	unparsable 2/0/99999999999999999999G
+	unparsable 2/0/99999999999999999999G && unparsable -4294967294
 result $? "what cannot be read is not taken over"
 others "$(drive_node "$2")" "$(drive_bdf "$2")"
 result $? "a device that another driver has stays with it"
