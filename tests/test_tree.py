@@ -463,6 +463,14 @@ def test_refresh_file_of_no_patch(made):
     assert '+int edited;' in patch(made, '0001-mm-number.patch')
 
 
+def test_refresh_into_is_for_what_no_patch_touches(made):
+    write(made.tree / 'mm/gup.c', 'int gup(int flags)\n{\n\treturn 6;\n}\n')
+    assert 'no patch of the series' in made.fails('scripts/refresh', INTO='0007-gone.patch')
+    said = made.ok('scripts/refresh', INTO='0002-pci-build.patch')
+    assert 'mm/gup.c goes into "mm: return another number"' in said and 'not into INTO=' in said
+    assert '+\treturn 6;' in patch(made, '0001-mm-number.patch')
+
+
 def test_refresh_new_and_removed_file(made):
     write(made.tree / 'drivers/pci/new.c', 'int new;\n')
     assert 'drivers/pci/new.c is new' in made.fails('scripts/refresh')

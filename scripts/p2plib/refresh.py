@@ -44,6 +44,7 @@ class Item:
 class Refresh:
     def __init__(self, tree, into=None):
         self.tree, self.git, self.into = tree, tree.git, into
+        self.into_item = None
         self.items, self.edited = [], {}
 
     def run(self):
@@ -159,23 +160,29 @@ class Refresh:
             same = [entry for entry in entries.values() if entry.patch.subject == item.subject]
             if not item.entry and same:
                 item.entry = entries.pop(same[0].name)
+        named = [item for item in self.items if item.entry and item.entry.name == self.into]
+        if self.into and not named:
+            raise Fail('refresh: INTO=%s is no patch of the series: see patches/series' % self.into)
+        self.into_item = named[0] if named else None
 
     def chosen(self, path):
-        """The item that INTO names."""
-        if not self.into:
+        """The item that INTO names, which match_entries() has found."""
+        if not self.into_item:
             raise Fail('refresh: no patch touches %s: commit the edit in build/tree, '
                        'or say INTO=NNNN-name.patch' % path)
-        for item in self.items:
-            if item.entry and item.entry.name == self.into:
-                return item
-        raise Fail('refresh: INTO=%s is no patch of the series: see patches/series' % self.into)
+        return self.into_item
 
     def assign(self):
         """Give each base edit and each overlay file the commit that it belongs to."""
         last = {path: item for item in self.items for path in item.changes}
         for path, value in self.edited.items():
-            if path in self.in_base:
-                (last.get(path) or self.chosen(path)).folded[path] = value
+            if path not in self.in_base:
+                continue
+            item = last.get(path) or self.chosen(path)
+            item.folded[path] = value
+            if self.into and item is not self.into_item:
+                say('refresh: %s goes into "%s", the last patch that touches it, not into INTO='
+                    % (path, item.subject))
         owner = {}
         for item in self.items:
             for path, status in item.changes.items():

@@ -21,14 +21,15 @@
  * their namespace and their controller meanwhile, so only a choice that is
  * replaced under both has to wait for them.
  *
- * Locks: subsys->lock, then p2pmem_lock.
+ * Locks: subsys->lock, then p2pmem_lock.  The attributes are in
+ * p2pmem-configfs.c.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 #include <linux/blkdev.h>
 #include <linux/cleanup.h>
 #include <linux/err.h>
 #include <linux/io.h>
-#include <linux/kstrtox.h>
+#include <linux/lockdep.h>
 #include <linux/pci.h>
 #include <linux/pci-p2pdma.h>
 #include <linux/percpu.h>
@@ -255,12 +256,17 @@ static struct pci_dev *drive_function(struct block_device *bdev)
 	return dev ? to_pci_dev(dev) : NULL;
 }
 
-/*
- * Can the data of a namespace on @bdev be in peer memory at all?  Returns its
- * PCI function, with a reference, or an error after a line in the log.
+/**
+ * nvmet_p2pmem_check_drive - can data on a drive be in peer memory at all?
+ * @ns: namespace that is to be on it
+ * @bdev: the drive
+ *
+ * Context: may sleep.
+ * Return: the drive's PCI function, with a reference, or ERR_PTR(-EOPNOTSUPP)
+ * after a line in the log.
  */
-static struct pci_dev *check_drive(struct nvmet_ns *ns,
-				   struct block_device *bdev)
+struct pci_dev *nvmet_p2pmem_check_drive(struct nvmet_ns *ns,
+					 struct block_device *bdev)
 {
 	struct pci_dev *drive = drive_function(bdev);
 	const char *why;
@@ -278,9 +284,17 @@ static struct pci_dev *check_drive(struct nvmet_ns *ns,
 	return ERR_PTR(-EOPNOTSUPP);
 }
 
-/* Is the provider that the administrator named there, and the drive reaches it? */
-static int check_provider(struct nvmet_ns *ns, struct pci_dev *provider,
-			  struct pci_dev *drive)
+/**
+ * nvmet_p2pmem_check_provider - does a drive reach the memory of a device?
+ * @ns: namespace on the drive
+ * @provider: device that the administrator named
+ * @drive: the drive's PCI function
+ *
+ * Context: may sleep.
+ * Return: 0, or -EREMOTEIO after a line in the log.
+ */
+int nvmet_p2pmem_check_provider(struct nvmet_ns *ns, struct pci_dev *provider,
+				struct pci_dev *drive)
 {
 	if (pci_p2pdma_distance(provider, &drive->dev, true) >= 0)
 		return 0;
@@ -300,7 +314,7 @@ static int check_namespace(struct nvmet_ns *ns, struct pci_dev **drive)
 		       ns->subsys->subsysnqn, ns->nsid, ns->device_path);
 		return -EOPNOTSUPP;
 	}
-	*drive = check_drive(ns, ns->bdev);
+	*drive = nvmet_p2pmem_check_drive(ns, ns->bdev);
 	if (IS_ERR(*drive))
 		return PTR_ERR(*drive);
 	if (!ns->p2pmem.named)
@@ -312,7 +326,7 @@ static int check_namespace(struct nvmet_ns *ns, struct pci_dev **drive)
 		       ns->subsys->subsysnqn, ns->nsid);
 		error = -ENODEV;
 	} else {
-		error = check_provider(ns, provider, *drive);
+		error = nvmet_p2pmem_check_provider(ns, provider, *drive);
 	}
 	pci_dev_put(provider);
 	if (error)
@@ -612,116 +626,7 @@ bool nvmet_p2pmem_passes(struct nvmet_subsys *subsys)
 }
 EXPORT_SYMBOL_GPL(nvmet_p2pmem_passes);
 
-/* ---- configfs ---- */
-
-/* Once the path is known, tell at once what could not work. */
-static int check_early(struct nvmet_ns *ns, struct pci_dev *provider)
-{
-	struct pci_dev *drive;
-	struct file *file;
-	int error = 0;
-
-	if (!ns->device_path || ns->buffered_io)
-		return 0;
-	file = bdev_file_open_by_path(ns->device_path, BLK_OPEN_READ, NULL,
-				      NULL);
-	if (IS_ERR(file))
-		return 0;	/* not there yet, or a file: enabling will tell */
-	drive = check_drive(ns, file_bdev(file));
-	if (IS_ERR(drive)) {
-		error = PTR_ERR(drive);
-	} else {
-		if (provider)
-			error = check_provider(ns, provider, drive);
-		pci_dev_put(drive);
-	}
-	fput(file);
-	return error;
-}
-
-static int check_disabled(struct nvmet_ns *ns, const char *name)
-{
-	lockdep_assert_held(&ns->subsys->lock);
-	/* While it is being disabled its device or file is open still */
-	if (!ns->enabled && !ns->bdev && !ns->file)
-		return 0;
-	pr_err("%s nsid %u: disable the namespace before setting %s\n",
-	       ns->subsys->subsysnqn, ns->nsid, name);
-	return -EBUSY;
-}
-
-static int store_p2pmem(struct nvmet_ns *ns, const char *page)
-{
-	struct pci_dev *provider = NULL;
-	int error;
-	bool on;
-
-	error = check_disabled(ns, "p2pmem");
-	if (error)
-		return error;
-	error = pci_p2pdma_enable_store(page, &provider, &on);
-	if (!error && on)
-		error = check_early(ns, provider);
-	if (!error) {
-		ns->p2pmem.on = on;
-		ns->p2pmem.named = provider;
-		if (provider) {
-			ns->p2pmem.domain = pci_domain_nr(provider->bus);
-			ns->p2pmem.bdf = pci_dev_id(provider);
-		}
-	}
-	pci_dev_put(provider);
-	return error;
-}
-
-static ssize_t nvmet_ns_p2pmem_store(struct config_item *item,
-				     const char *page, size_t count)
-{
-	struct nvmet_ns *ns = to_nvmet_ns(item);
-
-	guard(mutex)(&ns->subsys->lock);
-	return store_p2pmem(ns, page) ?: count;
-}
-
-static ssize_t nvmet_ns_p2pmem_show(struct config_item *item, char *page)
-{
-	struct nvmet_ns *ns = to_nvmet_ns(item);
-
-	guard(mutex)(&ns->subsys->lock);
-	/* As it was set: the device may be away just now */
-	if (ns->p2pmem.named)
-		return sysfs_emit(page, "%04x:%02x:%02x.%d\n",
-				  ns->p2pmem.domain,
-				  PCI_BUS_NUM(ns->p2pmem.bdf),
-				  PCI_SLOT(ns->p2pmem.bdf),
-				  PCI_FUNC(ns->p2pmem.bdf));
-	return pci_p2pdma_enable_show(page, NULL, ns->p2pmem.on);
-}
-
-static ssize_t nvmet_ns_p2pmem_cpu_store(struct config_item *item,
-					 const char *page, size_t count)
-{
-	struct nvmet_ns *ns = to_nvmet_ns(item);
-	bool cpu;
-	int error;
-
-	error = kstrtobool(page, &cpu);
-	if (error) {
-		pr_err("p2pmem_cpu is 0 or 1\n");
-		return error;
-	}
-	guard(mutex)(&ns->subsys->lock);
-	error = check_disabled(ns, "p2pmem_cpu");
-	if (error)
-		return error;
-	ns->p2pmem.cpu = cpu;
-	return count;
-}
-
-static ssize_t nvmet_ns_p2pmem_cpu_show(struct config_item *item, char *page)
-{
-	return sysfs_emit(page, "%d\n", to_nvmet_ns(item)->p2pmem.cpu);
-}
+/* ---- what it came to ---- */
 
 static void sum_stats(struct nvmet_ns *ns, struct nvmet_p2pmem_stats *sum)
 {
@@ -739,16 +644,23 @@ static void sum_stats(struct nvmet_ns *ns, struct nvmet_p2pmem_stats *sum)
 /* No attribute of configfs is longer than 4096, and a line fits behind this */
 #define P2PMEM_STATS_MAX	4000
 
-static ssize_t nvmet_ns_p2pmem_stats_show(struct config_item *item, char *page)
+/**
+ * nvmet_p2pmem_print - counters of a namespace, and its controllers' choices
+ * @ns: namespace
+ * @page: where to print, a page
+ *
+ * Context: subsys->lock held, may sleep.
+ * Return: number of characters.
+ */
+ssize_t nvmet_p2pmem_print(struct nvmet_ns *ns, char *page)
 {
-	struct nvmet_ns *ns = to_nvmet_ns(item);
 	struct nvmet_p2pmem_stats sum = { };
 	struct nvmet_ctrl *ctrl;
 	ssize_t at;
 	void *choice;
 	int i;
 
-	guard(mutex)(&ns->subsys->lock);
+	lockdep_assert_held(&ns->subsys->lock);
 	if (ns->p2pmem.stats)
 		sum_stats(ns, &sum);
 	at = sysfs_emit(page, "requests %llu\nbytes %llu\n", sum.requests,
@@ -779,26 +691,3 @@ static ssize_t nvmet_ns_p2pmem_stats_show(struct config_item *item, char *page)
 	}
 	return at;
 }
-
-struct configfs_attribute nvmet_ns_attr_p2pmem = {
-	.ca_name	= "p2pmem",
-	.ca_mode	= 0644,
-	.ca_owner	= THIS_MODULE,
-	.show		= nvmet_ns_p2pmem_show,
-	.store		= nvmet_ns_p2pmem_store,
-};
-
-struct configfs_attribute nvmet_ns_attr_p2pmem_cpu = {
-	.ca_name	= "p2pmem_cpu",
-	.ca_mode	= 0644,
-	.ca_owner	= THIS_MODULE,
-	.show		= nvmet_ns_p2pmem_cpu_show,
-	.store		= nvmet_ns_p2pmem_cpu_store,
-};
-
-struct configfs_attribute nvmet_ns_attr_p2pmem_stats = {
-	.ca_name	= "p2pmem_stats",
-	.ca_mode	= 0444,
-	.ca_owner	= THIS_MODULE,
-	.show		= nvmet_ns_p2pmem_stats_show,
-};

@@ -121,6 +121,11 @@ void nvmet_p2pmem_req_want(struct nvmet_req *req);
 bool nvmet_p2pmem_alloc(struct nvmet_req *req, u32 length);
 void nvmet_p2pmem_free(struct nvmet_req *req);
 u16 nvmet_p2pmem_start(struct nvmet_req *req, blk_opf_t *opf);
+struct pci_dev *nvmet_p2pmem_check_drive(struct nvmet_ns *ns,
+					 struct block_device *bdev);
+int nvmet_p2pmem_check_provider(struct nvmet_ns *ns, struct pci_dev *provider,
+				struct pci_dev *drive);
+ssize_t nvmet_p2pmem_print(struct nvmet_ns *ns, char *page);
 bool nvmet_p2pmem_passes(struct nvmet_subsys *subsys);
 int nvmet_p2pmem_init(void);
 void nvmet_p2pmem_exit(void);

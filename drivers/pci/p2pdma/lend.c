@@ -180,7 +180,7 @@ static const struct kernel_param_ops ranges_ops = {
 };
 module_param_cb(ranges, &ranges_ops, NULL, 0644);
 MODULE_PARM_DESC(ranges,
-		 "what to lend: [BDF/]BAR[/OFFSET[/SIZE]],... in bytes with K, M or G; an entry without BDF is for each device that has none of its own, and without any entry the largest prefetchable BAR is lent");
+		 "what to lend: [BDF/]BAR[/OFFSET[/SIZE]],... in bytes with K, M, G, T or P; an entry without BDF is for each device that has none of its own, and without any entry the largest prefetchable BAR is lent");
 
 /* Registers are not prefetchable: so nobody lends those by accident. */
 static int largest_bar(struct pci_dev *pdev)
