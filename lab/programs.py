@@ -13,6 +13,7 @@ from lab import ROOT, LabError, topology as topologies, trace
 MIB = 1 << 20
 DEMO_MIB = 16
 NVMET_MIB = 2
+HOSTS_KIB = 1536        # as nvmet-hosts.sh has it
 CPUS = 2
 DRIVE_MIB = 64
 RANDOM_MIB = 32         # at the start of each drive; the rest is a hole
@@ -41,6 +42,8 @@ class Program:
     taint: int = 0          # what it does to the kernel
     handlers: dict = field(default_factory=dict)    # verb of a "# lab:" line -> what the host then does with the VM
     events: tuple = ()      # of QEMU's trace, for check
+    books: bool = True      # whether the host looks at the drives' DMA: to trace each access makes copies slow
+    initiator: Callable | None = None   # topology -> what a second VM runs, which is on a wire to the first
     mib: Callable = lambda topology: topology.copy_mib     # what one copy moves
 
 
@@ -166,6 +169,16 @@ def check_nvmet_rdma(vm, run):
     return all_moved(vm, {"rxe-ram": ram, "rxe-bar": bar, "siw-ram": ram, "siw-bar": bar})
 
 
+def check_hosts(vm, run):
+    """In each round both drives' data are written once, and read once to verify them: at least that in the BAR."""
+    least, phases = 2 * 2 * HOSTS_KIB << 10, {phase.name: phase for phase in vm.phases}
+    if set(phases) != {"tcp", "rxe"}:
+        return [f"phases are {sorted(phases)}, expected rxe and tcp"]
+    # The initiator's kernel may yet be looking for partitions.
+    return [reason for phase in phases.values()
+            for reason in moved(phase, {vm.topology.providers[0]: max(least, phase.bar)}, 0)]
+
+
 def all_moved(vm, expected):
     """Reasons why the phases are not these, each with just these books."""
     phases = {phase.name: phase for phase in vm.phases}
@@ -216,6 +229,17 @@ def unplug(vm, drive):
     vm.qmp.device_del(drive)
 
 
+def replug(vm, drive):
+    """The drive that was unplugged, or one that cannot be told from it."""
+    lost = vm.topology.drives[drive]
+    vm.replugged += 1
+    node = f"file-{drive}-{vm.replugged}"
+    vm.qmp.command("blockdev-add", driver="raw", **{"node-name": node},
+                   file={"driver": "file", "filename": str(vm.drive_file(drive))})
+    vm.qmp.device_add("nvme", id=drive, serial=drive, drive=node, bus=lost.bus, cmb_size_mb=lost.cmb_size_mb,
+                      **({"addr": lost.addr} if lost.addr else {}))
+
+
 ALL = [
     Program("routes", "the kernel's verdict on each pair", lambda t: ["routes.sh", *t.drives, *t.lenders], check_routes,
             skip_on=("stock",)),
@@ -234,10 +258,10 @@ ALL = [
             where=("two-root-ports", "two-root-ports-iommu"), events=("pci_nvme_create_sq",)),
     Program("nvme-reset", "controllers reset, and the lender's driver removed, during copies",
             lambda t: ["nvme-reset.sh", t.providers[0], *t.clients[:2]], timeout=300,
-            where=("same-switch", "two-root-ports-iommu"), skip_on=("stock",)),
+            where=("same-switch", "two-root-ports-iommu"), skip_on=("stock",), books=False),
     Program("nvme-suspend", "all devices suspended and resumed during copies",
-            lambda t: ["nvme-reset.sh", t.providers[0], *t.clients[:2], "suspend"], timeout=120,
-            where=("same-switch", "two-root-ports-iommu"), skip_on=("stock",)),
+            lambda t: ["nvme-reset.sh", t.providers[0], *t.clients[:2], "suspend"], timeout=180,
+            where=("same-switch", "two-root-ports-iommu"), skip_on=("stock",), books=False),
     Program("nvme-cmb", "a CMB, and one that is too small for struct pages",
             lambda t: ["nvme-cmb.sh", t.providers[0], str(8 * MIB), "small"], where=("same-switch-identity",)),
     Program("policy", "what the administrator says of an unknown root complex",
@@ -258,6 +282,10 @@ ALL = [
     Program("nvmet-rdma", "the same target over RDMA by software",
             lambda t: ["nvmet-rdma.sh", str(NVMET_MIB), t.clients[0], t.providers[0]], check_nvmet_rdma, timeout=300,
             where=("same-switch",), skip_on=("stock",), extras=("rdma",), mib=lambda t: NVMET_MIB),
+    Program("nvmet-hosts", "a target and an initiator, each a machine of its own",
+            lambda t: ["nvmet-hosts.sh", "target", *t.clients[:2], t.providers[0]], check_hosts, timeout=600,
+            where=("same-switch",), skip_on=("stock",), extras=("fio", "rdma"), handlers={"unplug": unplug, "replug": replug},
+            initiator=lambda t: ["nvmet-hosts.sh", "initiator"]),
     Program("demo", "one copy through the BAR and one through RAM", order_demo, check_demo, timeout=180,
             where=("same-switch",), mib=lambda t: DEMO_MIB),
 ]

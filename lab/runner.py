@@ -12,6 +12,7 @@ from pathlib import Path
 
 from lab import BUILD, LabError, accel, initramfs, programs, topology
 from lab.judge import judge
+from lab.pair import Pair
 from lab.vm import Vm, qemu
 
 RUNS = BUILD / "runs"
@@ -89,17 +90,23 @@ class Run:
         more = self.program.debug_cmdline if self.config == "debug" else ""
         self.vm.cmdline = f"{self.program.cmdline} {more}".strip()
         self.vm.events = self.program.events
+        self.vm.books = self.program.books
         for verb, handler in self.program.handlers.items():
             self.vm.handlers[verb] = functools.partial(handler, self.vm)
         if self.watch:
             self.vm.watch = self.watch
         self.before = programs.fill_drives(self.vm, self.program.mib(self.topology))
         start = time.monotonic()
-        self.vm.run(self.timeout)
+        pair = Pair(self.vm, self.program.initiator(self.topology)) if self.program.initiator else None
+        (pair or self.vm).run(self.timeout)
         self.seconds = time.monotonic() - start
         self.vm.account()
         skip = self.config in self.program.skip_on
         self.reasons, self.counts = judge(self.vm, self.tree, skip, self.program.taint)
+        if pair:
+            reasons, counts = judge(pair.second, self.tree)
+            self.reasons += [f"initiator: {reason}" for reason in reasons]
+            self.counts = {name: self.counts[name] + counts[name] for name in counts}
         if self.passed and not self.counts["skipped"]:
             self.reasons += self.program.check(self.vm, self)
         for drive in self.topology.drives:

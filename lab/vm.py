@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import time
+import zlib
 
 from lab import LabError, trace
 from lab.qmp import Qmp
@@ -49,6 +50,8 @@ class Vm:
         self.folder = folder
         self.accel = accel
         self.memory = memory or topology.memory
+        self.books = True                       # whether what the drives' DMA moves is to be seen
+        self.wire = None                        # a socket whose other end is another VM's network card
         self.events = ()                        # of QEMU's trace, besides those that the books need
         self.process = None
         self.qmp = None
@@ -57,6 +60,7 @@ class Vm:
                          "where": self.on_where}
         self.cmdline = ""                       # for the kernel, after all else
         self.watch = lambda line: None          # sees each line of results as it comes
+        self.replugged = 0                      # how often, as names of files do not come back
         self.phases = []
         self.bars = {}                          # provider id -> (first, last) bus address
         self.bdfs = {}                          # drive id -> BDF as the guest says
@@ -107,8 +111,14 @@ class Vm:
             argv += ["-chardev", f"socket,id={name},fd={end.fileno()}"]
         argv += ["-serial", f"file:{self.folder}/console.log", "-serial", "chardev:results",
                  "-mon", "chardev=qmp,mode=control"]
-        for event in self.events + trace.EVENTS + (trace.IOMMU_EVENTS if self.topology.iommu else ()):
+        books = trace.EVENTS + (trace.IOMMU_EVENTS if self.topology.iommu else ()) if self.books else ()
+        for event in self.events + books:
             argv += ["-trace", f"enable={event}"]
+        fds = [end.fileno() for end in theirs]
+        if self.wire:
+            fds.append(self.wire.fileno())
+            argv += ["-netdev", f"socket,id=wire,fd={self.wire.fileno()}",
+                     "-device", f"virtio-net-pci,netdev=wire,mac={mac_of(self.topology.name)}"]
         # Of several -trace arguments with a file= the last one counts, so it gets one of its own.
         argv += ["-trace", f"file={self.folder}/trace.log"]
         (self.folder / "cmdline").write_text(" \\\n\t".join(map(quote, argv)) + "\n")
@@ -118,7 +128,7 @@ class Vm:
         deadline = time.monotonic() + timeout
         with open(self.folder / "qemu.log", "wb") as log:
             self.process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                                            pass_fds=[end.fileno() for end in theirs], start_new_session=True,
+                                            pass_fds=fds, start_new_session=True,
                                             preexec_fn=die_with_parent)
         try:
             for end in theirs:
@@ -220,6 +230,11 @@ class Vm:
         for phase in self.phases:
             trace.account(self.folder / "trace.log", phase, self.bars, self.topology.iommu)
         trace.cut(self.folder / "trace.log")
+
+
+def mac_of(name):
+    """A locally administered address of its own for each name."""
+    return "52:54:00:" + ":".join(f"{byte:02x}" for byte in zlib.crc32(name.encode()).to_bytes(4, "big")[:3])
 
 
 def quote(word):

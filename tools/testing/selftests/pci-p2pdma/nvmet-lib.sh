@@ -51,9 +51,9 @@ stat() { sed -n "s/^$2 //p" "$config/subsystems/$1/namespaces/1/p2pmem_stats"; }
 
 more() { [ "$(stat "$1" "$2")" -gt "$3" ]; }
 
-# until_ok COMMAND...: wait for it to succeed, ten seconds at most
+# until_ok COMMAND...: wait for it to succeed, a tenth of a second for each of $tries
 until_ok() {
-	for _ in $(seq 100); do
+	for _ in $(seq "${tries:-100}"); do
 		"$@" && return 0
 		sleep 0.1
 	done
