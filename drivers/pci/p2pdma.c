@@ -524,6 +524,43 @@ int pci_p2pdma_distance_many(struct pci_dev *provider, struct device **clients,
 }
 EXPORT_SYMBOL_GPL(pci_p2pdma_distance_many);
 
+/* As total_distance(), -1 also if the lender offers nothing; caller is in RCU */
+static __always_inline int offered_distance(const struct pci_p2pdma *lender,
+					    struct device **clients,
+					    int num_clients)
+{
+	int distance;
+
+	if (!READ_ONCE(lender->published))
+		return -1;
+	distance = recalled_distance(lender, clients, num_clients);
+	if (unlikely(distance == -EAGAIN))
+		distance = total_distance(lender->pdev, clients, num_clients,
+					  false);
+	return distance;
+}
+
+/*
+ * One of the lenders at this distance, of which there were @ties just now, at
+ * random.  One number for all of them, as it takes longer than to look again.
+ */
+static noinline struct pci_dev *any_at(int distance, unsigned int ties,
+				       struct device **clients, int num_clients)
+{
+	unsigned int skip = get_random_u32_below(ties);
+	struct pci_dev *last = NULL;
+	struct pci_p2pdma *lender;
+
+	list_for_each_entry_rcu(lender, &p2pdma_lenders, node) {
+		if (offered_distance(lender, clients, num_clients) != distance)
+			continue;
+		last = lender->pdev;
+		if (!skip--)
+			break;
+	}
+	return last;
+}
+
 /**
  * pci_p2pmem_find_many - find the published memory closest to some clients
  * @clients: devices that will do DMA
@@ -538,26 +575,25 @@ EXPORT_SYMBOL_GPL(pci_p2pdma_distance_many);
  */
 struct pci_dev *pci_p2pmem_find_many(struct device **clients, int num_clients)
 {
-	int distance, best = INT_MAX, ties = 0;
-	struct pci_dev *closest = NULL;
+	struct pci_dev *closest = NULL, *other;
+	int distance, best = INT_MAX;
 	struct pci_p2pdma *lender;
+	unsigned int ties = 0;
 
 	if (num_clients <= 0)
 		return NULL;
 	guard(rcu)();
 	list_for_each_entry_rcu(lender, &p2pdma_lenders, node) {
-		if (!READ_ONCE(lender->published))
-			continue;
-		distance = recalled_distance(lender, clients, num_clients);
-		if (distance == -EAGAIN)
-			distance = total_distance(lender->pdev, clients,
-						  num_clients, false);
+		distance = offered_distance(lender, clients, num_clients);
 		if (distance < 0 || distance > best)
 			continue;
 		ties = distance < best ? 1 : ties + 1;
 		best = distance;
-		if (ties == 1 || !get_random_u32_below(ties))
-			closest = lender->pdev;
+		closest = lender->pdev;
+	}
+	if (ties > 1) {
+		other = any_at(best, ties, clients, num_clients);
+		closest = other ?: closest;
 	}
 	/* Linked, so still there: see range_release() */
 	return pci_dev_get(closest);
