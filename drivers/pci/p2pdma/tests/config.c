@@ -216,6 +216,9 @@ static void compose_sriov(struct fabric_fn *fn)
 	set(fn, cap + PCI_SRIOV_INITIAL_VF, 2, fn->num_vfs, 0);
 	set(fn, cap + PCI_SRIOV_TOTAL_VF, 2, fn->num_vfs, 0);
 	set(fn, cap + PCI_SRIOV_NUM_VF, 2, 0, 0xffff);
+	/* It depends on no other function. */
+	set(fn, cap + PCI_SRIOV_FUNC_LINK, 1,
+	    fn->ari ? fn->devfn : PCI_FUNC(fn->devfn), 0);
 	set(fn, cap + PCI_SRIOV_VF_OFFSET, 2, fn->vf_offset, 0);
 	set(fn, cap + PCI_SRIOV_VF_STRIDE, 2, fn->vf_stride, 0);
 	set(fn, cap + PCI_SRIOV_VF_DID, 2, fn->vf[0]->device, 0);

@@ -546,6 +546,16 @@ static void disable_vfs(struct fabric_fn *pf)
 		drop_pdev(pf->vf[i]);
 }
 
+/**
+ * fabric_disable_vfs - take all virtual functions of a function away
+ * @pf: physical function
+ */
+void fabric_disable_vfs(struct fabric_fn *pf)
+{
+	CLASS(hushed, level)();
+	disable_vfs(pf);
+}
+
 /* Everything from @fn down: @each is called from the bottom up. */
 static void for_subtree(struct fabric_fn *fn, void (*each)(struct fabric_fn *))
 {
@@ -621,6 +631,8 @@ struct fabric_fn *fabric_replace(struct fabric_fn *fn)
 
 	new->bus = fn->bus;
 	new->devfn = fn->devfn;
+	/* Without it functions behind this one are not found. */
+	new->ari = fn->ari;
 	memcpy(new->bar, fn->bar, sizeof(new->bar));
 	plug(new);
 	return new;

@@ -236,6 +236,7 @@ void fabric_unplug(struct fabric_fn *fn);
 void fabric_replug(struct fabric_fn *fn);
 struct fabric_fn *fabric_replace(struct fabric_fn *fn);
 void fabric_enable_vfs(struct fabric_fn *pf, unsigned int num);
+void fabric_disable_vfs(struct fabric_fn *pf);
 void fabric_write_acs(struct fabric_fn *fn, u16 ctrl);
 
 /* ---- config space: config.c ---- */

@@ -159,6 +159,15 @@ static u16 acs_controls(const struct fabric_fn *fn)
 	return fn->acs ? reg(fn, FABRIC_ACS_CAP + PCI_ACS_CTRL, 2) : 0;
 }
 
+/* Functions on @bus are found by ARI: bits may stand for groups of them. */
+static bool in_groups(const struct fabric_bus *bus)
+{
+	const int devctl2 = FABRIC_PCIE_CAP + PCI_EXP_DEVCTL2;
+
+	return bus->bridge &&
+	       reg(bus->bridge, devctl2, 2) & PCI_EXP_DEVCTL2_ARI;
+}
+
 /* Is the bit for @out in the egress vector of @in 1?  As far as there is one */
 static bool vector_forbids(const struct fabric_fn *in,
 			   const struct fabric_fn *out)
@@ -166,14 +175,15 @@ static bool vector_forbids(const struct fabric_fn *in,
 	u32 bits = reg(in, FABRIC_ACS_CAP + PCI_ACS_EGRESS_BITS, 1);
 	u32 nr, word;
 
+	if (out->pf)
+		return true;
 	if (out->type == PCI_EXP_TYPE_ROOT_PORT ||
 	    out->type == PCI_EXP_TYPE_DOWNSTREAM)
 		nr = reg(out, FABRIC_PCIE_CAP + PCI_EXP_LNKCAP, 4) >> 24;
 	else
-		nr = out->devfn % 8;
-	if (out->pf)
-		return true;
-	if (bits && nr >= bits)
+		nr = in_groups(out->bus) ? U32_MAX : out->devfn % 8;
+	/* Fewer bits than that: nothing tells that it may be sent to */
+	if (nr >= (bits ?: 256))
 		return true;
 	word = reg(in, FABRIC_ACS_CAP + PCI_ACS_EGRESS_CTL_V + nr / 32 * 4, 4);
 	return word >> nr % 32 & 1;

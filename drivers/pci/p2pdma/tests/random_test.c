@@ -17,6 +17,7 @@
 #define MAX_BUSES	100
 #define ROUNDS		8	/* ACS settings per fabric */
 #define PAIRS		400	/* per round */
+#define MAX_VFS		6	/* of the one function in a fabric that has any */
 
 static unsigned int seed;
 module_param(seed, uint, 0444);
@@ -32,6 +33,8 @@ MODULE_PARM_DESC(fabrics, "number of random fabrics");
  * @fabric: the fabric
  * @ends: endpoints
  * @num_ends: their number
+ * @pf: function with virtual ones, if there is one
+ * @may_have_vfs: there may be one; not everywhere, as VFs take a second to go
  * @buses: bus numbers given away below the current host bridge
  */
 struct draw {
@@ -39,6 +42,8 @@ struct draw {
 	struct fabric *fabric;
 	struct fabric_fn *ends[MAX_ENDS];
 	unsigned int num_ends;
+	struct fabric_fn *pf;
+	bool may_have_vfs;
 	unsigned int buses;
 };
 
@@ -87,19 +92,47 @@ static void add_end(struct draw *d, struct fabric_fn *fn)
 		d->ends[d->num_ends++] = fn;
 }
 
+/* Virtual functions beside the others of their device, or on a bus of their own */
+static void maybe_vfs(struct draw *d, struct fabric_fn *fn)
+{
+	if (!d->may_have_vfs || d->pf || !percent(d, 10))
+		return;
+	if (percent(d, 50)) {
+		with_vfs(fn, MAX_VFS, 256 - fn->devfn);
+		d->buses++;
+	} else {
+		with_vfs(fn, MAX_VFS, 8);
+	}
+	d->pf = fn;
+}
+
 static void draw_device(struct draw *d, struct fabric_fn *port)
 {
 	unsigned int functions = percent(d, 60) ? 1 : 1 + below(d, 5);
 	struct fabric_fn *fn = endpoint_under(port);
 
+	port->ari = percent(d, 20);
 	while (d->num_ends < MAX_ENDS) {
+		fn->ari = port->ari;
 		if (functions > 1 || percent(d, 30))
 			maybe_acs(d, fn);
+		maybe_vfs(d, fn);
 		add_end(d, fn);
 		if (!--functions)
 			return;
 		fn = function_beside(fn);
 	}
+}
+
+static void enable_vfs(struct draw *d)
+{
+	unsigned int i, n = 1 + below(d, MAX_VFS);
+
+	if (!d->pf)
+		return;
+	fabric_enable_vfs(d->pf, n);
+	for (i = 0; i < n; i++)
+		add_end(d, d->pf->vf[i]);
 }
 
 static void draw_conventional(struct draw *d, struct fabric_fn *bridge,
@@ -176,6 +209,8 @@ static void draw_fabric(struct draw *d, struct kunit *test)
 	unsigned int i, n;
 
 	d->num_ends = 0;
+	d->pf = NULL;
+	d->may_have_vfs = IS_ENABLED(CONFIG_PCI_IOV) && percent(d, 30);
 	d->fabric = fabric_alloc(test);
 	n = 1 + below(d, 3);
 	for (i = 0; i < n; i++) {
@@ -187,6 +222,7 @@ static void draw_fabric(struct draw *d, struct kunit *test)
 	/* At least a pair */
 	add_end(d, endpoint_under(root_port(host)));
 	fabric_scan(d->fabric);
+	enable_vfs(d);
 }
 
 static void redraw_acs(struct draw *d)
@@ -413,12 +449,23 @@ static struct fabric_fn *pluggable(struct fabric_fn *fn)
 {
 	const struct fabric_fn *port;
 
-	for (; (port = fn->bus->bridge); fn = fn->bus->bridge) {
+	for (fn = fn->pf ?: fn; (port = fn->bus->bridge); fn = fn->bus->bridge) {
 		if (port->type == PCI_EXP_TYPE_ROOT_PORT ||
 		    port->type == PCI_EXP_TYPE_DOWNSTREAM)
 			return fn;
 	}
 	return NULL;
+}
+
+/* Virtual functions go if they are there, and come if they are not. */
+static void change_vfs(struct fabric_fn *pf)
+{
+	if (!pf->pdev)
+		return;
+	if (pci_num_vf(pf->pdev))
+		fabric_disable_vfs(pf);
+	else
+		fabric_enable_vfs(pf, MAX_VFS);
 }
 
 /* Something happens to the fabric, in the way the kernel gets to know of. */
@@ -430,6 +477,10 @@ static void happen(struct draw *d, struct kunit *test,
 
 	switch (below(d, 4)) {
 	case 0:
+		if (d->ends[i]->pf) {
+			change_vfs(d->ends[i]->pf);
+			break;
+		}
 		fabric_unplug(d->ends[i]);
 		check_remembered(d, test, providers);
 		d->ends[i] = fabric_replace(d->ends[i]);
