@@ -91,6 +91,7 @@ class Run:
         self.vm.cmdline = f"{self.program.cmdline} {more}".strip()
         self.vm.events = self.program.events
         self.vm.books = self.program.books
+        self.vm.possible_cpus = self.program.possible_cpus
         for verb, handler in self.program.handlers.items():
             self.vm.handlers[verb] = functools.partial(handler, self.vm)
         if self.watch:

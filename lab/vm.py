@@ -53,6 +53,7 @@ class Vm:
         self.books = True                       # whether what the drives' DMA moves is to be seen
         self.wire = None                        # a socket whose other end is another VM's network card
         self.events = ()                        # of QEMU's trace, besides those that the books need
+        self.possible_cpus = 0                  # with those that might be plugged in; 0 is no more than there are
         self.process = None
         self.qmp = None
         self.channel = None
@@ -79,7 +80,10 @@ class Vm:
         # Not the kernel's: it ends up in the environment of init.
         lenders = topology.lenders and "P2P_LENDERS=" + ",".join(topology.lenders)
         cmdline = " ".join(filter(None, [base, topology.cmdline, self.cmdline, lenders, "--", *self.order]))
-        argv = [qemu(), "-M", topology.machine, *ACCELERATORS[self.accel],
+        accelerator = [*ACCELERATORS[self.accel]]
+        if self.possible_cpus:
+            accelerator[-1] += f",maxcpus={self.possible_cpus}"
+        argv = [qemu(), "-M", topology.machine, *accelerator,
                 "-cpu", topology.cpu + ",check=off", "-m", self.memory, "-nodefaults", "-no-user-config",
                 "-display", "none", "-no-reboot", "-kernel", str(self.kernel), "-initrd", str(self.initrd),
                 "-append", cmdline]

@@ -7,8 +7,10 @@
  * nothing can be told apart: these cases are skipped there.
  */
 #include <kunit/test.h>
+#include <linux/moduleparam.h>
 #include <linux/pci.h>
 #include <linux/processor.h>
+#include <linux/string.h>
 
 #include "fabric.h"
 
@@ -150,58 +152,65 @@ static void hostbridge_pairs(struct kunit *test)
 	}
 }
 
-/* Without 00.0 the first root port stands for the host bridge. */
-static void hostbridge_first_root_port(struct kunit *test)
+/* Device ids of Intel, or 0 for no device, or one that is none of theirs */
+struct root_bus {
+	u16 zero;
+	u16 ports[2];
+};
+
+/*
+ *	  root bus
+ *	  /   |   \
+ *	zero  rp   rp
+ *	      |    |
+ *	      a    b
+ */
+static void two_ports(struct fabric *fabric, const struct root_bus *ids,
+		      struct fabric_fn *ends[2])
 {
-	struct fabric *fabric = fabric_alloc(test);
-	struct fabric_fn *a, *b, *c, *d, *rp;
-	struct fabric_host *host;
+	struct fabric_host *host = host_bridge(fabric);
+	struct fabric_fn *rp;
+	int i;
 
-	not_on_amd(test);
-	host = host_bridge(fabric);
-	rp = root_port(host);
-	rp->vendor = INTEL;
-	rp->device = KNOWN;
-	a = endpoint_under(rp);
-	b = endpoint_under(root_port(host));
-
-	host = host_bridge(fabric);
-	c = endpoint_under(root_port(host));
-	rp = root_port(host);
-	rp->vendor = INTEL;
-	rp->device = KNOWN;
-	d = endpoint_under(rp);
-	fabric_scan(fabric);
-
-	expect_route(test, a, b, P2PDMA_REASON_ROOT_COMPLEX);
-	expect_route(test, b, a, P2PDMA_REASON_ROOT_COMPLEX);
-	expect_route(test, c, d, P2PDMA_REASON_ROOT_UNKNOWN);
+	if (ids->zero)
+		root_device(host, INTEL, ids->zero);
+	for (i = 0; i < 2; i++) {
+		rp = root_port(host);
+		if (ids->ports[i]) {
+			rp->vendor = INTEL;
+			rp->device = ids->ports[i];
+		}
+		ends[i] = endpoint_under(rp);
+	}
 }
 
-/* With one, nobody else does, be it known or not. */
-static void hostbridge_device_zero(struct kunit *test)
+/*
+ * Device 00.0 stands for the host bridge, and nobody else, be it known or not.
+ * Without one the first root port does.
+ */
+static void hostbridge_who_stands(struct kunit *test)
 {
+	static const struct {
+		struct root_bus bus;
+		enum p2pdma_reason reason;
+	} cases[] = {
+		{ { 0, { KNOWN, 0 } }, P2PDMA_REASON_ROOT_COMPLEX },
+		{ { 0, { 0, KNOWN } }, P2PDMA_REASON_ROOT_UNKNOWN },
+		{ { UNKNOWN, { KNOWN, 0 } }, P2PDMA_REASON_ROOT_UNKNOWN },
+		{ { KNOWN, { 0, 0 } }, P2PDMA_REASON_ROOT_COMPLEX },
+	};
+	struct fabric_fn *ends[ARRAY_SIZE(cases)][2];
 	struct fabric *fabric = fabric_alloc(test);
-	struct fabric_fn *a, *b, *c, *d, *rp;
-	struct fabric_host *host;
+	int i;
 
 	not_on_amd(test);
-	host = host_bridge(fabric);
-	root_device(host, INTEL, UNKNOWN);
-	rp = root_port(host);
-	rp->vendor = INTEL;
-	rp->device = KNOWN;
-	a = endpoint_under(rp);
-	b = endpoint_under(root_port(host));
-
-	host = host_bridge(fabric);
-	root_device(host, INTEL, KNOWN);
-	c = endpoint_under(root_port(host));
-	d = endpoint_under(root_port(host));
+	for (i = 0; i < ARRAY_SIZE(cases); i++)
+		two_ports(fabric, &cases[i].bus, ends[i]);
 	fabric_scan(fabric);
-
-	expect_route(test, a, b, P2PDMA_REASON_ROOT_UNKNOWN);
-	expect_route(test, c, d, P2PDMA_REASON_ROOT_COMPLEX);
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		expect_route(test, ends[i][0], ends[i][1], cases[i].reason);
+		expect_route(test, ends[i][1], ends[i][0], cases[i].reason);
+	}
 }
 
 /*
@@ -229,20 +238,238 @@ static void hostbridge_forgotten(struct kunit *test)
 	expect_route(test, a, b, P2PDMA_REASON_ROOT_COMPLEX);
 	fabric_free(fabric);
 
+	/* A bus that nobody stands for: the first on it is no part of the root */
 	fabric = fabric_alloc(test);
 	host = host_bridge(fabric);
+	root_endpoint(host)->type = FABRIC_CONVENTIONAL;
 	a = endpoint_under(root_port(host));
 	b = endpoint_under(root_port(host));
 	fabric_scan(fabric);
 	expect_route(test, a, b, P2PDMA_REASON_ROOT_UNKNOWN);
 }
 
+/* ---- the administrator's policy ---- */
+
+/* In none of our tables, nor of the machine's that this runs on */
+#define OTHER	0x2035
+
+static const struct kernel_param *policy_param(struct kunit *test)
+{
+	const struct kernel_param *kp;
+
+	for (kp = __start___param; kp < __stop___param; kp++)
+		if (!strcmp(kp->name, "pci_p2pdma.host_bridges"))
+			return kp;
+	KUNIT_FAIL_AND_ABORT(test, "no parameter host_bridges");
+	return NULL;
+}
+
+static int policy_say(const struct kernel_param *kp, const char *text)
+{
+	int error;
+
+	kernel_param_lock(kp->mod);
+	error = kp->ops->set(text, kp);
+	kernel_param_unlock(kp->mod);
+	return error;
+}
+
+/* What is said now, without the newline; lives as long as the test */
+static char *policy_said(struct kunit *test, const struct kernel_param *kp)
+{
+	char *text = kunit_kzalloc(test, PAGE_SIZE, GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, text);
+	kernel_param_lock(kp->mod);
+	KUNIT_EXPECT_GT(test, kp->ops->get(text, kp), 0);
+	kernel_param_unlock(kp->mod);
+	return strim(text);
+}
+
+struct policy_before {
+	const struct kernel_param *kp;
+	const char *text;
+};
+
+static void policy_restore(void *data)
+{
+	struct policy_before *before = data;
+
+	policy_say(before->kp, before->text);
+}
+
+/* Whatever is said from now on holds until the test ends. */
+static const struct kernel_param *policy_begin(struct kunit *test)
+{
+	struct policy_before *before;
+
+	before = kunit_kzalloc(test, sizeof(*before), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, before);
+	before->kp = policy_param(test);
+	before->text = policy_said(test, before->kp);
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, policy_restore,
+							   before));
+	return before->kp;
+}
+
+#define NO	PCI_P2PDMA_MAP_NOT_SUPPORTED
+#define YES	PCI_P2PDMA_MAP_THRU_HOST_BRIDGE
+
+/*
+ * @text comes back as @said.  What it makes of two ports of a host bridge with
+ * device id OTHER, which nothing is known of, and of KNOWN: reads, writes.
+ */
+static const struct policy_case {
+	const char *name;
+	const char *text;
+	const char *said;
+	u8 other[2];
+	u8 known[2];
+	bool between;
+} policy_cases[] = {
+	{ "nothing", "", "", { NO, NO }, { YES, YES } },
+	{ "both", "8086:2035", "8086:2035=reads+writes", { YES, YES },
+	  { YES, YES } },
+	{ "reads", "8086:2035=reads", "8086:2035=reads", { YES, NO },
+	  { YES, YES } },
+	{ "writes", "8086:2035=writes", "8086:2035=writes", { NO, YES },
+	  { YES, YES } },
+	{ "between", "8086:2035=between+writes+reads",
+	  "8086:2035=reads+writes+between", { YES, YES }, { YES, YES }, true },
+	{ "none_of_what_is_known", "8086:2030=none", "8086:2030=none",
+	  { NO, NO }, { NO, NO } },
+	{ "less_of_what_is_known", "8086:2030=reads", "8086:2030=reads",
+	  { NO, NO }, { YES, NO } },
+	{ "another_vendor", "10de:2035,1af4:2030=none",
+	  "10de:2035=reads+writes,1af4:2030=none", { NO, NO }, { YES, YES } },
+	{ "another_device", "8086:2036,8086:2037=none",
+	  "8086:2036=reads+writes,8086:2037=none", { NO, NO }, { YES, YES } },
+	{ "first_counts", "8086:2035=none,8086:2035",
+	  "8086:2035=none,8086:2035=reads+writes", { NO, NO }, { YES, YES } },
+	{ "several", " 1:1,8086:2030=none,8086:2035=writes\n",
+	  "0001:0001=reads+writes,8086:2030=none,8086:2035=writes",
+	  { NO, YES }, { NO, NO } },
+};
+
+KUNIT_ARRAY_PARAM_DESC(policy, policy_cases, name);
+
+static void expect_maps(struct kunit *test, struct fabric_fn *from,
+			struct fabric_fn *to, const u8 maps[2])
+{
+	struct p2pdma_verdict v = p2pdma_route(from->pdev, to->pdev);
+
+	KUNIT_EXPECT_EQ(test, v.map[P2PDMA_READ], maps[0]);
+	KUNIT_EXPECT_EQ(test, v.map[P2PDMA_WRITE], maps[1]);
+	if (maps[0] != maps[1])
+		KUNIT_EXPECT_EQ(test, v.reason, maps[0] == YES ?
+				P2PDMA_REASON_ROOT_READS :
+				P2PDMA_REASON_ROOT_WRITES);
+}
+
+/*
+ *	bridge 0: OTHER		bridge 1: OTHER		bridge 2: KNOWN
+ *	   |     |		   |     |		   |     |
+ *	   rp    rp		   rp    rp		   rp    rp
+ *
+ * It holds for bridges that are there already, and for those that come.
+ */
+static void hostbridge_policy(struct kunit *test)
+{
+	static const struct root_bus other = { OTHER }, known = { KNOWN };
+	const struct policy_case *policy = test->param_value;
+	const struct kernel_param *kp = policy_begin(test);
+	struct fabric_fn *first[2], *second[2], *third[2];
+	struct fabric *fabric = fabric_alloc(test);
+	static const u8 never[2] = { NO, NO };
+
+	not_on_amd(test);
+	KUNIT_ASSERT_EQ(test, 0, policy_say(kp, ""));
+	two_ports(fabric, &other, first);
+	fabric_scan(fabric);
+	expect_maps(test, first[0], first[1], never);
+	KUNIT_ASSERT_EQ(test, 0, policy_say(kp, policy->text));
+	KUNIT_EXPECT_STREQ(test, policy_said(test, kp), policy->said);
+	expect_maps(test, first[0], first[1], policy->other);
+
+	two_ports(fabric, &other, second);
+	two_ports(fabric, &known, third);
+	fabric_scan(fabric);
+	expect_maps(test, second[0], second[1], policy->other);
+	expect_maps(test, third[0], third[1], policy->known);
+	expect_maps(test, first[0], second[0],
+		    policy->between ? policy->other : never);
+
+	KUNIT_ASSERT_EQ(test, 0, policy_say(kp, ""));
+	KUNIT_EXPECT_STREQ(test, policy_said(test, kp), "");
+	expect_maps(test, second[0], second[1], never);
+}
+
+/* What is remembered of the routes goes with the policy. */
+static void hostbridge_policy_remembered(struct kunit *test)
+{
+	static const struct root_bus other = { OTHER };
+	const struct kernel_param *kp = policy_begin(test);
+	struct fabric *fabric = fabric_alloc(test);
+	struct p2pdma_provider *provider;
+	struct p2pdma_verdict v;
+	struct fabric_fn *ends[2];
+	int i;
+
+	not_on_amd(test);
+	KUNIT_ASSERT_EQ(test, 0, policy_say(kp, ""));
+	two_ports(fabric, &other, ends);
+	fabric_scan(fabric);
+	provider = kunit_kzalloc(test, sizeof(*provider), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, provider);
+	provider->pdev = ends[1]->pdev;
+	provider->start = pci_resource_start(provider->pdev, 0);
+	provider->size = pci_resource_len(provider->pdev, 0);
+	for (i = 0; i < 4; i++) {
+		v = p2pdma_peer_verdict(provider, &ends[0]->pdev->dev);
+		KUNIT_EXPECT_EQ(test, v.map[P2PDMA_WRITE], i % 2 ? YES : NO);
+		KUNIT_ASSERT_EQ(test, 0, policy_say(kp, i % 2 ? "" : "8086:2035"));
+	}
+}
+
+/* What cannot be understood changes nothing. */
+static void hostbridge_policy_bad(struct kunit *test)
+{
+	static const char * const bad[] = {
+		"8086", "8086:", ":2035", "8086:12345", "18086:2035", "g:1",
+		"8086:2035=", "8086:2035=no", "8086:2035=between",
+		"8086:2035=reads+", "8086:2035=reads,writes", "8086:2035=none+reads",
+		"8086:2035,,8086:2036", ",", "8086:2035 =reads",
+		/* 17 of them */
+		"1:1,1:1,1:1,1:1,1:1,1:1,1:1,1:1,1:1,1:1,1:1,1:1,1:1,1:1,1:1,1:1,1:1",
+	};
+	const struct kernel_param *kp = policy_begin(test);
+	char *text = kunit_kzalloc(test, 512, GFP_KERNEL);
+	int i;
+
+	KUNIT_ASSERT_NOT_NULL(test, text);
+	KUNIT_ASSERT_EQ(test, 0, policy_say(kp, "8086:2035=reads"));
+	for (i = 0; i < ARRAY_SIZE(bad); i++) {
+		KUNIT_EXPECT_EQ_MSG(test, -EINVAL, policy_say(kp, bad[i]), "%s",
+				    bad[i]);
+		KUNIT_EXPECT_STREQ(test, policy_said(test, kp), "8086:2035=reads");
+	}
+	/* Longer than there is room for, however little it says */
+	memset(text, ' ', 256);
+	KUNIT_EXPECT_EQ(test, -EINVAL, policy_say(kp, text));
+	/* As many as there may be */
+	strscpy(text, bad[ARRAY_SIZE(bad) - 1], 512);
+	text[strlen(text) - strlen(",1:1")] = 0;
+	KUNIT_EXPECT_EQ(test, 0, policy_say(kp, text));
+}
+
 static struct kunit_case hostbridge_cases[] = {
 	KUNIT_CASE_PARAM(hostbridge_ids, root_id_gen_params),
 	KUNIT_CASE(hostbridge_pairs),
-	KUNIT_CASE(hostbridge_first_root_port),
-	KUNIT_CASE(hostbridge_device_zero),
+	KUNIT_CASE(hostbridge_who_stands),
 	KUNIT_CASE(hostbridge_forgotten),
+	KUNIT_CASE_PARAM(hostbridge_policy, policy_gen_params),
+	KUNIT_CASE(hostbridge_policy_remembered),
+	KUNIT_CASE(hostbridge_policy_bad),
 	{ }
 };
 

@@ -5,8 +5,10 @@
 #include <kunit/test.h>
 #include <linux/bitmap.h>
 #include <linux/completion.h>
+#include <linux/cpumask.h>
 #include <linux/hrtimer.h>
 #include <linux/kthread.h>
+#include <linux/log2.h>
 #include <linux/mm.h>
 #include <linux/moduleparam.h>
 #include <linux/prandom.h>
@@ -196,8 +198,11 @@ static void pool_large(struct kunit *test)
 static void pool_over_ends(struct kunit *test)
 {
 	struct p2pdma_pool *pool = make_pool(test, 4 * SZ_16M >> PAGE_SHIFT);
+	struct p2pdma_pool_stats stats;
 	u64 end, offset;
 
+	KUNIT_EXPECT_EQ(test, pool->regions,
+			rounddown_pow_of_two(min(num_possible_cpus(), 4U)));
 	KUNIT_ASSERT_TRUE(test, p2pdma_pool_alloc(pool, 4 * SZ_16M, PAGE_SIZE,
 						  &offset));
 	for (end = SZ_16M; end < 4 * SZ_16M; end += SZ_16M) {
@@ -207,10 +212,18 @@ static void pool_over_ends(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, offset, end - SZ_1M);
 		KUNIT_EXPECT_EQ(test, p2pdma_pool_available(pool), 0);
 	}
-	/* The middle two and a little of both neighbours, at a round offset */
+	/* The middle two and a little of both neighbours */
 	p2pdma_pool_free(pool, SZ_16M - SZ_64K, 2 * SZ_16M + SZ_128K);
+	p2pdma_pool_stats(pool, &stats);
+	KUNIT_EXPECT_EQ(test, stats.free, 2 * SZ_16M + SZ_128K);
+	KUNIT_EXPECT_EQ(test, stats.largest, 2 * SZ_16M + SZ_128K);
 	KUNIT_EXPECT_FALSE(test, p2pdma_pool_alloc(pool, 2 * SZ_16M + SZ_256K,
 						   PAGE_SIZE, &offset));
+	KUNIT_ASSERT_TRUE(test, p2pdma_pool_alloc(pool, 2 * SZ_16M + SZ_128K,
+						  PAGE_SIZE, &offset));
+	KUNIT_EXPECT_EQ(test, offset, SZ_16M - SZ_64K);
+	p2pdma_pool_free(pool, offset, 2 * SZ_16M + SZ_128K);
+	/* The same at a round offset */
 	KUNIT_ASSERT_TRUE(test, p2pdma_pool_alloc(pool, 2 * SZ_16M, SZ_16M,
 						  &offset));
 	KUNIT_EXPECT_EQ(test, offset, SZ_16M);
@@ -221,6 +234,29 @@ static void pool_over_ends(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, p2pdma_pool_alloc(pool, 4 * SZ_16M, PAGE_SIZE,
 						  &offset));
 	p2pdma_pool_free(pool, 0, 4 * SZ_16M);
+}
+
+/* It is the offset in the pool that is aligned, not the one in a region. */
+static void pool_aligned(struct kunit *test)
+{
+	u64 size = 4 * SZ_16M, align, offset;
+	struct p2pdma_pool *pool = make_pool(test, size >> PAGE_SHIFT);
+
+	for (align = PAGE_SIZE; align <= size; align *= 2) {
+		KUNIT_ASSERT_TRUE(test, p2pdma_pool_alloc(pool, PAGE_SIZE, align,
+							  &offset));
+		KUNIT_EXPECT_TRUE(test, IS_ALIGNED(offset, align));
+		p2pdma_pool_free(pool, offset, PAGE_SIZE);
+	}
+	KUNIT_ASSERT_TRUE(test, p2pdma_pool_alloc(pool, PAGE_SIZE, size, &offset));
+	KUNIT_ASSERT_TRUE(test, p2pdma_pool_alloc(pool, PAGE_SIZE, size / 2,
+						  &offset));
+	KUNIT_EXPECT_EQ(test, offset, size / 2);
+	KUNIT_EXPECT_FALSE(test, p2pdma_pool_alloc(pool, PAGE_SIZE, size / 2,
+						   &offset));
+	p2pdma_pool_free(pool, 0, PAGE_SIZE);
+	p2pdma_pool_free(pool, size / 2, PAGE_SIZE);
+	KUNIT_EXPECT_EQ(test, p2pdma_pool_available(pool), size);
 }
 
 static void pool_counts(struct kunit *test)
@@ -245,6 +281,30 @@ static void pool_counts(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, stats.largest, SZ_2M);
 }
 
+/* Whichever way they are found: one of a size, one aligned, one over an end */
+static void pool_counts_all(struct kunit *test)
+{
+	struct p2pdma_pool *pool = make_pool(test, 2 * SZ_16M >> PAGE_SHIFT);
+	struct p2pdma_pool_stats stats;
+	u64 offset;
+
+	KUNIT_ASSERT_TRUE(test, p2pdma_pool_alloc(pool, SZ_4K, PAGE_SIZE, &offset));
+	p2pdma_pool_free(pool, offset, SZ_4K);
+	p2pdma_pool_stats(pool, &stats);
+	KUNIT_EXPECT_EQ(test, stats.allocs, 1);
+	KUNIT_ASSERT_TRUE(test, p2pdma_pool_alloc(pool, SZ_4K, SZ_64K, &offset));
+	p2pdma_pool_free(pool, offset, SZ_4K);
+	p2pdma_pool_stats(pool, &stats);
+	KUNIT_EXPECT_EQ(test, stats.allocs, 2);
+	KUNIT_ASSERT_TRUE(test, p2pdma_pool_alloc(pool, 2 * SZ_16M - SZ_4K,
+						  PAGE_SIZE, &offset));
+	p2pdma_pool_stats(pool, &stats);
+	KUNIT_EXPECT_EQ(test, stats.allocs, 3);
+	KUNIT_EXPECT_EQ(test, stats.free, SZ_4K);
+	KUNIT_EXPECT_EQ(test, stats.failures, 0);
+	p2pdma_pool_free(pool, offset, 2 * SZ_16M - SZ_4K);
+}
+
 /* Closed, it hands out nothing, and is done when the last page is back. */
 static void pool_closed(struct kunit *test)
 {
@@ -261,6 +321,19 @@ static void pool_closed(struct kunit *test)
 	p2pdma_pool_free(pool, SZ_4K, SZ_4K);
 	KUNIT_EXPECT_TRUE(test, p2pdma_pool_wait(pool, 1));
 	KUNIT_EXPECT_EQ(test, p2pdma_pool_available(pool), size);
+}
+
+/* Nothing has to come back to a pool that is empty, or has become so. */
+static void pool_closed_empty(struct kunit *test)
+{
+	struct p2pdma_pool *pool = make_pool(test, 4 * SZ_16M >> PAGE_SHIFT);
+	u64 offset;
+
+	KUNIT_ASSERT_TRUE(test, p2pdma_pool_alloc(pool, SZ_64K, PAGE_SIZE, &offset));
+	p2pdma_pool_free(pool, offset, SZ_64K);
+	KUNIT_EXPECT_FALSE(test, p2pdma_pool_wait(pool, 1));
+	p2pdma_pool_close(pool);
+	KUNIT_EXPECT_TRUE(test, p2pdma_pool_wait(pool, 1));
 }
 
 /* ---- random sequences beside a model ---- */
@@ -389,7 +462,7 @@ static void pool_random(struct kunit *test)
 
 /* ---- several at once ---- */
 
-#define SHARED_PAGES	256
+#define SHARED_PAGES	(4 * SZ_16M >> PAGE_SHIFT)
 #define THREADS		4
 
 /*
@@ -398,6 +471,7 @@ static void pool_random(struct kunit *test)
  */
 struct shared {
 	struct p2pdma_pool *pool;
+	u32 pages;
 	DECLARE_BITMAP(owned, SHARED_PAGES);
 	atomic_t twice, taken, in_irq;
 	struct hrtimer timer;
@@ -434,7 +508,7 @@ static int shared_thread(void *data)
 
 	prandom_seed_state(&rnd, get_random_u64());
 	for (i = 0; i < 4000; i++) {
-		take_and_free(s, 1 + below(&rnd, SHARED_PAGES / 3));
+		take_and_free(s, 1 + below(&rnd, min(s->pages / 3, 128U)));
 		if (i % 64 == 0)
 			cond_resched();
 	}
@@ -453,7 +527,14 @@ static enum hrtimer_restart shared_timer(struct hrtimer *timer)
 	return HRTIMER_RESTART;
 }
 
-/* Threads on all CPUs, and an interrupt that comes in between */
+static const u32 shared_sizes[] = { 256, SHARED_PAGES };
+
+KUNIT_ARRAY_PARAM(shared, shared_sizes, describe_pages);
+
+/*
+ * Threads on all CPUs, and an interrupt that comes in between.  They share one
+ * region, or have several to move on to.
+ */
 static void pool_shared(struct kunit *test)
 {
 	struct shared *s = kunit_kzalloc(test, sizeof(*s), GFP_KERNEL);
@@ -461,7 +542,8 @@ static void pool_shared(struct kunit *test)
 	int i;
 
 	KUNIT_ASSERT_NOT_NULL(test, s);
-	s->pool = make_pool(test, SHARED_PAGES);
+	s->pages = *(const u32 *)test->param_value;
+	s->pool = make_pool(test, s->pages);
 	init_completion(&s->done);
 	for (i = 0; i < THREADS; i++) {
 		task[i] = kthread_create(shared_thread, s, "pool_test/%d", i);
@@ -485,10 +567,12 @@ static void pool_shared(struct kunit *test)
 	KUNIT_EXPECT_GT(test, atomic_read(&s->taken), THREADS * 1000);
 	KUNIT_EXPECT_GT(test, atomic_read(&s->in_irq), 0);
 	KUNIT_EXPECT_EQ(test, p2pdma_pool_available(s->pool),
-			SHARED_PAGES * PAGE_SIZE);
+			s->pages * PAGE_SIZE);
 }
 
 static struct kunit_case pool_cases[] = {
+	/* First, as it leaves the CPUs at home in other regions. */
+	KUNIT_CASE_PARAM(pool_shared, shared_gen_params),
 	KUNIT_CASE(pool_whole),
 	KUNIT_CASE(pool_too_much),
 	KUNIT_CASE(pool_exact),
@@ -497,10 +581,12 @@ static struct kunit_case pool_cases[] = {
 	KUNIT_CASE(pool_holes),
 	KUNIT_CASE(pool_large),
 	KUNIT_CASE(pool_over_ends),
+	KUNIT_CASE(pool_aligned),
 	KUNIT_CASE(pool_counts),
+	KUNIT_CASE(pool_counts_all),
 	KUNIT_CASE(pool_closed),
+	KUNIT_CASE(pool_closed_empty),
 	KUNIT_CASE_PARAM(pool_random, model_gen_params),
-	KUNIT_CASE(pool_shared),
 	{}
 };
 
