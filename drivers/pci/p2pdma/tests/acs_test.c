@@ -235,35 +235,46 @@ static void acs_conventional(struct kunit *test)
 			P2PDMA_ACS_DIRECT);
 }
 
+/* Egress control at @s.in, with its vector as it is: what of port number @port? */
+static void expect_port(struct kunit *test, const struct siblings *s,
+			unsigned int port, enum p2pdma_acs expected)
+{
+	const int lnkcap = FABRIC_PCIE_CAP + PCI_EXP_LNKCAP;
+	u32 value = fabric_config_get(s->out, lnkcap, 4) & ~PCI_EXP_LNKCAP_PN;
+
+	fabric_config_acs(s->in);
+	fabric_config_poke(s->out, lnkcap, 4, value | port << 24);
+	KUNIT_ASSERT_EQ_MSG(test, p2pdma_acs_request(s->in->pdev, s->out->pdev),
+			    expected, "port %u, size %u", port,
+			    s->in->egress_bits);
+}
+
+static struct siblings with_egress_control(struct kunit *test)
+{
+	struct fabric *fabric = fabric_alloc(test);
+	struct siblings s = downstream_ports(fabric);
+
+	with_acs(s.in, PCI_ACS_EC);
+	fabric_scan(fabric);
+	return s;
+}
+
 /*
  * Each Port Number has its bit, in each of the eight words.  Mutations: bit / 8,
  * bit % 8, PCI_FUNC() or devfn in place of the Port Number.
  */
 static void acs_port_numbers(struct kunit *test)
 {
-	const int lnkcap = FABRIC_PCIE_CAP + PCI_EXP_LNKCAP;
-	struct fabric *fabric = fabric_alloc(test);
-	struct siblings s = downstream_ports(fabric);
+	struct siblings s = with_egress_control(test);
 	unsigned int port;
-	u32 value;
 
-	with_acs(s.in, PCI_ACS_EC);
-	fabric_scan(fabric);
-	value = fabric_config_get(s.out, lnkcap, 4) & ~PCI_EXP_LNKCAP_PN;
 	for (port = 0; port < 256; port++) {
-		fabric_config_poke(s.out, lnkcap, 4, value | port << 24);
 		memset(s.in->egress, 0, sizeof(s.in->egress));
 		s.in->egress[port / 32] = BIT(port % 32);
-		fabric_config_acs(s.in);
-		KUNIT_ASSERT_EQ_MSG(test, p2pdma_acs_request(s.in->pdev,
-							     s.out->pdev),
-				    P2PDMA_ACS_BLOCK, "port %u", port);
+		expect_port(test, &s, port, P2PDMA_ACS_BLOCK);
 		memset(s.in->egress, 0xff, sizeof(s.in->egress));
 		s.in->egress[port / 32] &= ~BIT(port % 32);
-		fabric_config_acs(s.in);
-		KUNIT_ASSERT_EQ_MSG(test, p2pdma_acs_request(s.in->pdev,
-							     s.out->pdev),
-				    P2PDMA_ACS_DIRECT, "port %u", port);
+		expect_port(test, &s, port, P2PDMA_ACS_DIRECT);
 	}
 }
 
@@ -273,29 +284,16 @@ static void acs_port_numbers(struct kunit *test)
  */
 static void acs_vector_size(struct kunit *test)
 {
-	const int lnkcap = FABRIC_PCIE_CAP + PCI_EXP_LNKCAP;
-	struct fabric *fabric = fabric_alloc(test);
-	struct siblings s = downstream_ports(fabric);
+	struct siblings s = with_egress_control(test);
 	unsigned int size;
-	u32 value;
 
-	with_acs(s.in, PCI_ACS_EC);
-	fabric_scan(fabric);
-	value = fabric_config_get(s.out, lnkcap, 4) & ~PCI_EXP_LNKCAP_PN;
-	for (size = 1; size <= 256; size++) {
+	for (size = 1; size < 256; size++) {
 		s.in->egress_bits = size;
-		fabric_config_acs(s.in);
-		fabric_config_poke(s.out, lnkcap, 4, value | (size - 1) << 24);
-		KUNIT_ASSERT_EQ_MSG(test, p2pdma_acs_request(s.in->pdev,
-							     s.out->pdev),
-				    P2PDMA_ACS_DIRECT, "size %u", size);
-		if (size == 256)
-			break;
-		fabric_config_poke(s.out, lnkcap, 4, value | size << 24);
-		KUNIT_ASSERT_EQ_MSG(test, p2pdma_acs_request(s.in->pdev,
-							     s.out->pdev),
-				    P2PDMA_ACS_BLOCK, "size %u", size);
+		expect_port(test, &s, size - 1, P2PDMA_ACS_DIRECT);
+		expect_port(test, &s, size, P2PDMA_ACS_BLOCK);
 	}
+	s.in->egress_bits = 0;
+	expect_port(test, &s, 255, P2PDMA_ACS_DIRECT);
 }
 
 /*

@@ -222,38 +222,37 @@ static void map_mixed(struct kunit *test)
 /* ---- directions ---- */
 
 /*
- * Completions redirected at the lender's port: to read its memory goes by way
- * of the root complex, to write it does not.
+ * Completions redirected at the lender's port: to write its memory goes over
+ * the switch.  To read it goes by way of the root complex, which is @root.
  */
+static void expect_directions(struct kunit *test, struct machine *m, u16 root,
+			      enum pci_p2pdma_map_type read)
+{
+	void *addr;
+
+	describe(test, m, root);
+	with_acs(downstream(m->sw, 1), PCI_ACS_CR);
+	fabric_scan(m->fabric);
+	lent_add(test, m->lender);
+	addr = lent_take(test, m->lender, PAGE_SIZE);
+	expect_mapped(test, m->client, m->lender, addr, DMA_FROM_DEVICE, BUS);
+	expect_mapped(test, m->client, m->lender, addr, DMA_TO_DEVICE, read);
+	expect_mapped(test, m->client, m->lender, addr, DMA_BIDIRECTIONAL, read);
+}
+
 static void map_directions(struct kunit *test)
 {
 	struct machine m;
-	void *addr;
 
-	describe(test, &m, ROUTES);
-	with_acs(downstream(m.sw, 1), PCI_ACS_CR);
-	fabric_scan(m.fabric);
-	lent_add(test, m.lender);
-	addr = lent_take(test, m.lender, PAGE_SIZE);
-	expect_mapped(test, m.client, m.lender, addr, DMA_FROM_DEVICE, BUS);
-	expect_mapped(test, m.client, m.lender, addr, DMA_TO_DEVICE, HOST);
-	expect_mapped(test, m.client, m.lender, addr, DMA_BIDIRECTIONAL, HOST);
+	expect_directions(test, &m, ROUTES, HOST);
 }
 
 /* The same where the root complex is not known to route: read not at all */
 static void map_directions_refused(struct kunit *test)
 {
 	struct machine m;
-	void *addr;
 
-	describe(test, &m, ROUTES_NOT);
-	with_acs(downstream(m.sw, 1), PCI_ACS_CR);
-	fabric_scan(m.fabric);
-	lent_add(test, m.lender);
-	addr = lent_take(test, m.lender, PAGE_SIZE);
-	expect_mapped(test, m.client, m.lender, addr, DMA_FROM_DEVICE, BUS);
-	expect_mapped(test, m.client, m.lender, addr, DMA_TO_DEVICE, REFUSED);
-	expect_mapped(test, m.client, m.lender, addr, DMA_BIDIRECTIONAL, REFUSED);
+	expect_directions(test, &m, ROUTES_NOT, REFUSED);
 	KUNIT_EXPECT_EQ(test, -1, pci_p2pdma_distance(m.lender->pdev,
 						      &m.client->pdev->dev, false));
 }

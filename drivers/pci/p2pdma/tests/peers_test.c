@@ -79,20 +79,31 @@ static struct fabric_fn *two_under_switch(struct kunit *test,
 }
 
 /*
- * It is remembered: what changes behind the kernel's back is not seen, until
- * somebody tells.
+ * What is remembered of @lender, the direct route of @client, is out of date:
+ * ACS redirects since, behind the kernel's back.
  */
-static void peers_remember(struct kunit *test)
+static struct p2pdma_provider *out_of_date(struct kunit *test,
+					   struct fabric_fn **client,
+					   struct fabric_fn **lender,
+					   struct fabric_fn **port)
 {
-	struct fabric_fn *client, *lender, *sw;
 	struct p2pdma_provider *provider;
 
-	sw = two_under_switch(test, &client, &lender);
-	provider = provider_of(test, lender);
-	KUNIT_EXPECT_EQ(test, writes(provider, client),
+	*port = downstream(two_under_switch(test, client, lender), 0);
+	provider = provider_of(test, *lender);
+	KUNIT_EXPECT_EQ(test, writes(provider, *client),
 			PCI_P2PDMA_MAP_BUS_ADDR);
-	fabric_config_poke(downstream(sw, 0), FABRIC_ACS_CAP + PCI_ACS_CTRL, 2,
-			   ACS_ON);
+	fabric_config_poke(*port, FABRIC_ACS_CAP + PCI_ACS_CTRL, 2, ACS_ON);
+	return provider;
+}
+
+/* It is remembered: a change is not seen, until somebody tells. */
+static void peers_remember(struct kunit *test)
+{
+	struct fabric_fn *client, *lender, *port;
+	struct p2pdma_provider *provider;
+
+	provider = out_of_date(test, &client, &lender, &port);
 	KUNIT_EXPECT_EQ(test, writes(provider, client),
 			PCI_P2PDMA_MAP_BUS_ADDR);
 	pci_p2pdma_topology_changed();
@@ -188,27 +199,19 @@ static void peers_replaced(struct kunit *test)
 /* A device that only goes, or only comes, changes the topology as well. */
 static void peers_unplugged(struct kunit *test)
 {
-	struct fabric_fn *client, *lender, *other;
+	struct fabric_fn *client, *lender, *port;
 	struct p2pdma_provider *provider;
-	struct fabric_fn *sw;
 
-	sw = two_under_switch(test, &client, &lender);
-	provider = provider_of(test, lender);
-	KUNIT_EXPECT_EQ(test, writes(provider, client),
-			PCI_P2PDMA_MAP_BUS_ADDR);
-	fabric_config_poke(downstream(sw, 0), FABRIC_ACS_CAP + PCI_ACS_CTRL, 2,
-			   ACS_ON);
-	other = lender;
+	provider = out_of_date(test, &client, &lender, &port);
 	provider->pdev = pci_dev_get(provider->pdev);
-	fabric_unplug(other);
+	fabric_unplug(lender);
 	KUNIT_EXPECT_EQ(test, writes(provider, client),
 			PCI_P2PDMA_MAP_THRU_HOST_BRIDGE);
 	pci_dev_put(provider->pdev);
 
-	fabric_config_poke(downstream(sw, 0), FABRIC_ACS_CAP + PCI_ACS_CTRL, 2,
-			   ACS_OFF);
-	fabric_replug(other);
-	provider->pdev = other->pdev;
+	fabric_config_poke(port, FABRIC_ACS_CAP + PCI_ACS_CTRL, 2, ACS_OFF);
+	fabric_replug(lender);
+	provider->pdev = lender->pdev;
 	KUNIT_EXPECT_EQ(test, writes(provider, client),
 			PCI_P2PDMA_MAP_BUS_ADDR);
 }
