@@ -5,7 +5,7 @@ import hashlib
 import os
 import re
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Callable
 
 from lab import ROOT, LabError, topology as topologies, trace
@@ -39,6 +39,7 @@ class Program:
     cmdline: str = ""       # for the kernel
     debug_cmdline: str = ""     # for a debug kernel, besides
     cpu: str = ""           # instead of the topology's
+    possible_cpus: int = 0      # more than there are: what the kernel makes one of for each of them
     taint: int = 0          # what it does to the kernel
     handlers: dict = field(default_factory=dict)    # verb of a "# lab:" line -> what the host then does with the VM
     events: tuple = ()      # of QEMU's trace, for check
@@ -133,11 +134,16 @@ def suite_verdicts(lines):
     return verdicts
 
 
+def check_suites(vm, names):
+    """Reasons why the suites that ran are not these."""
+    said = set(suite_verdicts(vm.lines))
+    return [f"kunit: suite {name} did not run" for name in names if name not in said] + \
+           [f"kunit: suite {name} is in no file of ours" for name in sorted(said - set(names))]
+
+
 def check_kunit(vm, _run):
     """A suite that did not run is no pass, nor is one that nobody knows."""
-    said = set(suite_verdicts(vm.lines))
-    return [f"kunit: suite {name} did not run" for name in suites() if name not in said] + \
-           [f"kunit: suite {name} is in no file of ours" for name in sorted(said - set(suites()))]
+    return check_suites(vm, suites())
 
 
 def order_demo(topology):
@@ -290,10 +296,18 @@ ALL = [
             where=("same-switch",), mib=lambda t: DEMO_MIB),
 ]
 # KUnit runs while the kernel boots: tests/test_kunit.py starts this one. Not on a CPU that stands for a root complex
-# which routes everything: the suites have root complexes of their own.
+# which routes everything: the suites have root complexes of their own. As many CPUs as the pool has regions at most.
 KUNIT = Program("kunit", "the KUnit suites", lambda t: ["kunit.sh"], check_kunit, timeout=300, where=(),
-                cmdline="kunit.enable=1", cpu="Haswell", taint=TAINT_TEST,
+                cmdline="kunit.enable=1", cpu="Haswell", possible_cpus=8, taint=TAINT_TEST,
                 debug_cmdline="random_test.fabrics=2 scale_test.most=256")
+
+
+def suite_alone(name):
+    """As KUNIT, but only this suite."""
+    return replace(KUNIT, cmdline=f"{KUNIT.cmdline} kunit.filter_glob={name}",
+                   check=lambda vm, _run: check_suites(vm, [name]))
+
+
 # Not tests of the kernel: the lab's own, see tests/test_lab.py.
 MISBEHAVIOURS = ("not", "failing", "skipped", "short", "status", "panic", "hang", "warn", "oops", "silent", "taint",
                  "fault", "lost")
