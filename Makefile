@@ -58,7 +58,7 @@ bench:          ## this implementation beside that of stock 6.12 (CHECK= PROFILE
 	$(setup) base build lab bench
 	@scripts/tree $(if $(bench_alone),,--stock)
 	@scripts/build lab
-	$(if $(bench_alone),,@scripts/build stock)
+	$(if $(bench_alone),,@for c in stock stock-off plain p2pdma-off; do scripts/build $$c || exit; done)
 	@scripts/bench $(bench_alone)
 
 docs:           ## the documentation as HTML, in build/docs/html

@@ -74,7 +74,9 @@ REGISTER_MIB = (64, 256, 1024, 4096, 16384, 65536)
 
 ALL = [
     Machine("switch", "one switch, a BAR of 8 GiB", switch("switch", [8192]),
-            ("clock", "register", "alloc-*", "free-*", "distance-*", "find-1", *MAPS, "user")),
+            # What is scattered is kept from one operation to the next, as long as less and less is taken.
+            ("clock", "register", "alloc-*-full*", "free-*-full*", "*-frag99", "*-frag90", "*-frag50", "distance-*",
+             "find-1", *MAPS, "user")),
     Machine("lenders", "one switch, 64 BARs of 2 MiB", switch("lenders", [2] * 64), ("find-*",)),
     Machine("root-ports", "through the root complex", root_ports("root-ports", [1024]), ("distance-2", *MAPS)),
     Machine("switch-iommu", "one switch, an IOMMU that translates", switch("switch-iommu", [1024], iommu=True),
@@ -87,5 +89,7 @@ ALL = [
     Machine("cpus", "two processors", switch("cpus", [8192]), ("cpus-*",), accel="tcg"),
 ]
 BY_NAME = {m.name: m for m in ALL}
+# Where drives do transfer: see rates.py.
+RATES = switch("rates", [256])
 # What bench/BASELINE.json holds.
 CHECKED = [m.name for m in ALL if m.exact and not m.name.startswith("register-")]

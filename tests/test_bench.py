@@ -5,12 +5,15 @@ import fnmatch
 import json
 import os
 import re
+import shutil
 import subprocess
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
-from bench import BenchError, machines, measure, report
+from bench import BenchError, machines, measure, picture, rates, report, text
+from lab.trace import Phase
 
 ROOT = Path(__file__).resolve().parent.parent
 LINES = ["# bench map-peer-1 n=2 per=1 sum=400 median=200 min=200 max=200 clock=41",
@@ -26,8 +29,13 @@ def test_counts(kernel, progress):
 def test_figures():
     found = measure.figures(LINES)
     assert set(found) == {"map-peer-1", "register"}
-    assert report.count(found["map-peer-1"]) == 159
-    assert report.count(found["register"]) == 5000
+    assert report.count("map-peer-1", found["map-peer-1"]) == 159
+    assert report.count("register", found["register"]) == 5000
+
+
+def test_chance_is_averaged():
+    figure = measure.figures(["# bench find-2 n=4 per=1 sum=1200 median=200 min=200 max=400 clock=40"])["find-2"]
+    assert report.count("find-2", figure) == 260 and report.count("find-1", figure) == 160
 
 
 @pytest.mark.parametrize("old,bad,good", [
@@ -50,11 +58,23 @@ def test_lost_operation_is_noticed(tmp_path, monkeypatch):
     assert bad == ["switch gone: not measured"] and not good
 
 
-@pytest.mark.parametrize("text", [None, "", "{}", "[]"])
-def test_no_baseline_is_an_error(text, tmp_path, monkeypatch):
+def test_worse_worst_case_is_noticed(tmp_path, monkeypatch):
+    """A pool that is slow once in a while is no better than one that always is."""
     baseline = tmp_path / "BASELINE.json"
-    if text is not None:
-        baseline.write_text(text)
+    monkeypatch.setattr(report, "BASELINE", baseline)
+    line = "# bench alloc-4k-full99 n=3 per=1 sum=700 median=200 min=200 max={} clock=41"
+    counts = {"switch": measure.figures([line.format(300)])}
+    report.accept(counts, {})
+    assert report.compare(counts) == ([], [])
+    bad, good = report.compare({"switch": measure.figures([line.format(3000)])})
+    assert bad == ["switch alloc-4k-full99 worst: 2,959, was 259"] and not good
+
+
+@pytest.mark.parametrize("content", [None, "", "{}", "[]"])
+def test_no_baseline_is_an_error(content, tmp_path, monkeypatch):
+    baseline = tmp_path / "BASELINE.json"
+    if content is not None:
+        baseline.write_text(content)
     monkeypatch.setattr(report, "BASELINE", baseline)
     with pytest.raises(BenchError):
         report.compare({})
@@ -68,6 +88,137 @@ def test_every_row_is_measured():
             assert "user" in wanted
         else:
             assert any(fnmatch.fnmatchcase(row.operation, pattern) for pattern in wanted), row
+
+
+def test_table_has_the_worst_case_and_the_target():
+    ours = {"switch": measure.figures(["# bench alloc-4k-full0 n=3 per=1 sum=700 median=240 min=200 max=300 clock=41",
+                                       "# bench free-4k-full0 n=3 per=1 sum=700 median=200 min=200 max=300 clock=41"]),
+            "cpus": measure.figures(["# bench cpus-4k n=3 per=1000 sum=4800 median=1600 min=1500 max=1700"])}
+    stock = {"switch": measure.figures(
+        ["# bench alloc-4k-full0 n=3 per=1 sum=9000 median=439 min=1 max=7041 clock=41"])}
+    rows = [line.split() for line in report.table({"ours": ours, "stock": stock})]
+    assert ["398", "7,000", "199", "259", "2.00", "200"] in [row[-6:] for row in rows]
+    assert ["159", "259", "107", "!"] in [row[-4:] for row in rows]
+    assert ["1.60", "1.50-1.70", "1.7", "!"] in [row[-4:] for row in rows]
+
+
+# ---- drives ----
+
+def guest(ways="direct loop tcp", rounds=2, peer=50):
+    """What a guest says that runs all jobs; RAM moves 100 KiB/s."""
+    lines = [f"# ways: {ways}"]
+    for _ in range(rounds):
+        for job, (_, way) in rates.JOBS.items():
+            for memory, rate in (("ram", 100), ("peer", peer)):
+                if memory == "ram" or way in ways.split():
+                    both = (0, rate) if job.startswith("write") else (rate, 0)
+                    lines.append(f"# rate {job}/{memory} error=0 read={both[0]} write={both[1]}")
+    return lines
+
+
+def phases(**moved):
+    """{way: (bytes in the lender's BAR, bytes in RAM)}"""
+    everywhere = {way: (rates.TRIED, 0) for way in ("direct", "loop", "tcp")} | moved
+    return [Phase(name, 0, 0, Counter({"m0": bar} if bar else {}), ram) for name, (bar, ram) in everywhere.items()]
+
+
+STOCK = guest("direct tcp"), phases(loop=(0, 0), tcp=(0, rates.TRIED))
+
+
+def parsed(lines=None, where=None):
+    return rates.parse(guest() if lines is None else lines, phases() if where is None else where, "m0")
+
+
+def test_rates():
+    ours, stock = parsed(), parsed(*STOCK)
+    rates.check("ours", ours, 2)
+    rates.check("stock", stock, 2)
+    assert ours.ways == {"direct": "peer", "loop": "peer", "tcp": "peer"}
+    assert stock.ways == {"direct": "peer", "loop": "refused", "tcp": "ram"}
+    assert ours.rates["write-1m-4"]["peer"] == [50, 50] and stock.rates["tcp-4k-16"]["ram"] == [100, 100]
+    rows = {row[0]: row[1:] for row in rates.rows({"ours": [ours], "stock": [stock]})}
+    assert rows[rates.JOBS["read-4k-16"][0]] == ("25", "0.50 (0.50-0.50)", "0.50 (0.50-0.50)", "1.00 (1.00-1.00)",
+                                                 "1.00 (1.00-1.00)")
+    assert rows[rates.JOBS["loop-4k-16"][0]][1:3] == ("refused", "0.50 (0.50-0.50)")
+    assert rows[rates.JOBS["tcp-4k-16"][0]][1:3] == ("in RAM", "0.50 (0.50-0.50)")
+
+
+def test_figures_that_would_be_a_lie():
+    """Peer memory that was RAM, a way that is lost, a job that did not run: an error, not a number."""
+    with pytest.raises(BenchError, match="loop: data went to ram"):
+        rates.check("ours", parsed(where=phases(loop=(0, rates.TRIED))), 2)
+    with pytest.raises(BenchError, match="direct: data went to refused"):
+        rates.check("stock", parsed(guest("tcp"), phases(direct=(0, 0))), 2)
+    with pytest.raises(BenchError, match="ran 1 times, not 2"):
+        rates.check("ours", parsed(guest()[:-1]), 2)
+    with pytest.raises(BenchError, match="moved"):
+        parsed(where=phases(tcp=(rates.TRIED // 2, rates.TRIED // 2)))
+    with pytest.raises(BenchError, match="which ways"):
+        parsed(guest()[1:])
+
+
+@pytest.mark.parametrize("line", ["# rate read-4k-1/peer error=5 read=100 write=0",
+                                  "# rate read-4k-1/peer error=0 read=0 write=100",
+                                  "# rate nosuch/ram error=0 read=100 write=0", "# rate read-4k-1/ram"])
+def test_bad_result_of_a_job(line):
+    with pytest.raises(BenchError):
+        parsed([*guest(), line])
+
+
+def test_ratio():
+    found = rates.ratio([1.0, 1.4, 1.1, 1.3, 1.2])
+    assert (found.n, found.median, found.min, found.max) == (5, 1.2, 1.0, 1.4)
+    assert str(found) == "1.20 (1.10-1.30)"
+    assert str(rates.ratio([2.0])) == "2.00 (2.00-2.00)"
+
+
+def test_drives_are_in_json_and_picture(tmp_path, monkeypatch):
+    drives = rates.as_dict({"ours": [parsed()], "stock": [parsed(*STOCK)]})
+    assert drives["ratios"]["loop-4k-16"]["peer/ram"]["stock"] == "refused"
+    again = json.loads(report.as_json({}, {}, drives=drives))["drives"]
+    assert again["ratios"]["read-1m-4"]["ours/stock"]["peer"]["median"] == 1.0
+    if shutil.which("gnuplot"):         # `make bench` installs it
+        monkeypatch.setattr(picture, "OUT", tmp_path)
+        picture.draw({}, again)
+        assert "Drives, per second" in (tmp_path / "curves.svg").read_text()
+
+
+# ---- bytes ----
+
+SIZE = """vmlinux  :
+section              size                  addr
+.text             1000    18446744071578845184
+.rodata            300    18446744071591428096
+.data               20                       0
+.data..percpu        3                       0
+.init.text          50                       0
+.init.data           2                       0
+.exit.text           7                       0
+.bss                 1                       0
+Total          1383
+""".splitlines()
+
+
+def test_bytes():
+    assert text.kinds(text.sections(SIZE)) == {"text": 1057, "rodata": 300, "data": 26}
+    with pytest.raises(BenchError, match="has no .bss"):
+        text.kinds(text.sections(SIZE[:-2]))
+
+
+def test_table_of_bytes():
+    def sizes(number):
+        return {kind: number for kind in text.KINDS}
+    lines = text.table({"stock": {"on": sizes(1500), "off": sizes(1000)},
+                        "ours": {"on": sizes(1700), "off": sizes(1001)}})
+    assert [line.split()[-3:] for line in lines[1:4]] == [["1,000", "1,001", "+1"], ["1,500", "1,700", "+200"],
+                                                          ["500", "699", "+199"]]
+
+
+def test_what_is_weighed_differs_in_the_subsystem_alone():
+    """Besides PCI_P2PDMA, both fragments must take the same out."""
+    plain, off = (set(re.findall(r"CONFIG_\w+", (ROOT / "configs" / f"{name}.config").read_text()))
+                  for name in ("plain", "p2pdma-off"))
+    assert off - plain == {"CONFIG_PCI_P2PDMA"} and not plain - off
 
 
 @pytest.mark.parametrize("argv", [("nosuch",), ("--profile", "nosuch"), ("--profile", "nosuch:map-peer-1")], ids=" ".join)

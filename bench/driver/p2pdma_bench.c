@@ -36,7 +36,6 @@
 #define MAX_SAMPLES	2000
 #define FILL_PIECE	SZ_8M
 
-
 static unsigned int rounds = MAX_SAMPLES;
 module_param(rounds, uint, 0644);
 MODULE_PARM_DESC(rounds, "at most so many samples of an operation");
@@ -262,36 +261,56 @@ out:
 	return error;
 }
 
-/* Everything in pieces of 64 KiB, of which every other one is free */
-static int run_fragmented(struct seq_file *s, const struct op *op)
+/*
+ * Everything but the last SCATTER_TAIL in pieces of SZ_64K, some of them free.
+ * Kept from one operation to the next, for with stock kernels it takes long;
+ * operations of another kind get their pool back by gather().
+ */
+#define SCATTER_TAIL	SZ_64M
+
+static struct pieces scattered;
+static unsigned int scattered_fill;	/* per cent taken; 0 if not there */
+
+static void gather(void)
 {
-	struct pieces pieces;
-	unsigned int i, n;
-	u64 took;
-	void *addr;
+	pieces_free(&scattered);
+	memset(&scattered, 0, sizeof(scattered));
+	scattered_fill = 0;
+}
+
+/* @fill: 50, 90 or 99, by freeing every second, tenth or hundredth piece */
+static int scatter(unsigned int fill)
+{
+	unsigned int i, every = 100 / (100 - fill);
 	int error;
 
-	error = pieces_take(&pieces, SZ_64K,
-			    div_u64(lenders[0].size, SZ_64K) - 1024);
-	if (error)
-		goto out;
-	for (i = 0; i < pieces.n; i += 2) {
-		pci_free_p2pmem(lender0(), pieces.addr[i], SZ_64K);
-		pieces.addr[i] = NULL;
-	}
-	for (n = 0; n < times(50); n++) {
-		timed(took, addr = pci_alloc_p2pmem(lender0(), op->size));
-		if (!addr) {
-			error = -ENOSPC;
-			goto out;
+	if (scattered_fill < fill)
+		gather();
+	if (!scattered_fill) {
+		error = pieces_take(&scattered, SZ_64K,
+				    div_u64(lenders[0].size - SCATTER_TAIL,
+					    SZ_64K));
+		if (error) {
+			gather();
+			return error;
 		}
-		samples[n] = took;
-		pci_free_p2pmem(lender0(), addr, op->size);
 	}
-	report(s, n, 1);
-out:
-	pieces_free(&pieces);
-	return error;
+	for (i = every - 1; i < scattered.n; i += every) {
+		if (!scattered.addr[i])
+			continue;
+		pci_free_p2pmem(lender0(), scattered.addr[i], SZ_64K);
+		scattered.addr[i] = NULL;
+	}
+	scattered_fill = fill;
+	return 0;
+}
+
+static int run_scattered(struct seq_file *s, const struct op *op)
+{
+	unsigned int n = min(times(200), SCATTER_TAIL / 100 * 98 / op->size);
+	int error = scatter(op->count);
+
+	return error ?: sample_alloc(s, op->size, n, op->flag);
 }
 
 /* ---- routes ---- */
@@ -313,10 +332,10 @@ static int run_distance(struct seq_file *s, const struct op *op)
 	return 0;
 }
 
-/* The closest of op->count lenders to both clients */
+/* The closest of op->count lenders to both clients, of equals a random one */
 static int run_find(struct seq_file *s, const struct op *op)
 {
-	int i, n = times(50), error = 0;
+	int i, n = times(MAX_SAMPLES), error = 0;
 	struct pci_dev *found;
 	ktime_t start;
 
@@ -499,7 +518,17 @@ static int run_cpus(struct seq_file *s, const struct op *op)
 	{ "alloc-" label "-full90", run_alloc, bytes, 90 },		\
 	{ "alloc-" label "-full99", run_alloc, bytes, 99 },		\
 	{ "free-" label "-full0",   run_alloc, bytes, 0, true },	\
-	{ "free-" label "-full90",  run_alloc, bytes, 90, true }
+	{ "free-" label "-full50",  run_alloc, bytes, 50, true },	\
+	{ "free-" label "-full90",  run_alloc, bytes, 90, true },	\
+	{ "free-" label "-full99",  run_alloc, bytes, 99, true }
+
+#define SCATTERED(label, bytes)						\
+	{ "alloc-" label "-frag50", run_scattered, bytes, 50 },		\
+	{ "alloc-" label "-frag90", run_scattered, bytes, 90 },		\
+	{ "alloc-" label "-frag99", run_scattered, bytes, 99 },		\
+	{ "free-" label "-frag50",  run_scattered, bytes, 50, true },	\
+	{ "free-" label "-frag90",  run_scattered, bytes, 90, true },	\
+	{ "free-" label "-frag99",  run_scattered, bytes, 99, true }
 
 #define MAPS(n)								\
 	{ "map-peer-" #n,   run_map, 0, n, false },			\
@@ -514,7 +543,10 @@ static const struct op ops[] = {
 	ALLOCS("64k", SZ_64K),
 	ALLOCS("1m", SZ_1M),
 	ALLOCS("4m", SZ_4M),
-	{ "alloc-256k-fragmented", run_fragmented, SZ_256K },
+	SCATTERED("4k", SZ_4K),
+	SCATTERED("64k", SZ_64K),
+	SCATTERED("256k", SZ_256K),
+	SCATTERED("4m", SZ_4M),
 	{ "distance-1", run_distance, 0, 1 },
 	{ "distance-2", run_distance, 0, 2 },
 	{ "find-1", run_find, 0, 1 },
@@ -542,6 +574,8 @@ static int op_show(struct seq_file *s, void *unused)
 	if (!nr_lenders || !clients[1])
 		return -ENODEV;
 	mutex_lock(&bench_lock);
+	if (op->run != run_scattered)
+		gather();
 	error = op->run(s, op);
 	mutex_unlock(&bench_lock);
 	return error;
@@ -620,6 +654,7 @@ module_init(bench_init);
 static void __exit bench_exit(void)
 {
 	debugfs_remove(bench_dir);
+	gather();
 	pci_unregister_driver(&bench_driver);
 	put_clients();
 }

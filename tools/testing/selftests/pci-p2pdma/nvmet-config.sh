@@ -43,7 +43,8 @@ export_namespace() {
 	(
 		put "$namespace/device_path" "$3"
 		put "$namespace/p2pmem" "$4"
-		put "$namespace/p2pmem_cpu" "$5"
+		# Not there in kernels whose target has no such thing, which serve from peer memory all the same.
+		[ "$5" = 0 ] || put "$namespace/p2pmem_cpu" "$5"
 		put "$namespace/enable" 1
 	) || { rmdir "$config/$namespace"; exit 1; }
 }
