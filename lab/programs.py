@@ -14,6 +14,7 @@ MIB = 1 << 20
 DEMO_MIB = 16
 NVMET_MIB = 2
 HOSTS_KIB = 1536        # as nvmet-hosts.sh has it
+FIO_BYTES = 2 * 2 * 2 * MIB     # two jobs of 2 MiB, each byte written and read
 CPUS = 2
 DRIVE_MIB = 64
 RANDOM_MIB = 32         # at the start of each drive; the rest is a hole
@@ -246,6 +247,29 @@ def replug(vm, drive):
                       **({"addr": lost.addr} if lost.addr else {}))
 
 
+def press(vm, drive):
+    """Ask for it, and let the guest go on meanwhile."""
+    vm.qmp.command("device_del", id=drive)
+
+
+def hold(vm, drive):
+    """I/O of the drive stays in flight from now on."""
+    vm.qmp.throttle(f"file-{drive}", 1)
+
+
+def release(vm, drive):
+    vm.qmp.throttle(f"file-{drive}", 0)
+
+
+def check_fio(vm, run):
+    """However fio does it, its data pass through the BAR and never through RAM."""
+    phases = {phase.name: phase for phase in vm.phases}
+    ways = ("sync", "vectors", "libaio", "io_uring", "pages", "async")
+    if tuple(phases) != ways:
+        return [f"phases are {list(phases)}, expected {list(ways)}"]
+    return [reason for phase in phases.values() for reason in moved(phase, {vm.topology.providers[0]: FIO_BYTES}, 0)]
+
+
 ALL = [
     Program("routes", "the kernel's verdict on each pair", lambda t: ["routes.sh", *t.drives, *t.lenders], check_routes,
             skip_on=("stock",)),
@@ -275,6 +299,12 @@ ALL = [
     Program("unplug", "the lender is pulled out while its memory is mapped and used",
             lambda t: ["unplug.sh", *t.clients[:2], t.providers[0]],
             where=("same-switch",), handlers={"unplug": unplug}),
+    Program("pinned", "the lender is taken away while a drive's DMA to it is held back",
+            lambda t: ["pinned.sh", t.clients[0], t.providers[0]],
+            where=("same-switch", "ram-lender"), skip_on=("stock",), books=False,
+            handlers={"hold": hold, "release": release, "press": press}),
+    Program("fio", "fio with its buffers in lent memory, verified", lambda t: ["fio.sh", t.providers[0], t.clients[0]],
+            check_fio, timeout=240, where=("ram-lender",), skip_on=("stock",), extras=("fio",)),
     Program("lend", "the driver that lends any BAR", lambda t: ["lend.sh", t.providers[0], t.clients[0]],
             where=("ram-lender",), skip_on=("stock",)),
     Program("nvmet", "an NVMe-oF target that serves from lent memory, over loop and TCP",

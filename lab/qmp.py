@@ -51,6 +51,10 @@ class Qmp:
         self.command("device_del", id=device)
         self.wait_event("DEVICE_DELETED", timeout, device=device)
 
+    def throttle(self, drive, rate):
+        """Let RATE bytes a second through to the drive's file, 0 for all. One request passes, the others wait."""
+        self.command("block_set_io_throttle", device=drive, bps=rate, bps_rd=0, bps_wr=0, iops=0, iops_rd=0, iops_wr=0)
+
     def device_add(self, driver, **properties):
         self.command("device_add", driver=driver, **properties)
 

@@ -19,7 +19,7 @@ IGNORE_FILE = "FILE_PATH_CHANGES"
 IGNORE_USER = "FILE_PATH_CHANGES,PREFER_DEFINED_ATTRIBUTE_MACRO,BIT_MACRO"
 
 # Words that codespell takes for something else.
-WORDS = "inout,ser,ith,nd,clen,fo"
+WORDS = "inflight,inout,ser,ith,nd,clen,fo"
 
 
 def sh(*argv, cwd=ROOT):
