@@ -10,6 +10,7 @@
 #include <linux/mm.h>
 #include <linux/mman.h>
 #include <linux/pci.h>
+#include <linux/pfn_t.h>
 #include <linux/sizes.h>
 
 #include "fabric.h"
@@ -250,6 +251,46 @@ static void pages_user_fails(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, 1, page_ref_count(page_at(m.g, i * PAGE_SIZE)));
 }
 
+/* A BAR that has no pages, mapped as if it had, as DAX maps what has. */
+static int devmap_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	struct ground *g = file->private_data;
+	pfn_t pfn = phys_to_pfn_t(g->provider.start, PFN_DEV | PFN_MAP);
+
+	vm_flags_set(vma, VM_MIXEDMAP);
+	if (vmf_insert_mixed(vma, vma->vm_start, pfn) != VM_FAULT_NOPAGE)
+		return -EFAULT;
+	return 0;
+}
+
+static const struct file_operations devmap_fops = {
+	.mmap = devmap_mmap,
+};
+
+/*
+ * Fault 20: there is no page that could be handed out, and never will be: an
+ * error, rather than one page fault after the other for ever.
+ */
+static void pages_user_none(struct kunit *test)
+{
+	struct ground *g = make_ground(test);
+	struct page *page = NULL;
+	struct file *file;
+	unsigned long addr;
+
+	file = anon_inode_getfile("pages_test", &devmap_fops, g, O_RDWR);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, file);
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, close_file, file));
+	addr = kunit_vm_mmap(test, file, 0, PAGE_SIZE, PROT_READ | PROT_WRITE,
+			     MAP_SHARED, 0);
+	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(addr));
+	KUNIT_EXPECT_EQ(test, -EFAULT,
+			pin_user_pages_fast(addr, 1, FOLL_PCI_P2PDMA, &page));
+	KUNIT_EXPECT_EQ(test, -EFAULT,
+			get_user_pages_fast(addr, 1, FOLL_PCI_P2PDMA, &page));
+	KUNIT_EXPECT_EQ(test, -EFAULT, get_user_pages_fast(addr, 1, 0, &page));
+}
+
 static struct kunit_case pages_cases[] = {
 	KUNIT_CASE(pages_check_range),
 	KUNIT_CASE(pages_check_busy),
@@ -257,6 +298,7 @@ static struct kunit_case pages_cases[] = {
 	KUNIT_CASE(pages_key),
 	KUNIT_CASE(pages_user),
 	KUNIT_CASE(pages_user_fails),
+	KUNIT_CASE(pages_user_none),
 	{}
 };
 

@@ -4,11 +4,20 @@
  * ends.  A registration that fails leaves everything as it was.
  */
 #include <kunit/test.h>
+#include <linux/anon_inodes.h>
+#include <linux/cleanup.h>
+#include <linux/file.h>
+#include <linux/fs.h>
 #include <linux/kernfs.h>
+#include <linux/mm.h>
+#include <linux/mman.h>
+#include <linux/mount.h>
 #include <linux/pci.h>
 #include <linux/pci-p2pdma.h>
 #include <linux/sizes.h>
+#include <linux/slab.h>
 #include <linux/sysfs.h>
+#include <linux/uaccess.h>
 
 #include "fabric.h"
 #include "lent.h"
@@ -313,6 +322,258 @@ static void register_unplug(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, pci_p2pdma_add_resource(fn->pdev, 0, 0, 0));
 }
 
+/* ---- the end, with pins ---- */
+
+static int user_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	u64 len = vma->vm_end - vma->vm_start, offset;
+	struct pci_dev *pdev = file->private_data;
+	struct pci_p2pdma_range *range;
+	unsigned long mapped;
+	int error;
+
+	range = p2pdma_range_alloc(pdev, len, PAGE_SIZE, &offset);
+	if (!range)
+		return -ENOMEM;
+	mapped = p2pdma_pages_insert(&range->backing, offset, vma, &error);
+	if (error)
+		p2pdma_pool_free(&range->pool, offset + mapped, len - mapped);
+	return error;
+}
+
+static const struct file_operations user_fops = {
+	.mmap = user_mmap,
+};
+
+/* Map @len bytes of what a device lends, as p2pmem/allocate would. */
+static unsigned long map_user(struct kunit *test, struct pci_dev *pdev,
+			      unsigned long len)
+{
+	struct file *file = anon_inode_getfile("register_test", &user_fops,
+					       pdev, O_RDWR);
+	unsigned long addr;
+
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, file);
+	addr = kunit_vm_mmap(test, file, 0, len, PROT_READ | PROT_WRITE,
+			     MAP_SHARED, 0);
+	fput(file);		/* The mapping has one of its own. */
+	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(addr));
+	return addr;
+}
+
+static void put_pages(struct page **pages, unsigned long n)
+{
+	while (n--)
+		put_page(pages[n]);
+}
+
+/* What direct I/O takes, and what those take who only look at the page */
+static const struct pin {
+	const char *name;
+	int (*take)(unsigned long addr, int n, unsigned int flags,
+		    struct page **pages);
+	void (*drop)(struct page **pages, unsigned long n);
+} pins[] = {
+	{ "pin", pin_user_pages_fast, unpin_user_pages },
+	{ "reference", get_user_pages_fast, put_pages },
+};
+
+static void describe_pin(const struct pin *pin, char *text)
+{
+	strscpy(text, pin->name, KUNIT_PARAM_DESC_SIZE);
+}
+
+KUNIT_ARRAY_PARAM(pin, pins, describe_pin);
+
+/*
+ * Faults 3, 24: a page in the middle of a mapping that I/O still holds when the
+ * mapping has gone.  Removal waits for it and for nothing else, frees none of
+ * the pages before, and ends as soon as it is let go of.
+ */
+static void register_unbind_pinned(struct kunit *test)
+{
+	const struct pin *pin = test->param_value;
+	struct pci_dev *pdev = make_lender(test)->pdev;
+	const unsigned long len = 4 * PAGE_SIZE;
+	struct page *held[2], *page;
+	struct job *removal;
+	unsigned long addr;
+
+	KUNIT_ASSERT_EQ(test, 0, pci_p2pdma_add_resource(pdev, 0, SZ_4M, 0));
+	addr = map_user(test, pdev, len);
+	KUNIT_ASSERT_EQ(test, 2, pin->take(addr + PAGE_SIZE, 2,
+					   FOLL_WRITE | FOLL_PCI_P2PDMA, held));
+	KUNIT_ASSERT_EQ(test, 0, vm_munmap(addr, len));
+	expect_lends(test, pdev, 1, SZ_4M, SZ_4M - 2 * PAGE_SIZE);
+
+	removal = job_start(test, unbind, pdev);
+	/* If it does not wait there is nothing left to look at. */
+	KUNIT_ASSERT_TRUE(test, job_waits(removal));
+	expect_lends(test, pdev, 0, 0, 0);
+	for (page = held[0]; page <= held[1]; page++) {
+		KUNIT_EXPECT_TRUE(test, is_pci_p2pdma_page(page));
+		KUNIT_EXPECT_PTR_EQ(test, p2pdma_page_provider(page)->pdev, pdev);
+	}
+	pin->drop(held, 1);
+	KUNIT_ASSERT_TRUE(test, job_waits(removal));
+	KUNIT_EXPECT_TRUE(test, is_pci_p2pdma_page(held[1]));
+	pin->drop(held + 1, 1);
+	KUNIT_EXPECT_TRUE(test, job_ends(removal));
+	KUNIT_ASSERT_EQ(test, 1, device_attach(&pdev->dev));
+	KUNIT_EXPECT_EQ(test, 0, pci_p2pdma_add_resource(pdev, 0, SZ_4M, 0));
+	expect_lends(test, pdev, 1, SZ_4M, SZ_4M);
+}
+
+/* ---- the end, with mappings ---- */
+
+/**
+ * struct mapping - an mmap() of p2pmem/allocate that does not go smoothly
+ * @test: test
+ * @pdev: lender
+ * @allocate: its file
+ * @obstacle: page that is in the way at the third page, or NULL
+ * @overtaken: @removal begins within the mmap()
+ * @removal: takes the lender away
+ */
+struct mapping {
+	struct kunit *test;
+	struct pci_dev *pdev;
+	struct file *allocate;
+	struct page *obstacle;
+	bool overtaken;
+	struct job *removal;
+};
+
+static struct file *open_allocate(struct pci_dev *pdev)
+{
+	char *path __free(kfree) = kobject_get_path(&pdev->dev.kobj, GFP_KERNEL);
+	struct file_system_type *sysfs = get_fs_type("sysfs");
+	struct vfsmount *mount = kern_mount(sysfs);
+	struct file *file;
+	char name[160];
+
+	put_filesystem(sysfs);
+	if (IS_ERR(mount))
+		return ERR_CAST(mount);
+	snprintf(name, sizeof(name), "%s/p2pmem/allocate", path + 1);
+	file = file_open_root_mnt(mount, name, O_RDWR, 0);
+	kern_unmount(mount);
+	return file;
+}
+
+/*
+ * To the file's own mmap() the mapping is ready, but nobody finds it before
+ * this has returned: here is where removal looks for it in vain.
+ */
+static int mapping_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	struct mapping *m = file->private_data;
+	int error = 0, i;
+
+	vma_set_file(vma, m->allocate);
+	if (m->obstacle)
+		error = vm_insert_page(vma, vma->vm_start + 2 * PAGE_SIZE,
+				       m->obstacle);
+	error = error ?: call_mmap(m->allocate, vma);
+	if (error || !m->overtaken)
+		return error;
+	m->removal = job_start(m->test, unbind, m->pdev);
+	/* So long that it has looked, and waits for the memory. */
+	for (i = 0; i < 5; i++)
+		KUNIT_EXPECT_TRUE(m->test, job_waits(m->removal));
+	return 0;
+}
+
+static const struct file_operations mapping_fops = {
+	.mmap = mapping_mmap,
+};
+
+static void put_file(void *file)
+{
+	__fput_sync(file);
+}
+
+/* Lend 4 MiB, and open what user programs would. */
+static void mapping_init(struct kunit *test, struct mapping *m)
+{
+	m->test = test;
+	m->pdev = make_lender(test)->pdev;
+	KUNIT_ASSERT_EQ(test, 0, pci_p2pdma_add_resource(m->pdev, 0, SZ_4M, 0));
+	m->allocate = open_allocate(m->pdev);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, m->allocate);
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, put_file,
+							   m->allocate));
+}
+
+static unsigned long map_allocate(struct mapping *m, unsigned long len)
+{
+	struct file *file = anon_inode_getfile("register_test", &mapping_fops,
+					       m, O_RDWR);
+	unsigned long addr;
+
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(m->test, file);
+	addr = kunit_vm_mmap(m->test, file, 0, len, PROT_READ | PROT_WRITE,
+			     MAP_SHARED, 0);
+	fput(file);
+	return addr;
+}
+
+static const bool overtakes[] = { false, true };
+
+static void describe_overtakes(const bool *overtaken, char *text)
+{
+	strscpy(text, *overtaken ? "within_mmap" : "after_mmap",
+		KUNIT_PARAM_DESC_SIZE);
+}
+
+KUNIT_ARRAY_PARAM(overtakes, overtakes, describe_overtakes);
+
+/*
+ * Fault 24: what is mapped is torn down, and removal comes to its end without
+ * the program's help, wherever in the program's mmap() it begins.
+ */
+static void register_unbind_mapped(struct kunit *test)
+{
+	struct mapping m = { .overtaken = *(const bool *)test->param_value };
+	const unsigned long len = 4 * PAGE_SIZE;
+	unsigned long addr;
+	char byte;
+
+	mapping_init(test, &m);
+	addr = map_allocate(&m, len);
+	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(addr));
+	if (!m.overtaken) {
+		expect_lends(test, m.pdev, 1, SZ_4M, SZ_4M - len);
+		KUNIT_EXPECT_EQ(test, 0, get_user(byte, (char __user *)addr));
+		m.removal = job_start(test, unbind, m.pdev);
+	}
+	KUNIT_EXPECT_TRUE(test, job_ends(m.removal));
+	KUNIT_EXPECT_NE(test, 0, get_user(byte, (char __user *)addr));
+	KUNIT_EXPECT_EQ(test, 0, vm_munmap(addr, len));
+	expect_lends(test, m.pdev, 0, 0, 0);
+}
+
+static void free_obstacle(void *page)
+{
+	put_page(page);
+}
+
+/* Fault 8: an mmap() that fails half-way has taken nothing, and holds up nobody. */
+static void register_mmap_fails(struct kunit *test)
+{
+	struct mapping m = { .obstacle = alloc_page(GFP_KERNEL) };
+	struct job *removal;
+
+	KUNIT_ASSERT_NOT_NULL(test, m.obstacle);
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, free_obstacle,
+							   m.obstacle));
+	mapping_init(test, &m);
+	KUNIT_EXPECT_EQ(test, -EBUSY, (int)map_allocate(&m, 5 * PAGE_SIZE));
+	expect_lends(test, m.pdev, 1, SZ_4M, SZ_4M);
+	removal = job_start(test, unbind, m.pdev);
+	KUNIT_EXPECT_TRUE(test, job_ends(removal));
+}
+
 /* ---- out of memory ---- */
 
 #ifdef CONFIG_FAILSLAB
@@ -394,6 +655,9 @@ static struct kunit_case register_cases[] = {
 	KUNIT_CASE(register_unbind),
 	KUNIT_CASE(register_unbind_waits),
 	KUNIT_CASE(register_unplug),
+	KUNIT_CASE_PARAM(register_unbind_pinned, pin_gen_params),
+	KUNIT_CASE_PARAM(register_unbind_mapped, overtakes_gen_params),
+	KUNIT_CASE(register_mmap_fails),
 #ifdef CONFIG_FAILSLAB
 	KUNIT_CASE_PARAM(register_fails, failing_gen_params),
 #endif
