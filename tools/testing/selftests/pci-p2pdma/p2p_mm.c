@@ -5,10 +5,12 @@
  * nobody else uses: $P2P_LENDER.
  */
 #define _GNU_SOURCE
+#include <linux/elf.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/ptrace.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
@@ -18,6 +20,9 @@
 
 #ifndef MADV_COLLAPSE
 #define MADV_COLLAPSE 25
+#endif
+#ifndef MADV_DONTNEED_LOCKED
+#define MADV_DONTNEED_LOCKED 24
 #endif
 #define PAGES 8
 
@@ -314,7 +319,10 @@ TEST_F(mm, advice)
 		{ MADV_WILLNEED, 0 },
 		{ MADV_COLD, 0 }, { MADV_PAGEOUT, 0 }, { MADV_DONTDUMP, 0 },
 		{ MADV_DODUMP, EINVAL }, { MADV_FREE, EINVAL }, { MADV_WIPEONFORK, EINVAL },
-		{ MADV_COLLAPSE, EINVAL },
+		{ MADV_COLLAPSE, EINVAL }, { MADV_KEEPONFORK, 0 },
+		{ MADV_HUGEPAGE, 0 }, { MADV_NOHUGEPAGE, 0 },
+		{ MADV_DONTFORK, 0 }, { MADV_DOFORK, 0 },
+		{ MADV_POPULATE_READ, 0 }, { MADV_POPULATE_WRITE, 0 },
 	};
 	unsigned int i;
 
@@ -324,6 +332,18 @@ TEST_F(mm, advice)
 		EXPECT_EQ(errno, table[i].error) TH_LOG("advice %d", table[i].advice);
 		EXPECT_TRUE(intact(self->mem, self->len, 0));
 	}
+	/* There is no file to punch a hole into; which error says so is its own affair. */
+	EXPECT_EQ(madvise(self->mem, self->len, MADV_REMOVE), -1);
+	EXPECT_TRUE(intact(self->mem, self->len, 0));
+}
+
+TEST_F(mm, dontneed_locked_gives_it_back)
+{
+	ASSERT_EQ(mlock(self->mem, self->len), 0);
+	ASSERT_EQ(madvise(self->mem, self->page, MADV_DONTNEED_LOCKED), 0);
+	EXPECT_EQ(p2pmem_read("available"), self->free - (PAGES - 1) * (long)self->page);
+	EXPECT_EQ(access_raises(self->mem), SIGBUS);
+	EXPECT_TRUE(intact(self->mem + self->page, self->len - self->page, 0));
 }
 
 static void write_file(const char *path, const char *text)
@@ -360,7 +380,77 @@ TEST_F(mm, left_alone)
 	EXPECT_EQ(p2pmem_read("available"), self->free - (long)self->len);
 }
 
+/* Where it is now is where it stays, whoever wants to have room there. */
+TEST_F(mm, does_not_migrate)
+{
+	uint64_t before[PAGES], after[PAGES];
+	off_t at = (unsigned long)self->mem / self->page * 8;
+	int fd = open("/proc/self/pagemap", O_RDONLY);
+
+	ASSERT_GE(fd, 0);
+	ASSERT_EQ(pread(fd, before, sizeof(before), at), (ssize_t)sizeof(before));
+	write_file("/proc/sys/vm/compact_memory", "1");
+	ASSERT_EQ(pread(fd, after, sizeof(after), at), (ssize_t)sizeof(after));
+	EXPECT_EQ(memcmp(before, after, sizeof(before)), 0);
+	EXPECT_TRUE(intact(self->mem, self->len, 0));
+	close(fd);
+}
+
 /* ---- others that look ---- */
+
+/* Bytes of the mapping at @mem that are in the core file @fd, or -1 */
+static long in_core(int fd, unsigned long mem, size_t len)
+{
+	struct elf64_hdr head;
+	struct elf64_phdr seg;
+	long bytes = -1;
+	int i;
+
+	if (pread(fd, &head, sizeof(head), 0) != sizeof(head) ||
+	    memcmp(head.e_ident, ELFMAG, SELFMAG))
+		return -1;
+	for (i = 0; i < head.e_phnum; i++) {
+		if (pread(fd, &seg, sizeof(seg), head.e_phoff + i * sizeof(seg)) != sizeof(seg))
+			return -1;
+		if (seg.p_type == PT_LOAD && seg.p_vaddr >= mem && seg.p_vaddr < mem + len)
+			bytes = (bytes < 0 ? 0 : bytes) + seg.p_filesz;
+	}
+	return bytes;
+}
+
+/* Dumping a BAR would take the CPU minutes: it is named in the core, and no more than that. */
+TEST_F(mm, core_dump)
+{
+	struct rlimit all = { RLIM_INFINITY, RLIM_INFINITY };
+	char *ram, path[64];
+	int status, fd;
+	pid_t child;
+
+	write_file("/proc/sys/kernel/core_pattern", "/tmp/core.%p");
+	ram = mmap(NULL, self->page, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(ram, MAP_FAILED);
+	memset(ram, 1, self->page);
+	child = fork();
+	ASSERT_GE(child, 0);
+	if (!child) {
+		write_file("/proc/self/coredump_filter", "0xff");
+		setrlimit(RLIMIT_CORE, &all);
+		signal(SIGABRT, SIG_DFL);
+		abort();
+	}
+	status = child_status(child);
+	EXPECT_EQ(WTERMSIG(status), SIGABRT);
+	EXPECT_TRUE(WCOREDUMP(status)) TH_LOG("needs CONFIG_COREDUMP and CONFIG_ELF_CORE");
+	snprintf(path, sizeof(path), "/tmp/core.%d", child);
+	fd = open(path, O_RDONLY);
+	ASSERT_GE(fd, 0);
+	EXPECT_EQ(in_core(fd, (unsigned long)ram, self->page), (long)self->page);
+	EXPECT_EQ(in_core(fd, (unsigned long)self->mem, self->len), 0);
+	close(fd);
+	unlink(path);
+	munmap(ram, self->page);
+	EXPECT_TRUE(intact(self->mem, self->len, 0));
+}
 
 TEST_F(mm, proc)
 {
