@@ -4,7 +4,7 @@
 .NOTPARALLEL:
 # The kernel has a make of its own, which must not inherit this one's variables and flags.
 unexport MAKEFLAGS MFLAGS MAKEOVERRIDES MAKELEVEL
-export KERNEL_SRC KERNEL T TOPO ACCEL NET FORCE INTO J STEP WARM
+export KERNEL_SRC KERNEL T TOPO ACCEL NET FORCE INTO J STEP WARM CHECK ACCEPT PROFILE
 
 CONFIG ?= lab
 export CONFIG
@@ -38,11 +38,13 @@ test-all:       ## test, and what takes longer: every 6.12.y, every commit
 	@scripts/test --all
 
 coverage:       ## lines and branches of each room that the tests reach
+	$(check) $@
 	$(setup) base build lab coverage
 	@scripts/tree
 	@scripts/coverage
 
 mutants:        ## put small faults in, one at a time, and see which the tests notice (T=)
+	$(check) $@
 	$(setup) base build lab
 	@scripts/tree
 	@scripts/mutants
@@ -55,6 +57,7 @@ test-fresh:     ## demo and test in a minimal Debian 12 made for it (STEP= WARM=
 # With one of these the stock kernel is not needed.
 bench_alone := $(if $(ACCEPT),--accept,$(if $(CHECK),--check,$(if $(PROFILE),--profile='$(PROFILE)')))
 bench:          ## this implementation beside that of stock 6.12 (CHECK= PROFILE=)
+	$(check) $@
 	$(setup) base build lab bench
 	@scripts/tree $(if $(bench_alone),,--stock)
 	@scripts/build lab
@@ -62,6 +65,7 @@ bench:          ## this implementation beside that of stock 6.12 (CHECK= PROFILE
 	@scripts/bench $(bench_alone)
 
 docs:           ## the documentation as HTML, in build/docs/html
+	$(check) $@
 	$(setup) base docs
 	@scripts/tree
 	@scripts/docs
@@ -71,10 +75,12 @@ shell: kernel   ## a shell in the lab's VM (TOPO=)
 	@scripts/shell
 
 tree:           ## compose build/tree: stripped base + overlay + patches
+	$(check) $@
 	$(setup) base
 	@scripts/tree
 
 refresh:        ## bring edits made in build/tree back to the overlay and the patches
+	$(check) $@
 	$(setup) base
 	@scripts/refresh
 
@@ -82,10 +88,12 @@ series: tree    ## the mailable series in build/series (NET=1: net difference to
 	@scripts/series
 
 check-apply:    ## try the patches on every 6.12.y that the archive offers
+	$(check) $@
 	$(setup) base
 	@scripts/check-apply
 
 lint:           ## checkpatch, sparse, W=1, kernel-doc, shellcheck, codespell
+	$(check) $@
 	$(setup) base build lint docs test
 	@scripts/lint
 
@@ -99,7 +107,7 @@ kernel:
 	$(check) $(verb)
 	$(setup) base build lab
 	$(compose)
-	@scripts/build $(CONFIG)
+	$(if $(KERNEL),,@scripts/build $(CONFIG))
 
 clean:          ## remove kernel builds and results (keeps the base and the tree)
 	rm -rf build/out build/runs build/test build/initramfs build/fresh build/fresh-logs

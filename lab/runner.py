@@ -42,6 +42,8 @@ class Run:
             self.topology = replace_fields(self.topology, cpu=self.program.cpu)
         qemu()              # to complain before anything is shown or made
         out = BUILD / "out" / self.config
+        if self.kernel and not self.kernel.is_file():
+            raise LabError(f"no kernel image {self.kernel}: name another file, or none for that of --config")
         if not self.kernel:
             self.kernel = out / "arch/x86/boot/bzImage"
         if not self.kernel.is_file():

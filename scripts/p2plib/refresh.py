@@ -54,6 +54,8 @@ class Refresh:
         self.read_edits()
         final = self.final_tree()
         series = Series(self.tree.root)
+        if self.into and self.into not in [entry.name for entry in series.entries]:
+            raise Fail('refresh: INTO=%s is no patch of the series: see patches/series' % self.into)
         if inputs_key(series) != self.tree.state.get('inputs'):
             return self.already_there(series, final)
         if not self.edited and self.git('rev-parse', 'HEAD') == self.tree.state['head']:
@@ -162,7 +164,7 @@ class Refresh:
                 item.entry = entries.pop(same[0].name)
         named = [item for item in self.items if item.entry and item.entry.name == self.into]
         if self.into and not named:
-            raise Fail('refresh: INTO=%s is no patch of the series: see patches/series' % self.into)
+            raise Fail('refresh: INTO=%s has no commit in build/tree any more: name another' % self.into)
         self.into_item = named[0] if named else None
 
     def chosen(self, path):
