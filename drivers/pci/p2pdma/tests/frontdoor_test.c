@@ -102,18 +102,30 @@ static void distance_sums(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, pci_p2pdma_distance(m->a->pdev, dev(m->b), true), 6);
 }
 
+/* One that nobody registers, and too large for the stack */
+static struct device *loose_device(struct kunit *test, struct device *parent,
+				   const char *name)
+{
+	struct device *loose = kunit_kzalloc(test, sizeof(*loose), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, loose);
+	loose->parent = parent;
+	loose->init_name = name;
+	return loose;
+}
+
 /* A device on top of a PCI function stands for it: an RDMA one, for example. */
 static void distance_child(struct kunit *test)
 {
 	struct machine *m = build(test, ROUTES);
-	struct device on_top = { .parent = dev(m->a), .init_name = "on-top" };
-	struct device above = { .parent = &on_top, .init_name = "above" };
-	struct device nowhere = { .init_name = "nowhere" };
-	struct device *one_bad[] = { dev(m->a), &nowhere };
+	struct device *on_top = loose_device(test, dev(m->a), "on-top");
+	struct device *above = loose_device(test, on_top, "above");
+	struct device *nowhere = loose_device(test, NULL, "nowhere");
+	struct device *one_bad[] = { dev(m->a), nowhere };
 
-	KUNIT_EXPECT_EQ(test, pci_p2pdma_distance(m->near->pdev, &on_top, true), 4);
-	KUNIT_EXPECT_EQ(test, pci_p2pdma_distance(m->near->pdev, &above, true), 4);
-	KUNIT_EXPECT_EQ(test, -1, pci_p2pdma_distance(m->near->pdev, &nowhere, true));
+	KUNIT_EXPECT_EQ(test, pci_p2pdma_distance(m->near->pdev, on_top, true), 4);
+	KUNIT_EXPECT_EQ(test, pci_p2pdma_distance(m->near->pdev, above, true), 4);
+	KUNIT_EXPECT_EQ(test, -1, pci_p2pdma_distance(m->near->pdev, nowhere, true));
 	KUNIT_EXPECT_EQ(test, -1, pci_p2pdma_distance_many(m->near->pdev, one_bad,
 							   2, false));
 }
