@@ -7,8 +7,11 @@
 #include <kunit/test.h>
 #include <linux/bio.h>
 #include <linux/dma-mapping.h>
+#include <linux/moduleparam.h>
 #include <linux/pci.h>
 #include <linux/pci-p2pdma.h>
+#include <linux/prandom.h>
+#include <linux/random.h>
 #include <linux/scatterlist.h>
 #include <linux/sizes.h>
 
@@ -22,6 +25,10 @@
 /* Devices of Intel that stand for root complexes, see hostbridge.c */
 #define ROUTES		0x2030
 #define ROUTES_NOT	0x29c0
+
+static unsigned int seed;
+module_param(seed, uint, 0444);
+MODULE_PARM_DESC(seed, "of the random lists; 0 draws one");
 
 /* ---- scatterlists ---- */
 
@@ -221,40 +228,137 @@ static void map_mixed(struct kunit *test)
 
 /* ---- directions ---- */
 
+static const struct root {
+	const char *name;
+	u16 device;
+	enum pci_p2pdma_map_type read;	/* what then becomes of reads */
+} roots[] = {
+	{ "root_complex_routes", ROUTES, HOST },
+	{ "root_complex_unknown", ROUTES_NOT, REFUSED },
+};
+
+KUNIT_ARRAY_PARAM_DESC(root, roots, name);
+
 /*
  * Completions redirected at the lender's port: to write its memory goes over
- * the switch.  To read it goes by way of the root complex, which is @root.
+ * the switch, to read it goes by way of the root complex, if that routes.
  */
-static void expect_directions(struct kunit *test, struct machine *m, u16 root,
-			      enum pci_p2pdma_map_type read)
+static void build_redirecting(struct kunit *test, struct machine *m,
+			      const struct root *root)
 {
-	void *addr;
-
-	describe(test, m, root);
+	describe(test, m, root->device);
 	with_acs(downstream(m->sw, 1), PCI_ACS_CR);
 	fabric_scan(m->fabric);
 	lent_add(test, m->lender);
-	addr = lent_take(test, m->lender, PAGE_SIZE);
-	expect_mapped(test, m->client, m->lender, addr, DMA_FROM_DEVICE, BUS);
-	expect_mapped(test, m->client, m->lender, addr, DMA_TO_DEVICE, read);
-	expect_mapped(test, m->client, m->lender, addr, DMA_BIDIRECTIONAL, read);
+	lent_add(test, m->other);
 }
 
 static void map_directions(struct kunit *test)
 {
+	const struct root *root = test->param_value;
 	struct machine m;
+	void *addr;
 
-	expect_directions(test, &m, ROUTES, HOST);
+	build_redirecting(test, &m, root);
+	addr = lent_take(test, m.lender, PAGE_SIZE);
+	expect_mapped(test, m.client, m.lender, addr, DMA_FROM_DEVICE, BUS);
+	expect_mapped(test, m.client, m.lender, addr, DMA_TO_DEVICE, root->read);
+	expect_mapped(test, m.client, m.lender, addr, DMA_BIDIRECTIONAL,
+		      root->read);
+	KUNIT_EXPECT_EQ(test, root->read == REFUSED ? -1 : 4,
+			pci_p2pdma_distance(m.lender->pdev, &m.client->pdev->dev,
+					    false));
 }
 
-/* The same where the root complex is not known to route: read not at all */
-static void map_directions_refused(struct kunit *test)
-{
-	struct machine m;
+/**
+ * struct piece - an entry of a random list
+ * @owner: whose memory it is in, NULL is RAM
+ * @addr: a page of it
+ * @type: how the client reaches it
+ */
+struct piece {
+	struct fabric_fn *owner;
+	u8 *addr;
+	enum pci_p2pdma_map_type type;
+};
 
-	expect_directions(test, &m, ROUTES_NOT, REFUSED);
-	KUNIT_EXPECT_EQ(test, -1, pci_p2pdma_distance(m.lender->pdev,
-						      &m.client->pdev->dev, false));
+static void expect_pieces(struct kunit *test, struct list *list,
+			  const struct piece *pieces)
+{
+	struct scatterlist *sg;
+	bool bus;
+	int i;
+
+	KUNIT_ASSERT_EQ(test, list->table.nents, list->table.orig_nents);
+	for (i = 0; i < list->table.nents; i++) {
+		sg = &list->sg[i];
+		bus = pieces[i].type == BUS;
+		KUNIT_ASSERT_EQ(test, sg_dma_is_bus_address(sg), bus);
+		KUNIT_ASSERT_EQ(test, sg_dma_len(sg), sg->length);
+		KUNIT_ASSERT_EQ(test, sg_dma_address(sg), bus ?
+				lent_bus_address(pieces[i].owner, sg_virt(sg)) :
+				sg_phys(sg));
+	}
+}
+
+/*
+ * Whatever is in a list: each entry gets its address and unmapping restores
+ * the list, or nothing is mapped and it is as before.
+ */
+static void map_random(struct kunit *test)
+{
+	static const enum dma_data_direction dirs[] = {
+		DMA_BIDIRECTIONAL, DMA_TO_DEVICE, DMA_FROM_DEVICE,
+	};
+	const struct root *root = test->param_value;
+	struct piece memory[3][ENTRIES], pieces[ENTRIES];
+	unsigned int i, n, round, offset, mapped = 0;
+	u32 from = seed ?: get_random_u32();
+	enum dma_data_direction dir;
+	struct rnd_state rnd;
+	struct list *list;
+	struct machine m;
+	bool refused;
+
+	kunit_info(test, "map_test.seed=%u repeats this\n", from);
+	prandom_seed_state(&rnd, from);
+	build_redirecting(test, &m, root);
+	for (i = 0; i < ENTRIES; i++) {
+		memory[0][i].owner = NULL;
+		memory[0][i].addr = kunit_kzalloc(test, PAGE_SIZE, GFP_KERNEL);
+		KUNIT_ASSERT_NOT_NULL(test, memory[0][i].addr);
+		memory[1][i].owner = m.lender;
+		memory[1][i].addr = lent_take(test, m.lender, PAGE_SIZE);
+		memory[2][i].owner = m.other;
+		memory[2][i].addr = lent_take(test, m.other, PAGE_SIZE);
+	}
+
+	for (round = 0; round < 500; round++) {
+		dir = dirs[prandom_u32_state(&rnd) % ARRAY_SIZE(dirs)];
+		n = 1 + prandom_u32_state(&rnd) % ENTRIES;
+		list = make_list(test, n);
+		refused = false;
+		for (i = 0; i < n; i++) {
+			pieces[i] = memory[prandom_u32_state(&rnd) % 3][i];
+			pieces[i].type = !pieces[i].owner ? HOST :
+					 pieces[i].owner == m.other ||
+					 dir == DMA_FROM_DEVICE ? BUS : root->read;
+			refused |= pieces[i].type == REFUSED;
+			offset = prandom_u32_state(&rnd) % PAGE_SIZE;
+			sg_set_buf(&list->sg[i], pieces[i].addr + offset, 1 +
+				   prandom_u32_state(&rnd) % (PAGE_SIZE - offset));
+		}
+		KUNIT_ASSERT_EQ(test, map(list, m.client, dir),
+				refused ? -EREMOTEIO : 0);
+		if (refused) {
+			expect_restored(test, list);
+			continue;
+		}
+		expect_pieces(test, list, pieces);
+		unmap(test, list, m.client, dir);
+		mapped++;
+	}
+	KUNIT_EXPECT_GT(test, mapped, 100);
 }
 
 /* ---- through the root complex, or not ---- */
@@ -449,8 +553,8 @@ static struct kunit_case map_cases[] = {
 	KUNIT_CASE_PARAM(map_bus_address, bus_offset_gen_params),
 	KUNIT_CASE(map_self),
 	KUNIT_CASE(map_mixed),
-	KUNIT_CASE(map_directions),
-	KUNIT_CASE(map_directions_refused),
+	KUNIT_CASE_PARAM(map_directions, root_gen_params),
+	KUNIT_CASE_PARAM(map_random, root_gen_params),
 	KUNIT_CASE(map_root_complex),
 	KUNIT_CASE(map_partly_refused),
 	KUNIT_CASE(map_not_pci),
