@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The list of `make mutants` fits the sources. What the suites make of it takes an hour: run `make mutants`."""
+"""The list of `make mutants` fits the sources. What the suites make of it takes more than an hour: run `make mutants`."""
 
 import importlib.machinery
 import importlib.util

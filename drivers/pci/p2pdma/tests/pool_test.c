@@ -199,7 +199,7 @@ static void pool_over_ends(struct kunit *test)
 {
 	struct p2pdma_pool *pool = make_pool(test, 4 * SZ_16M >> PAGE_SHIFT);
 	struct p2pdma_pool_stats stats;
-	u64 end, offset;
+	u64 end, offset, other;
 
 	KUNIT_EXPECT_EQ(test, pool->regions,
 			rounddown_pow_of_two(min(num_possible_cpus(), 4U)));
@@ -211,6 +211,14 @@ static void pool_over_ends(struct kunit *test)
 							  &offset));
 		KUNIT_EXPECT_EQ(test, offset, end - SZ_1M);
 		KUNIT_EXPECT_EQ(test, p2pdma_pool_available(pool), 0);
+		/* A page before it and one behind */
+		p2pdma_pool_free(pool, end - SZ_4K, SZ_8K);
+		KUNIT_ASSERT_TRUE(test, p2pdma_pool_alloc(pool, SZ_4K, PAGE_SIZE,
+							  &offset));
+		KUNIT_ASSERT_TRUE(test, p2pdma_pool_alloc(pool, SZ_4K, PAGE_SIZE,
+							  &other));
+		KUNIT_EXPECT_EQ(test, min(offset, other), end - SZ_4K);
+		KUNIT_EXPECT_EQ(test, max(offset, other), end);
 	}
 	/* The middle two and a little of both neighbours */
 	p2pdma_pool_free(pool, SZ_16M - SZ_64K, 2 * SZ_16M + SZ_128K);
@@ -508,7 +516,8 @@ static int shared_thread(void *data)
 
 	prandom_seed_state(&rnd, get_random_u64());
 	for (i = 0; i < 4000; i++) {
-		take_and_free(s, 1 + below(&rnd, min(s->pages / 3, 128U)));
+		/* Mostly little, as that meets others most often */
+		take_and_free(s, 1 + below(&rnd, i % 4 ? 4 : min(s->pages / 3, 128U)));
 		if (i % 64 == 0)
 			cond_resched();
 	}

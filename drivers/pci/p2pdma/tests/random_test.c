@@ -515,7 +515,7 @@ static void random_remembered(struct kunit *test)
 	providers = kunit_kcalloc(test, MAX_ENDS, sizeof(*providers),
 				  GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, providers);
-	for (i = 0; i < fabrics / 8; i++) {
+	for (i = 0; i < max(fabrics / 8, 1U); i++) {
 		draw_fabric(d, test);
 		memset(providers, 0, MAX_ENDS * sizeof(*providers));
 		check_remembered(d, test, providers);
