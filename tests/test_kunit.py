@@ -13,7 +13,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from lab import programs, runner
+from lab import programs, runner, topology
 
 from conftest import ROOT, print_through
 
@@ -56,6 +56,35 @@ def test_suite_that_did_not_run():
     assert reasons(*declared) == []
     assert reasons(*declared[1:]) == [f"kunit: suite {declared[0]} did not run"]
     assert reasons(*declared, "p2pdma_other") == ["kunit: suite p2pdma_other is in no file of ours"]
+
+
+# --- large fabrics, in instructions ---
+
+@pytest.fixture(scope="module")
+def scale(kernel, pytestconfig):
+    """[(endpoints, providers, instructions of a lookup, of a find)], growing."""
+    run = runner.Run(topology.load(WHERE), programs.suite_alone("p2pdma_scale"), accel="icount", timeout=900,
+                     kernel=kernel("lab") / "arch/x86/boot/bzImage").go()
+    assert run.passed, run.explain()
+    found = re.findall(r"# scale_fabrics: (\d+) endpoints, (\d+) providers: lookup (\d+) ns, find (\d+) ns",
+                       "\n".join(run.vm.lines))
+    print_through(pytestconfig, "\n" + "\n".join(f"{n} endpoints, {p} lenders: lookup {lookup} instructions, find {find}"
+                                                 for n, p, lookup, find in found))
+    return [tuple(map(int, numbers)) for numbers in found]
+
+
+def test_scale_lookup(scale):
+    """It does not grow with the fabric."""
+    assert [(n, p) for n, p, _, _ in scale] == [(256, 4), (1024, 16), (4096, 64)]
+    lookups = [lookup for _, _, lookup, _ in scale]
+    assert max(lookups) <= 1.05 * min(lookups), lookups
+
+
+def test_scale_find(scale):
+    """It grows no faster than the number of lenders: each of them costs the same."""
+    per_lender = [(b[3] - a[3]) / (b[1] - a[1]) for a, b in zip(scale, scale[1:])]
+    assert max(per_lender) <= 1.1 * min(per_lender), (per_lender, scale)
+    assert all(find <= 1.1 * scale[0][3] * p / scale[0][1] for _, p, _, find in scale), scale
 
 
 # --- the usual way: kunit.py, from the composed tree ---
