@@ -537,7 +537,7 @@ static void register_unbind_mapped(struct kunit *test)
 	struct mapping m = { .overtaken = *(const bool *)test->param_value };
 	const unsigned long len = 4 * PAGE_SIZE;
 	unsigned long addr;
-	char byte;
+	char byte = 1;
 
 	mapping_init(test, &m);
 	addr = map_allocate(&m, len);
@@ -545,6 +545,7 @@ static void register_unbind_mapped(struct kunit *test)
 	if (!m.overtaken) {
 		expect_lends(test, m.pdev, 1, SZ_4M, SZ_4M - len);
 		KUNIT_EXPECT_EQ(test, 0, get_user(byte, (char __user *)addr));
+		KUNIT_EXPECT_EQ(test, 0, byte);
 		m.removal = job_start(test, unbind, m.pdev);
 	}
 	KUNIT_EXPECT_TRUE(test, job_ends(m.removal));
