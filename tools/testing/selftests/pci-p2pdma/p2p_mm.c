@@ -6,12 +6,15 @@
  */
 #define _GNU_SOURCE
 #include <linux/elf.h>
+#include <linux/userfaultfd.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
 
@@ -361,9 +364,11 @@ TEST_F(mm, left_alone)
 {
 	int i;
 
-	/* Merging is on where there is such a thing. */
-	write_file("/sys/kernel/mm/ksm/run", "1");
-	madvise(self->mem, self->len, MADV_MERGEABLE);
+	/* Where pages are merged the advice is taken, and ignored. */
+	if (!access("/sys/kernel/mm/ksm/run", F_OK)) {
+		write_file("/sys/kernel/mm/ksm/run", "1");
+		EXPECT_EQ(madvise(self->mem, self->len, MADV_MERGEABLE), 0);
+	}
 	for (i = 0; i < 4; i++) {
 		char *other = p2pmem_map(self->fd, self->len);
 
@@ -394,6 +399,30 @@ TEST_F(mm, does_not_migrate)
 	EXPECT_EQ(memcmp(before, after, sizeof(before)), 0);
 	EXPECT_TRUE(intact(self->mem, self->len, 0));
 	close(fd);
+}
+
+/* A fault that nobody serves cannot be handed to a program: none may register. */
+TEST_F(mm, no_userfaultfd)
+{
+	static const uint64_t modes[] = {
+		UFFDIO_REGISTER_MODE_MISSING, UFFDIO_REGISTER_MODE_WP, UFFDIO_REGISTER_MODE_MINOR,
+	};
+	struct uffdio_register reg = { };
+	struct uffdio_api api = { .api = UFFD_API };
+	int fd = syscall(SYS_userfaultfd, O_CLOEXEC);
+	unsigned int i;
+
+	ASSERT_GE(fd, 0) TH_LOG("needs CONFIG_USERFAULTFD");
+	ASSERT_EQ(ioctl(fd, UFFDIO_API, &api), 0);
+	for (i = 0; i < sizeof(modes) / sizeof(*modes); i++) {
+		reg.range.start = (unsigned long)self->mem;
+		reg.range.len = self->len;
+		reg.mode = modes[i];
+		EXPECT_EQ(ioctl(fd, UFFDIO_REGISTER, &reg), -1) TH_LOG("mode %u", i);
+		EXPECT_EQ(errno, EINVAL);
+	}
+	close(fd);
+	EXPECT_TRUE(intact(self->mem, self->len, 0));
 }
 
 /* ---- others that look ---- */
