@@ -252,6 +252,19 @@ def press(vm, drive):
     vm.qmp.command("device_del", id=drive)
 
 
+def plug(vm, name):
+    """Put a lender back as soon as it is out, with new memory: QEMU 7.2 trips over what has been used before."""
+    lender = vm.topology.lenders[name]
+    vm.qmp.wait_event("DEVICE_DELETED", 30, device=name)
+    vm.qmp.command("object-del", id=f"ram-{name}-{vm.replugged}" if vm.replugged else f"ram-{name}")
+    vm.replugged += 1
+    memory = f"ram-{name}-{vm.replugged}"
+    vm.qmp.command("object-add", id=memory, size=lender.size_mb * MIB, share=True,
+                   **{"qom-type": "memory-backend-memfd"})
+    vm.qmp.device_add("ivshmem-plain", id=name, memdev=memory, bus=lender.bus,
+                      **({"addr": lender.addr} if lender.addr else {}))
+
+
 def hold(vm, drive):
     """I/O of the drive stays in flight from now on."""
     vm.qmp.throttle(f"file-{drive}", 1)
@@ -261,6 +274,32 @@ def release(vm, drive):
     vm.qmp.throttle(f"file-{drive}", 0)
 
 
+WARM_UP = 4             # rounds in which caches fill that stay
+# KiB a round. What is free wanders by megabytes; the struct pages alone of what is lent here are one.
+KIB = {"MemFree": 256, "PageTables": 16, "Percpu": 16}
+# vfree() gives areas back when there are many; how many the pools have is counted apart.
+LAZY = {"slab.vmap_area"}
+
+
+def check_drift(vm, _run):
+    """What is in use does not grow by as much as one object in two rounds, nor by what KIB says."""
+    samples = [dict(re.findall(r"(\S+)=(\S+)", line)) for line in vm.lines if line.startswith("# sample ")]
+    if len(samples) < 3 * WARM_UP:
+        return [f"drift: {len(samples)} samples, which is too few to tell"]
+    samples = samples[WARM_UP:]
+    reasons = [f"drift: {name} was {samples[0][name]} and is {samples[-1][name]}" for name in ("iomem", "pools")
+               if samples[0][name] != samples[-1][name]]
+    part = len(samples) // 4
+    for name in sorted(set().union(*samples) - {"iomem", "pools"} - LAZY):
+        sign = -1 if name == "MemFree" else 1
+        # The least of several: what is not given back yet is not lost.
+        first, last = (min(sign * int(sample.get(name, 0)) for sample in some)
+                       for some in (samples[:part], samples[-part:]))
+        if (last - first) / (len(samples) - part) > KIB.get(name, 0.5):
+            reasons.append(f"drift: {name} went from {sign * first} to {sign * last} in {len(samples) - part} rounds")
+    return reasons
+
+
 def check_fio(vm, run):
     """However fio does it, its data pass through the BAR and never through RAM."""
     phases = {phase.name: phase for phase in vm.phases}
@@ -268,6 +307,13 @@ def check_fio(vm, run):
     if tuple(phases) != ways:
         return [f"phases are {list(phases)}, expected {list(ways)}"]
     return [reason for phase in phases.values() for reason in moved(phase, {vm.topology.providers[0]: FIO_BYTES}, 0)]
+
+
+def rounds(name, number, check=check_drift, **options):
+    return Program(name, f"the lender is pulled out under load and put back, {number} times",
+                   lambda t: ["unplug-rounds.sh", str(number), t.clients[0], t.providers[0]], check,
+                   where=("ram-lender",), skip_on=("stock",), extras=("fio",), books=False,
+                   handlers={"press": press, "plug": plug}, **options)
 
 
 ALL = [
@@ -303,6 +349,9 @@ ALL = [
             lambda t: ["pinned.sh", t.clients[0], t.providers[0]],
             where=("same-switch", "ram-lender"), skip_on=("stock",), books=False,
             handlers={"hold": hold, "release": release, "press": press}),
+    rounds("unplug-2", 2, nothing, timeout=180),
+    rounds("unplug-20", 20, timeout=900),
+    rounds("unplug-100", 100, timeout=3600),
     Program("fio", "fio with its buffers in lent memory, verified", lambda t: ["fio.sh", t.providers[0], t.clients[0]],
             check_fio, timeout=240, where=("ram-lender",), skip_on=("stock",), extras=("fio",)),
     Program("lend", "the driver that lends any BAR", lambda t: ["lend.sh", t.providers[0], t.clients[0]],

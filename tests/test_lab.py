@@ -9,6 +9,7 @@ import subprocess
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -65,8 +66,8 @@ def test_lab_fails(how, image):
     assert time.monotonic() - began < 60 * slow
 
 
-# Takes two machines, and minutes: `make test-all`.
-LONG = (("same-switch", "nvmet-hosts"),)
+# Takes two machines, or many minutes: `make test-all`.
+LONG = (("same-switch", "nvmet-hosts"), ("ram-lender", "unplug-20"), ("ram-lender", "unplug-100"))
 
 
 @pytest.mark.parametrize("where,what", [
@@ -178,3 +179,24 @@ def test_books_that_do_not_balance():
                 trace.Phase("p", 0, 1, trace.Counter(lender=8192), unknown=512),
                 trace.Phase("p", 0, 1, trace.Counter(other=8192))):
         assert programs.moved(bad, {"lender": 8192}, 0)
+
+
+def drift(number=20, **grows):
+    """What check_drift() says of so many samples; GROWS is {name: by how much in each}, on top of some noise."""
+    def sample(i):
+        noise = (3, 0, 40, 7)[i % 4]
+        values = {"iomem": "0123", "pools": 2, "MemFree": 800000 - noise - 20 * bool(i > 2), "Percpu": 500,
+                  "slab.kmalloc-64": 900 + noise, "slab.dentry": 70}
+        for name, by in grows.items():
+            values[name] = f"{values[name]}{by}" if name == "iomem" else values[name] + by * i
+        return "# sample " + " ".join(f"{name}={value}" for name, value in values.items())
+    return programs.check_drift(SimpleNamespace(lines=[sample(i) for i in range(number)]), None)
+
+
+def test_drift():
+    """Noise is none; one object a round is, whichever it is, and so are pages, and anything that stays behind."""
+    assert drift() == [] and drift(100) == []
+    assert len(drift(number=8)) == 1
+    for name, by in (("slab.kmalloc-64", 1), ("slab.dentry", 1), ("MemFree", -512), ("Percpu", 20), ("pools", 1)):
+        for number in (20, 100):
+            assert [r for r in drift(number, **{name: by}) if f" {name} " in r], name
