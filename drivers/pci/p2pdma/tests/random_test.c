@@ -93,15 +93,16 @@ static void add_end(struct draw *d, struct fabric_fn *fn)
 }
 
 /* Virtual functions beside the others of their device, or on a bus of their own */
-static void maybe_vfs(struct draw *d, struct fabric_fn *fn)
+static void maybe_vfs(struct draw *d, struct fabric_fn *fn, unsigned int odds)
 {
-	if (!d->may_have_vfs || d->pf || !percent(d, 10))
+	if (!d->may_have_vfs || d->pf || !percent(d, odds))
 		return;
 	if (percent(d, 50)) {
 		with_vfs(fn, MAX_VFS, 256 - fn->devfn);
 		d->buses++;
 	} else {
-		with_vfs(fn, MAX_VFS, 8);
+		/* Behind all functions of a device; as one, among root ports */
+		with_vfs(fn, MAX_VFS, fn->type == PCI_EXP_TYPE_RC_END ? 1 : 8);
 	}
 	d->pf = fn;
 }
@@ -116,7 +117,7 @@ static void draw_device(struct draw *d, struct fabric_fn *port)
 		fn->ari = port->ari;
 		if (functions > 1 || percent(d, 30))
 			maybe_acs(d, fn);
-		maybe_vfs(d, fn);
+		maybe_vfs(d, fn, 10);
 		add_end(d, fn);
 		if (!--functions)
 			return;
@@ -192,6 +193,7 @@ static void draw_host(struct draw *d, struct fabric_host *host)
 	static const u64 offsets[] = { 0, 0, SZ_1T * 2ULL, SZ_1T * 5ULL,
 				       -(u64)(SZ_1G * 224ULL) };
 	unsigned int i, n = 1 + below(d, 3), id = below(d, ARRAY_SIZE(ids));
+	struct fabric_fn *end;
 
 	host->routes = ids[id].routes;
 	host->bus_offset = offsets[below(d, ARRAY_SIZE(offsets))];
@@ -199,8 +201,11 @@ static void draw_host(struct draw *d, struct fabric_host *host)
 	d->buses = 0;
 	for (i = 0; i < n; i++)
 		draw_below(d, root_port(host), 3);
-	if (percent(d, 30) && d->num_ends < MAX_ENDS)
-		add_end(d, root_endpoint(host));
+	if (percent(d, 30) && d->num_ends < MAX_ENDS) {
+		end = root_endpoint(host);
+		maybe_vfs(d, end, 50);
+		add_end(d, end);
+	}
 }
 
 static void draw_fabric(struct draw *d, struct kunit *test)

@@ -612,6 +612,22 @@ static void endpoint_in_root_complex(struct fabric *fabric, struct pair *pair)
 }
 
 /*
+ *	 root complex
+ *	  |         |
+ *	[PF, VF a]  root port	a is on a bus that nothing leads to
+ *	            |
+ *	            b
+ */
+static void virtual_function_in_root_complex(struct fabric *fabric,
+					     struct pair *pair)
+{
+	struct fabric_host *host = routing_host(fabric);
+
+	pair->a = with_vfs(root_endpoint(host), 2, 256)->vf[0];
+	pair->b = endpoint_under(root_port(host));
+}
+
+/*
  *	host bridge 0   host bridge 1	one segment
  *	     |               |
  *	 root port       root port
@@ -784,6 +800,9 @@ static const struct topology topologies[] = {
 	  EXPECT(NONE, NONE, ACS_BLOCKED, 4),
 	  EXPECT(HOST, HOST, ROOT_COMPLEX, 4) },
 	{ "endpoint in the root complex", endpoint_in_root_complex,
+	  EXPECT(HOST, HOST, ROOT_COMPLEX, 3),
+	  EXPECT(HOST, HOST, ROOT_COMPLEX, 3) },
+	{ "virtual function in the root complex", virtual_function_in_root_complex,
 	  EXPECT(HOST, HOST, ROOT_COMPLEX, 3),
 	  EXPECT(HOST, HOST, ROOT_COMPLEX, 3) },
 	{ "two host bridges", two_host_bridges,
