@@ -481,7 +481,7 @@ struct shared {
 	struct p2pdma_pool *pool;
 	u32 pages;
 	DECLARE_BITMAP(owned, SHARED_PAGES);
-	atomic_t twice, taken, in_irq;
+	atomic_t twice, taken, in_irq, wrong;
 	struct hrtimer timer;
 	struct completion done;
 	bool stop;
@@ -515,11 +515,28 @@ static int shared_thread(void *data)
 	int i;
 
 	prandom_seed_state(&rnd, get_random_u64());
-	for (i = 0; i < 4000; i++) {
+	for (i = 0; i < 16000; i++) {
 		/* Mostly little, as that meets others most often */
 		take_and_free(s, 1 + below(&rnd, i % 4 ? 4 : min(s->pages / 3, 128U)));
 		if (i % 64 == 0)
 			cond_resched();
+	}
+	complete(&s->done);
+	return 0;
+}
+
+/* Takes all locks, again and again, so that the others find theirs taken. */
+static int shared_reader(void *data)
+{
+	struct p2pdma_pool_stats stats;
+	struct shared *s = data;
+
+	while (!READ_ONCE(s->stop)) {
+		p2pdma_pool_stats(s->pool, &stats);
+		if (stats.free > s->pages * PAGE_SIZE ||
+		    stats.largest > stats.free)
+			atomic_inc(&s->wrong);
+		cond_resched();
 	}
 	complete(&s->done);
 	return 0;
@@ -547,32 +564,35 @@ KUNIT_ARRAY_PARAM(shared, shared_sizes, describe_pages);
 static void pool_shared(struct kunit *test)
 {
 	struct shared *s = kunit_kzalloc(test, sizeof(*s), GFP_KERNEL);
-	struct task_struct *task[THREADS];
+	struct task_struct *task[THREADS + 1];
 	int i;
 
 	KUNIT_ASSERT_NOT_NULL(test, s);
 	s->pages = *(const u32 *)test->param_value;
 	s->pool = make_pool(test, s->pages);
 	init_completion(&s->done);
-	for (i = 0; i < THREADS; i++) {
-		task[i] = kthread_create(shared_thread, s, "pool_test/%d", i);
+	for (i = 0; i <= THREADS; i++) {
+		task[i] = kthread_create(i < THREADS ? shared_thread :
+					 shared_reader, s, "pool_test/%d", i);
 		KUNIT_ASSERT_NOT_ERR_OR_NULL(test, task[i]);
 		get_task_struct(task[i]);
 	}
 	hrtimer_init(&s->timer, CLOCK_MONOTONIC, HRTIMER_MODE_REL);
 	s->timer.function = shared_timer;
 	hrtimer_start(&s->timer, ns_to_ktime(200 * NSEC_PER_USEC), HRTIMER_MODE_REL);
-	for (i = 0; i < THREADS; i++)
+	for (i = 0; i <= THREADS; i++)
 		wake_up_process(task[i]);
 	/* A thread that is stopped early may never have begun. */
 	for (i = 0; i < THREADS; i++)
 		wait_for_completion(&s->done);
-	for (i = 0; i < THREADS; i++)
-		kthread_stop_put(task[i]);
 	WRITE_ONCE(s->stop, true);
+	wait_for_completion(&s->done);
+	for (i = 0; i <= THREADS; i++)
+		kthread_stop_put(task[i]);
 	hrtimer_cancel(&s->timer);
 
 	KUNIT_EXPECT_EQ(test, atomic_read(&s->twice), 0);
+	KUNIT_EXPECT_EQ(test, atomic_read(&s->wrong), 0);
 	KUNIT_EXPECT_GT(test, atomic_read(&s->taken), THREADS * 1000);
 	KUNIT_EXPECT_GT(test, atomic_read(&s->in_irq), 0);
 	KUNIT_EXPECT_EQ(test, p2pdma_pool_available(s->pool),
