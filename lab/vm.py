@@ -16,9 +16,11 @@ from lab.qmp import Qmp
 from p2plib.advice import no_command
 
 # A fault of any kind ends the guest; -no-reboot then ends QEMU, and the sentinel is missing. no_timer_check: on a
-# busy host an emulated timer ticks late, which the kernel takes for a broken IO-APIC.
+# busy host an emulated timer ticks late, which the kernel takes for a broken IO-APIC; and the host itself may stand
+# still for half a minute, which is no stall of the guest's.
 CMDLINE = ("console=ttyS0 panic_on_warn=1 oops=panic panic=-1 softlockup_panic=1 sysctl.kernel.hung_task_panic=1 "
-           "sysctl.kernel.hung_task_timeout_secs=30 kunit.enable=0 no_timer_check")
+           "sysctl.kernel.hung_task_timeout_secs=60 rcupdate.rcu_cpu_stall_timeout=60 watchdog_thresh=30 kunit.enable=0 "
+           "no_timer_check")
 # icount: guest time is the number of instructions, and the same in each run. One processor, no contention.
 ACCELERATORS = {"tcg": ("-accel", "tcg,thread=multi", "-smp", "2"),
                 "kvm": ("-accel", "kvm", "-smp", "2"),
