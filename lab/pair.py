@@ -44,7 +44,7 @@ class Pair:
         folder = first.folder / "initiator"
         folder.mkdir()
         topology = Topology(name="initiator", about="a host without drives", picture="", cpu=first.topology.cpu,
-                            devices=(), drives={}, expect={}, memory="512M")
+                            devices=(), drives={}, expect={})
         self.first = first
         self.second = Vm(topology, first.kernel, first.initrd, order, folder, first.accel, first.memory)
         self.second.cmdline = first.cmdline

@@ -6,13 +6,7 @@
 # shellcheck source=/dev/null
 . "$(dirname "$0")/lib.sh"
 
-until_ok() {
-	for _ in $(seq 300); do
-		"$@" && return 0
-		sleep 0.1
-	done
-	return 1
-}
+export tries=300	# of until_ok
 
 gone() { [ ! -e "$1" ]; }
 dead() { ! kill -0 "$1" 2>/dev/null; }

@@ -9,13 +9,7 @@
 
 JOBS=4
 
-until_ok() {
-	for _ in $(seq 300); do
-		"$@" && return 0
-		sleep 0.1
-	done
-	return 1
-}
+export tries=300	# of until_ok
 
 gone() { [ ! -e "/sys/bus/pci/devices/$lender" ]; }
 lends() { drive_bdf "$1" >/dev/null 2>&1 && [ -e "/sys/bus/pci/devices/$lender/p2pmem/allocate" ]; }

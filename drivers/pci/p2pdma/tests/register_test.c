@@ -322,109 +322,7 @@ static void register_unplug(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, pci_p2pdma_add_resource(fn->pdev, 0, 0, 0));
 }
 
-/* ---- the end, with pins ---- */
-
-static int user_mmap(struct file *file, struct vm_area_struct *vma)
-{
-	u64 len = vma->vm_end - vma->vm_start, offset;
-	struct pci_dev *pdev = file->private_data;
-	struct pci_p2pdma_range *range;
-	unsigned long mapped;
-	int error;
-
-	range = p2pdma_range_alloc(pdev, len, PAGE_SIZE, &offset);
-	if (!range)
-		return -ENOMEM;
-	mapped = p2pdma_pages_insert(&range->backing, offset, vma, &error);
-	if (error)
-		p2pdma_pool_free(&range->pool, offset + mapped, len - mapped);
-	return error;
-}
-
-static const struct file_operations user_fops = {
-	.mmap = user_mmap,
-};
-
-/* Map @len bytes of what a device lends, as p2pmem/allocate would. */
-static unsigned long map_user(struct kunit *test, struct pci_dev *pdev,
-			      unsigned long len)
-{
-	struct file *file = anon_inode_getfile("register_test", &user_fops,
-					       pdev, O_RDWR);
-	unsigned long addr;
-
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, file);
-	addr = kunit_vm_mmap(test, file, 0, len, PROT_READ | PROT_WRITE,
-			     MAP_SHARED, 0);
-	fput(file);		/* The mapping has one of its own. */
-	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(addr));
-	return addr;
-}
-
-static void put_pages(struct page **pages, unsigned long n)
-{
-	while (n--)
-		put_page(pages[n]);
-}
-
-/* What direct I/O takes, and what those take who only look at the page */
-static const struct pin {
-	const char *name;
-	int (*take)(unsigned long addr, int n, unsigned int flags,
-		    struct page **pages);
-	void (*drop)(struct page **pages, unsigned long n);
-} pins[] = {
-	{ "pin", pin_user_pages_fast, unpin_user_pages },
-	{ "reference", get_user_pages_fast, put_pages },
-};
-
-static void describe_pin(const struct pin *pin, char *text)
-{
-	strscpy(text, pin->name, KUNIT_PARAM_DESC_SIZE);
-}
-
-KUNIT_ARRAY_PARAM(pin, pins, describe_pin);
-
-/*
- * Faults 3, 24: a page in the middle of a mapping that I/O still holds when the
- * mapping has gone.  Removal waits for it and for nothing else, frees none of
- * the pages before, and ends as soon as it is let go of.
- */
-static void register_unbind_pinned(struct kunit *test)
-{
-	const struct pin *pin = test->param_value;
-	struct pci_dev *pdev = make_lender(test)->pdev;
-	const unsigned long len = 4 * PAGE_SIZE;
-	struct page *held[2], *page;
-	struct job *removal;
-	unsigned long addr;
-
-	KUNIT_ASSERT_EQ(test, 0, pci_p2pdma_add_resource(pdev, 0, SZ_4M, 0));
-	addr = map_user(test, pdev, len);
-	KUNIT_ASSERT_EQ(test, 2, pin->take(addr + PAGE_SIZE, 2,
-					   FOLL_WRITE | FOLL_PCI_P2PDMA, held));
-	KUNIT_ASSERT_EQ(test, 0, vm_munmap(addr, len));
-	expect_lends(test, pdev, 1, SZ_4M, SZ_4M - 2 * PAGE_SIZE);
-
-	removal = job_start(test, unbind, pdev);
-	/* If it does not wait there is nothing left to look at. */
-	KUNIT_ASSERT_TRUE(test, job_waits(removal));
-	expect_lends(test, pdev, 0, 0, 0);
-	for (page = held[0]; page <= held[1]; page++) {
-		KUNIT_EXPECT_TRUE(test, is_pci_p2pdma_page(page));
-		KUNIT_EXPECT_PTR_EQ(test, p2pdma_page_provider(page)->pdev, pdev);
-	}
-	pin->drop(held, 1);
-	KUNIT_ASSERT_TRUE(test, job_waits(removal));
-	KUNIT_EXPECT_TRUE(test, is_pci_p2pdma_page(held[1]));
-	pin->drop(held + 1, 1);
-	KUNIT_EXPECT_TRUE(test, job_ends(removal));
-	KUNIT_ASSERT_EQ(test, 1, device_attach(&pdev->dev));
-	KUNIT_EXPECT_EQ(test, 0, pci_p2pdma_add_resource(pdev, 0, SZ_4M, 0));
-	expect_lends(test, pdev, 1, SZ_4M, SZ_4M);
-}
-
-/* ---- the end, with mappings ---- */
+/* ---- programs that map what is lent ---- */
 
 /**
  * struct mapping - an mmap() of p2pmem/allocate that does not go smoothly
@@ -517,6 +415,76 @@ static unsigned long map_allocate(struct mapping *m, unsigned long len)
 	fput(file);
 	return addr;
 }
+
+/* ---- the end, with pins ---- */
+
+static void put_pages(struct page **pages, unsigned long n)
+{
+	while (n--)
+		put_page(pages[n]);
+}
+
+/* What direct I/O takes, and what those take who only look at the page */
+static const struct pin {
+	const char *name;
+	int (*take)(unsigned long addr, int n, unsigned int flags,
+		    struct page **pages);
+	void (*drop)(struct page **pages, unsigned long n);
+} pins[] = {
+	{ "pin", pin_user_pages_fast, unpin_user_pages },
+	{ "reference", get_user_pages_fast, put_pages },
+};
+
+static void describe_pin(const struct pin *pin, char *text)
+{
+	strscpy(text, pin->name, KUNIT_PARAM_DESC_SIZE);
+}
+
+KUNIT_ARRAY_PARAM(pin, pins, describe_pin);
+
+/*
+ * Faults 3, 24: a page in the middle of a mapping that I/O still holds when the
+ * mapping has gone.  Removal waits for it and for nothing else, frees none of
+ * the pages before, and ends as soon as it is let go of.
+ */
+static void register_unbind_pinned(struct kunit *test)
+{
+	const struct pin *pin = test->param_value;
+	const unsigned long len = 4 * PAGE_SIZE;
+	struct page *held[2], *page;
+	struct mapping m = {};
+	struct pci_dev *pdev;
+	struct job *removal;
+	unsigned long addr;
+
+	mapping_init(test, &m);
+	pdev = m.pdev;
+	addr = map_allocate(&m, len);
+	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(addr));
+	KUNIT_ASSERT_EQ(test, 2, pin->take(addr + PAGE_SIZE, 2,
+					   FOLL_WRITE | FOLL_PCI_P2PDMA, held));
+	KUNIT_ASSERT_EQ(test, 0, vm_munmap(addr, len));
+	expect_lends(test, pdev, 1, SZ_4M, SZ_4M - 2 * PAGE_SIZE);
+
+	removal = job_start(test, unbind, pdev);
+	/* If it does not wait there is nothing left to look at. */
+	KUNIT_ASSERT_TRUE(test, job_waits(removal));
+	expect_lends(test, pdev, 0, 0, 0);
+	for (page = held[0]; page <= held[1]; page++) {
+		KUNIT_EXPECT_TRUE(test, is_pci_p2pdma_page(page));
+		KUNIT_EXPECT_PTR_EQ(test, p2pdma_page_provider(page)->pdev, pdev);
+	}
+	pin->drop(held, 1);
+	KUNIT_ASSERT_TRUE(test, job_waits(removal));
+	KUNIT_EXPECT_TRUE(test, is_pci_p2pdma_page(held[1]));
+	pin->drop(held + 1, 1);
+	KUNIT_EXPECT_TRUE(test, job_ends(removal));
+	KUNIT_ASSERT_EQ(test, 1, device_attach(&pdev->dev));
+	KUNIT_EXPECT_EQ(test, 0, pci_p2pdma_add_resource(pdev, 0, SZ_4M, 0));
+	expect_lends(test, pdev, 1, SZ_4M, SZ_4M);
+}
+
+/* ---- the end, with mappings ---- */
 
 static const bool overtakes[] = { false, true };
 

@@ -51,6 +51,16 @@ phase() {
 	return $status
 }
 
+# until_ok COMMAND...: wait for it to succeed, a tenth of a second for each of $tries
+until_ok() {
+	for _ in $(seq "${tries:-100}"); do
+		"$@" && return 0
+		sleep 0.1
+	done
+	echo "# waited in vain for: $*"
+	return 1
+}
+
 # controller SERIAL: its sysfs folder, as soon as the drive is ready
 controller() {
 	for _ in $(seq 100); do

@@ -51,16 +51,6 @@ stat() { sed -n "s/^$2 //p" "$config/subsystems/$1/namespaces/1/p2pmem_stats"; }
 
 more() { [ "$(stat "$1" "$2")" -gt "$3" ]; }
 
-# until_ok COMMAND...: wait for it to succeed, a tenth of a second for each of $tries
-until_ok() {
-	for _ in $(seq "${tries:-100}"); do
-		"$@" && return 0
-		sleep 0.1
-	done
-	echo "# waited in vain for: $*"
-	return 1
-}
-
 # There and back through host RAM: what a client sees must not depend on where the target has it.
 make_pattern() { dd if=/dev/urandom of=/tmp/pattern bs=1M count="$1" 2>/dev/null; }
 write_pattern() { dd if=/tmp/pattern of="$1" bs=256k oflag=direct conv=fsync 2>/dev/null; }
