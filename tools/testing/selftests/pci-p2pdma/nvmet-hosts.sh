@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # nvmet-hosts.sh target A B LENDER | initiator: two machines on one wire. The target exports drives A and B
 # and serves both from LENDER's memory; the initiator writes and verifies over TCP and RDMA (rxe), connects
-# and disconnects under load, and the lender goes and comes back meanwhile. The CPU moves the data on the
+# and disconnects under load, and the lender goes and comes back meanwhile, over each. The CPU moves the data on the
 # target's side of the wire, the drives' own DMA is what the lab's books show.
 
 # shellcheck source=/dev/null
@@ -83,7 +83,7 @@ come_and_go() {
 }
 
 be_target() {
-	plan 15
+	plan 20
 	announce "$1" "$2" "$3" && lend "$3" && ifconfig eth0 $target up && rdma link add rxe0 type rxe netdev eth0
 	result $? "drives, lent memory and network are there"
 	a=$(drive_node "$1")
@@ -92,6 +92,7 @@ be_target() {
 	serve tcp
 	serve rxe
 	come_and_go "$3" tcp
+	come_and_go "$3" rxe
 	nvmet-config.sh status
 	[ -z "$(ls "$config/subsystems")" ]
 	result $? "nothing is left"
@@ -136,20 +137,25 @@ under_load() {
 	done
 }
 
+# A machine that stands still for a second ends RDMA connections. The load reconnects after ten, and until then
+# a new controller may be refused, for the number that the target gives it is that of the old one.
+connect_under_load() { connect_over "$1" || { sleep 15 && connect_over "$1"; }; }
+
 come_back() {
+	rm -f /tmp/stop
 	await "$1-load" && one=$(connect_over "$1")
 	result $? "$1: connects once more"
 	under_load &
 	load=$!
 	for _ in 1 2 3; do
-		two=$(connect_over "$1") || break
+		two=$(connect_under_load "$1") || break
 		disconnect "$two"
 	done
 	[ -n "$two" ]
 	result $? "$1: connects and disconnects under load"
 	await "$1-back"
 	result $? "$1: the lender has gone and come back"
-	two=$(connect_over "$1") && dd if="$(node "$two" 2)" of=/dev/null bs=64k count=4 iflag=direct 2>/dev/null
+	two=$(connect_under_load "$1") && dd if="$(node "$two" 2)" of=/dev/null bs=64k count=4 iflag=direct 2>/dev/null
 	result $? "$1: a new connection reads"
 	disconnect "$two"
 	: >/tmp/stop
@@ -160,12 +166,13 @@ come_back() {
 }
 
 be_initiator() {
-	plan 12
+	plan 17
 	ifconfig eth0 10.9.9.2 up && rdma link add rxe0 type rxe netdev eth0
 	result $? "network is there"
 	use tcp
 	use rxe
 	come_back tcp
+	come_back rxe
 	finish
 }
 
