@@ -7,10 +7,11 @@
  *
  * A free *piece* is a run of free pages as long as it can be: two that meet
  * become one.  Each piece is on the list of its *class*, of which there is one
- * for each size up to 64 pages, then 32 for each power of two.  A bitmap of
- * classes that are not empty, and a bitmap over its words, find the smallest
- * class in which any piece is large enough (this is what the literature calls
- * a two-level segregated fit).
+ * for each size up to 32 pages, then 16 for each power of two: more would find
+ * a closer fit, but a piece that grows by what comes back would change its
+ * class, and its list, more often.  A bitmap of classes that are not empty, and
+ * a bitmap over its words, find the smallest class in which any piece is large
+ * enough (this is what the literature calls a two-level segregated fit).
  *
  * Each page has a *tag* in RAM.  The tags of the first and the last page of a
  * free piece hold its size, all others 0: by the two tags beside the pages
@@ -49,9 +50,10 @@
 
 #define NONE		U32_MAX		/* no page, no class */
 
-#define CLASS_BITS	5		/* log2 of the classes in a power of two */
+#define CLASS_BITS	4		/* log2 of the classes in a power of two */
 #define MAX_PAGES	BIT(30)
-#define MAX_ROWS	14		/* words with a bit for each class */
+#define MAX_CLASSES	((31 - CLASS_BITS) << CLASS_BITS)
+#define MAX_ROWS	(MAX_CLASSES / BITS_PER_LONG + 1)
 
 /* Smaller regions are not worth it: nobody could get a large piece quickly. */
 #define MIN_REGION_SHIFT	12
@@ -503,7 +505,7 @@ static noinline unsigned int move_on(struct p2pdma_pool *pool, unsigned int i)
  * @align: power of two that the offset is to be a multiple of; 1 for a page
  * @offset: where the piece begins, on success
  *
- * A request of more than 64 pages, or for more than a page's alignment, that
+ * A request of more than 32 pages, or for more than a page's alignment, that
  * only a few pieces satisfy may miss them if more than 256 of about the same
  * size do not: that is the price of constant time.
  *
