@@ -61,7 +61,7 @@ def build(tree, extras=(), files=()):
     EXTRAS are names of the host's programs, FILES are paths and go to the guest's /lib.
     """
     busybox = tool("busybox", "busybox-static")
-    binaries = {name: tool(name, name) for name in extras}
+    binaries = {name: tool(name) for name in extras}
     headers = [tree / "tools/testing/selftests" / h for h in ("kselftest.h", "kselftest_harness.h")]
     for header in headers:
         if not header.is_file():
@@ -139,7 +139,7 @@ def shared_libraries(path):
     return set(re.findall(r"(/\S+) \(0x", done.stdout))
 
 
-def tool(name, package):
+def tool(name, package=None):
     path = shutil.which(name)
     if not path:
         raise LabError(no_command(name, package))

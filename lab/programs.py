@@ -14,6 +14,7 @@ MIB = 1 << 20
 DEMO_MIB = 16
 NVMET_MIB = 2
 HOSTS_KIB = 1536        # as nvmet-hosts.sh has it
+FILE_BYTES = 64 << 10   # as p2p_file.c has it
 FIO_BYTES = 2 * 2 * 2 * MIB     # two jobs of 2 MiB, each byte written and read
 CPUS = 2
 DRIVE_MIB = 64
@@ -232,6 +233,29 @@ def with_env(program):
     return lambda topology: ["with-drives.sh", topology.providers[0], *topology.clients[:2], program]
 
 
+def order_file(topology):
+    """QEMU 7.2 drops what is no whole sector from DMA to memory that is no RAM, see dma_blk_cb(): a drive's CMB."""
+    limits = ["P2P_NO_WORDS=1"] if topology.providers[0] in topology.drives else []
+    return ["env", *limits, "with-files.sh", topology.providers[0], *topology.clients[:2], "p2p_file"]
+
+
+def check_file(vm, _run):
+    """Each way to do direct I/O reads and writes FILE_BYTES in the BAR, vectors half of it in RAM. A journal is in RAM."""
+    ways = [(where, how) for where in ("drive", "ext4", "xfs") for how in ("sync", "vectors", "libaio", "io_uring")]
+    ways += [("command", "ioctl"), ("command", "io_uring")]
+    phases = {phase.name: phase for phase in vm.phases}
+    if set(phases) != {".".join(way) for way in ways}:
+        return [f"phases are {sorted(phases)}, expected {ways}"]
+    reasons = []
+    for where, how in ways:
+        phase = phases[f"{where}.{how}"]
+        ram = FILE_BYTES if how == "vectors" else 0
+        journal = FILE_BYTES // 4 if where in ("ext4", "xfs") else 0
+        reasons += moved(phase, {vm.topology.providers[0]: 2 * FILE_BYTES - ram},
+                         min(max(phase.ram, ram), ram + journal))
+    return reasons
+
+
 def unplug(vm, drive):
     vm.qmp.device_del(drive)
 
@@ -326,6 +350,7 @@ ALL = [
             where=("same-switch", "ram-lender"), skip_on=("stock",)),
     Program("refuse", "peer memory into what did not consent", with_env("p2p_refuse"),
             where=("same-switch", "two-root-ports-iommu")),
+    Program("file", "files, pipes, sockets and commands with data in peer memory", order_file, check_file, where=("same-switch", "ram-lender"), skip_on=("stock",), extras=("mkfs.ext4", "mkfs.xfs")),
     Program("nvme-paths", "data described by PRPs, and by SGLs",
             lambda t: ["nvme-paths.sh", str(t.copy_mib), t.providers[0], *t.clients[:2]], check_paths, timeout=180,
             where=("same-switch", "two-root-ports-iommu"), events=("pci_nvme_map_prp", "pci_nvme_map_sgl")),

@@ -10,7 +10,8 @@ from pathlib import Path
 
 PACKAGES = {'bison': 'bison', 'ld': 'binutils', 'python3': 'python3',
             'qemu-system-x86_64': 'qemu-system-x86', 'xz': 'xz-utils', 'apt-cache': 'apt',
-            'apt-get': 'apt', 'dpkg-deb': 'dpkg', 'dpkg-query': 'dpkg'}
+            'apt-get': 'apt', 'dpkg-deb': 'dpkg', 'dpkg-query': 'dpkg', 'mkfs.ext4': 'e2fsprogs',
+            'mkfs.xfs': 'xfsprogs', 'rdma': 'iproute2'}
 PLACES = ('/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin')
 FULL = 8 << 20          # bytes: nothing of a kernel's size goes into less
 

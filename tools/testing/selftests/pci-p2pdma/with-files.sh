@@ -1,0 +1,28 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+# with-files.sh LENDER FROM TO PROGRAM ARGUMENT...: as with-drives.sh, with an ext4 file system on FROM and
+# an xfs one on TO, both emptied; 16 MiB behind each are free. Afterwards all of it has to let go: of the
+# file systems, and of the lender, which is taken away.
+
+# shellcheck source=/dev/null
+. "$(dirname "$0")/lib.sh"
+
+P2P_LENDER=$(drive_bdf "$1") && P2P_FROM=$(drive_node "$2") && P2P_TO=$(drive_node "$3") || exit 1
+announce "$1" "$2" "$3" && lend "$1" || exit 1
+P2P_EXT4=/mnt/ext4/file
+P2P_XFS=/mnt/xfs/file
+export P2P_LENDER P2P_FROM P2P_TO P2P_EXT4 P2P_XFS
+shift 3
+
+mkdir -p /mnt/ext4 /mnt/xfs
+{ mkfs.ext4 -q -F -E nodiscard,lazy_itable_init=0,lazy_journal_init=0 "$P2P_FROM" 48M &&
+	mkfs.xfs -q -f -K --unsupported -d size=48m "$P2P_TO" &&	# as it has less than 300 MB
+	mount -t ext4 "$P2P_FROM" /mnt/ext4 && mount -t xfs "$P2P_TO" /mnt/xfs; } >/tmp/mkfs.log 2>&1 ||
+	{ sed 's/^/# /' /tmp/mkfs.log; exit 1; }
+
+"$@"
+status=$?
+umount /mnt/ext4 /mnt/xfs || { echo "# the file systems are in use"; exit 1; }
+echo 1 >"/sys/bus/pci/devices/$P2P_LENDER/remove"
+[ ! -e "/sys/bus/pci/devices/$P2P_LENDER" ] || { echo "# the lender is in use"; exit 1; }
+exit $status
