@@ -63,7 +63,8 @@ class Counts:
             report.outcome = "failed"
             report.longrepr = f"{item.name}: unexpected skip: mark it may_skip(reason) or mend it"
         if report.failed:
-            report.sections.append(("run it again", f"make test T='{item.name}'"))
+            given = "".join(f" {name}='{os.environ[name]}'" for name in ("KERNEL", "ACCEL") if os.environ.get(name))
+            report.sections.append(("run it again", f"make test T='{item.name}'{given}"))
             self.verdict[report.nodeid] = "failed"
         elif report.skipped:
             self.verdict.setdefault(report.nodeid, "skipped")
