@@ -103,6 +103,7 @@ over_tcp() {
 }
 
 empty() { [ "$(cat "$p2pmem/available")" = 0 ]; }
+unpublished() { [ ! -e "$p2pmem" ]; }
 gone() { [ ! -e "/sys/bus/pci/devices/$lender" ]; }
 
 # The pool is somebody else's: RAM, counted.
@@ -150,6 +151,34 @@ come_and_go() {
 	result $? "a disconnected client holds no choice"
 }
 
+unbind() {
+	echo "$lender" >/sys/bus/pci/drivers/nvme/unbind
+	: >/tmp/unbound
+}
+
+# A client takes memory for a write, and never sends the data.
+stalled() {
+	free=$(cat "$p2pmem/available")
+	nvmet_stall 127.0.0.1 4420 tcp >/tmp/stall &
+	client=$!
+	until_ok grep -q waits /tmp/stall && [ "$(cat "$p2pmem/available")" = $((free - 65536)) ]
+	result $? "a client that stalls holds memory"
+	unbind &
+	until_ok unpublished
+	sleep 2
+	[ ! -e /tmp/unbound ]
+	result $? "and holds up the unbinding of the lender's driver"
+	rm $config/ports/1/subsystems/tcp
+	until_ok [ -e /tmp/unbound ]
+	result $? "until the port is taken down"
+	until_ok grep -q ended /tmp/stall
+	result $? "which ends its connection"
+	kill $client 2>/dev/null
+	until_ok [ -e /tmp/unbound ]
+	echo "$lender" >/sys/bus/pci/drivers/nvme/bind
+	ln -s $config/subsystems/tcp $config/ports/1/subsystems/tcp
+}
+
 pulled_out() {
 	load "/dev/nvme${one}n1" 8 &
 	load=$!
@@ -172,7 +201,7 @@ saved() {
 	result $? "but not on top of another"
 }
 
-plan 41
+plan 45
 announce "$2" "$3" "$4" && lend "$4"
 result $? "drives and lent memory are there"
 a=$(drive_node "$2")
@@ -187,6 +216,7 @@ over_tcp
 used_up
 come_and_go
 disconnect "$one"
+stalled
 saved
 one=$(connect tcp 127.0.0.1 tcp)
 pulled_out "$4"
