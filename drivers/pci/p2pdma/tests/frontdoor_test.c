@@ -148,7 +148,10 @@ static int log_lines(struct kunit *test, const char *text)
 	return lines;
 }
 
-/* Fault 10: a refusal is explained if asked for, and only then. */
+/*
+ * Fault 10: a refusal is explained if asked for, and only then.  Mutation:
+ * explain() whatever @verbose is, in total_distance().
+ */
 static void expect_explained(struct kunit *test, struct fabric_fn *lender,
 			     struct device *client, const char *reason)
 {

@@ -39,6 +39,16 @@ static const struct root_id {
 	{ "8086:2033", INTEL, 0x2033, FABRIC_ROUTES_ANYWHERE },
 	{ "8086:2020", INTEL, 0x2020, FABRIC_ROUTES_ANYWHERE },
 	{ "8086:09a2", INTEL, 0x09a2, FABRIC_ROUTES_ANYWHERE },
+	{ "8086:0b25", INTEL, 0x0b25, FABRIC_ROUTES_ANYWHERE },
+	{ "8086:0cfe", INTEL, 0x0cfe, FABRIC_ROUTES_ANYWHERE },
+	{ "8086:11fb", INTEL, 0x11fb, FABRIC_ROUTES_ANYWHERE },
+	{ "8086:1212", INTEL, 0x1212, FABRIC_ROUTES_ANYWHERE },
+	{ "8086:1216", INTEL, 0x1216, FABRIC_ROUTES_ANYWHERE },
+	{ "8086:4940", INTEL, 0x4940, FABRIC_ROUTES_ANYWHERE },
+	{ "8086:4942", INTEL, 0x4942, FABRIC_ROUTES_ANYWHERE },
+	{ "8086:4944", INTEL, 0x4944, FABRIC_ROUTES_ANYWHERE },
+	{ "8086:4946", INTEL, 0x4946, FABRIC_ROUTES_ANYWHERE },
+	{ "8086:4948", INTEL, 0x4948, FABRIC_ROUTES_ANYWHERE },
 	{ "10de:2f95", NVIDIA, 0x2f95, FABRIC_ROUTES_ANYWHERE },
 	{ "10de:2f96", NVIDIA, 0x2f96, FABRIC_ROUTES_ANYWHERE },
 	{ "10de:2f97", NVIDIA, 0x2f97, FABRIC_ROUTES_ANYWHERE },
@@ -156,24 +166,30 @@ static void hostbridge_pairs(struct kunit *test)
 struct root_bus {
 	u16 zero;
 	u16 ports[2];
+	u16 endpoint;
 };
 
 /*
- *	  root bus
- *	  /   |   \
- *	zero  rp   rp
- *	      |    |
- *	      a    b
+ *	   root bus
+ *	 /    |   \   \
+ *	zero  |    rp   rp
+ *	      |    |    |
+ *	endpoint   a    b
  */
 static void two_ports(struct fabric *fabric, const struct root_bus *ids,
 		      struct fabric_fn *ends[2])
 {
 	struct fabric_host *host = host_bridge(fabric);
-	struct fabric_fn *rp;
+	struct fabric_fn *endpoint, *rp;
 	int i;
 
 	if (ids->zero)
 		root_device(host, INTEL, ids->zero);
+	if (ids->endpoint) {
+		endpoint = root_endpoint(host);
+		endpoint->vendor = INTEL;
+		endpoint->device = ids->endpoint;
+	}
 	for (i = 0; i < 2; i++) {
 		rp = root_port(host);
 		if (ids->ports[i]) {
@@ -186,7 +202,8 @@ static void two_ports(struct fabric *fabric, const struct root_bus *ids,
 
 /*
  * Device 00.0 stands for the host bridge, and nobody else, be it known or not.
- * Without one the first root port does.
+ * Without one the first device does, if it is a root port or in the root
+ * complex: buses of accelerators have nothing else.
  */
 static void hostbridge_who_stands(struct kunit *test)
 {
@@ -198,6 +215,9 @@ static void hostbridge_who_stands(struct kunit *test)
 		{ { 0, { 0, KNOWN } }, P2PDMA_REASON_ROOT_UNKNOWN },
 		{ { UNKNOWN, { KNOWN, 0 } }, P2PDMA_REASON_ROOT_UNKNOWN },
 		{ { KNOWN, { 0, 0 } }, P2PDMA_REASON_ROOT_COMPLEX },
+		{ { 0, { 0, 0 }, KNOWN }, P2PDMA_REASON_ROOT_COMPLEX },
+		{ { 0, { KNOWN, 0 }, UNKNOWN }, P2PDMA_REASON_ROOT_UNKNOWN },
+		{ { UNKNOWN, { 0, 0 }, KNOWN }, P2PDMA_REASON_ROOT_UNKNOWN },
 	};
 	struct fabric_fn *ends[ARRAY_SIZE(cases)][2];
 	struct fabric *fabric = fabric_alloc(test);

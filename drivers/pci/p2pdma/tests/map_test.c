@@ -14,7 +14,9 @@
 #include <linux/random.h>
 #include <linux/scatterlist.h>
 #include <linux/sizes.h>
+#include <linux/swiotlb.h>
 
+#include "../../pci.h"
 #include "fabric.h"
 #include "lent.h"
 
@@ -154,7 +156,11 @@ static const struct bus_offset {
 
 KUNIT_ARRAY_PARAM_DESC(bus_offset, bus_offsets, name);
 
-/* Fault 7: the offset's sign.  The truth is in the lender's BAR register. */
+/*
+ * Fault 7: the offset's sign.  The truth is in the lender's BAR register.
+ * Mutations: -provider->bus_offset in set_state(); the difference the wrong way
+ * round in range_create().
+ */
 static void map_bus_address(struct kunit *test)
 {
 	const struct bus_offset *param = test->param_value;
@@ -370,20 +376,58 @@ static void map_random(struct kunit *test)
  *	    |            |
  *	 client        lender
  */
+static void build_root_ports(struct kunit *test, struct machine *m)
+{
+	m->fabric = fabric_alloc(test);
+	m->host = host_bridge(m->fabric);
+	root_device(m->host, PCI_VENDOR_ID_INTEL, ROUTES);
+	m->host->bus_offset = 16LL * SZ_4G;
+	m->client = endpoint_under(root_port(m->host));
+	m->lender = endpoint_under(root_port(m->host));
+	fabric_scan(m->fabric);
+	lent_add(test, m->lender);
+}
+
 static void map_root_complex(struct kunit *test)
 {
-	struct fabric *fabric = fabric_alloc(test);
-	struct fabric_host *host = host_bridge(fabric);
-	struct fabric_fn *client, *lender;
+	struct machine m;
 
-	root_device(host, PCI_VENDOR_ID_INTEL, ROUTES);
-	host->bus_offset = 16LL * SZ_4G;
-	client = endpoint_under(root_port(host));
-	lender = endpoint_under(root_port(host));
-	fabric_scan(fabric);
-	lent_add(test, lender);
-	expect_mapped(test, client, lender, lent_take(test, lender, PAGE_SIZE),
+	build_root_ports(test, &m);
+	expect_mapped(test, m.client, m.lender, lent_take(test, m.lender, PAGE_SIZE),
 		      DMA_BIDIRECTIONAL, HOST);
+}
+
+/*
+ * There too the client has to be able to address it, and no bounce buffer can
+ * stand in for it.  Mutations: no dma_capable(), or no
+ * is_swiotlb_force_bounce(), in dma_direct_map_peer().
+ */
+static void map_root_complex_refused(struct kunit *test)
+{
+	struct device *dev;
+	struct machine m;
+	void *addr;
+
+	build_root_ports(test, &m);
+	dev = &m.client->pdev->dev;
+	addr = lent_take(test, m.lender, PAGE_SIZE);
+	KUNIT_ASSERT_EQ(test, 0, dma_set_mask(dev, DMA_BIT_MASK(32)));
+	expect_mapped(test, m.client, m.lender, addr, DMA_TO_DEVICE, REFUSED);
+	KUNIT_ASSERT_EQ(test, 0, dma_set_mask(dev, DMA_BIT_MASK(64)));
+	expect_mapped(test, m.client, m.lender, addr, DMA_TO_DEVICE, HOST);
+#ifdef CONFIG_SWIOTLB
+	{
+		struct io_tlb_mem *usual = dev->dma_io_tlb_mem, *bounce;
+
+		bounce = kunit_kzalloc(test, sizeof(*bounce), GFP_KERNEL);
+		KUNIT_ASSERT_NOT_NULL(test, bounce);
+		bounce->force_bounce = true;
+		dev->dma_io_tlb_mem = bounce;
+		expect_mapped(test, m.client, m.lender, addr, DMA_TO_DEVICE,
+			      REFUSED);
+		dev->dma_io_tlb_mem = usual;
+	}
+#endif
 }
 
 /*
@@ -423,7 +467,10 @@ static void map_partly_refused(struct kunit *test)
 
 /* ---- clients that cannot ---- */
 
-/* Fault 4: what does no PCI DMA reaches nothing. */
+/*
+ * Fault 4: what does no PCI DMA reaches nothing.  Mutations: no dev_is_pci() in
+ * p2pdma_peer_recall(), or in p2pdma_peer_verdict().
+ */
 static void map_not_pci(struct kunit *test)
 {
 	struct pci_p2pdma_map_state state = { .dir = DMA_TO_DEVICE };
@@ -437,8 +484,18 @@ static void map_not_pci(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, pci_p2pdma_map_segment(&state, dev, &sg), REFUSED);
 	KUNIT_EXPECT_FALSE(test, sg_dma_is_bus_address(&sg));
 	KUNIT_EXPECT_EQ(test, -1, pci_p2pdma_distance(m.lender->pdev, dev, false));
+
+	/* Nor does what differs from a client that is remembered by its bus alone. */
+	dev = &m.client->pdev->dev;
+	state.pgmap = NULL;
+	KUNIT_EXPECT_EQ(test, pci_p2pdma_map_segment(&state, dev, &sg), BUS);
+	dev->bus = NULL;
+	state.pgmap = NULL;
+	KUNIT_EXPECT_EQ(test, pci_p2pdma_map_segment(&state, dev, &sg), REFUSED);
+	dev->bus = &pci_bus_type;
 }
 
+/* Mutation: no look at the mask in p2pdma_peer_recall(). */
 static void map_dma_mask(struct kunit *test)
 {
 	struct machine m;
@@ -509,11 +566,80 @@ static void map_state(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, sg_dma_is_bus_address(&mem));
 }
 
+/* ---- locks ---- */
+
+struct quiet {
+	struct kunit *test;
+	struct machine m;
+	struct scatterlist sg;
+	struct sg_table table;
+	int ret;
+	int distance;
+	bool waited;
+};
+
+static void map_in_job(void *data)
+{
+	struct quiet *q = data;
+	struct device *dev = &q->m.client->pdev->dev;
+
+	q->ret = dma_map_sgtable(dev, &q->table, DMA_TO_DEVICE, 0);
+	if (!q->ret)
+		dma_unmap_sgtable(dev, &q->table, DMA_TO_DEVICE, 0);
+	q->distance = pci_p2pdma_distance(q->m.lender->pdev, dev, false);
+	pci_dev_put(pci_p2pmem_find(dev));
+}
+
+/* With the list of lenders locked, and those of all buses: once, is enough. */
+static int map_meanwhile(struct p2pdma_provider *provider, void *data)
+{
+	struct quiet *q = data;
+	struct job *job;
+	int round;
+
+	down_write(&pci_bus_sem);
+	/* Nothing is remembered at first, then all of it. */
+	pci_p2pdma_topology_changed();
+	for (round = 0; round < 2; round++) {
+		job = job_start(q->test, map_in_job, q);
+		q->waited = !job_ends(job);
+		if (q->waited)
+			break;
+	}
+	up_write(&pci_bus_sem);
+	return 1;
+}
+
+/*
+ * Fault 6: neither to map nor to ask takes a lock that may sleep.  Mutation:
+ * look at the devices of the root bus, under pci_bus_sem, in root_routes().
+ */
+static void map_takes_no_lock(struct kunit *test)
+{
+	struct quiet *q = kunit_kzalloc(test, sizeof(*q), GFP_KERNEL);
+	struct fabric_fn *lender;
+
+	KUNIT_ASSERT_NOT_NULL(test, q);
+	q->test = test;
+	build_root_ports(test, &q->m);
+	lender = q->m.lender;
+	sg_init_one(&q->sg, lent_take(test, lender, PAGE_SIZE), PAGE_SIZE);
+	q->table.sgl = &q->sg;
+	q->table.nents = 1;
+	q->table.orig_nents = 1;
+	pci_p2pmem_publish(lender->pdev, true);
+	KUNIT_ASSERT_EQ(test, 1, p2pdma_for_each_provider(map_meanwhile, q));
+	KUNIT_ASSERT_FALSE(test, q->waited);
+	KUNIT_EXPECT_EQ(test, 0, q->ret);
+	KUNIT_EXPECT_EQ(test, 4, q->distance);
+}
+
 /* ---- merging ---- */
 
 /*
  * Fault 15: two lent ranges that touch each other are two providers, as lent
- * memory and RAM are; pieces of one may become one segment.
+ * memory and RAM are; pieces of one may become one segment.  Mutation: see
+ * block_test.c.
  */
 static void map_no_merge(struct kunit *test)
 {
@@ -556,11 +682,13 @@ static struct kunit_case map_cases[] = {
 	KUNIT_CASE_PARAM(map_directions, root_gen_params),
 	KUNIT_CASE_PARAM(map_random, root_gen_params),
 	KUNIT_CASE(map_root_complex),
+	KUNIT_CASE(map_root_complex_refused),
 	KUNIT_CASE(map_partly_refused),
 	KUNIT_CASE(map_not_pci),
 	KUNIT_CASE(map_dma_mask),
 	KUNIT_CASE(map_page_refused),
 	KUNIT_CASE(map_state),
+	KUNIT_CASE(map_takes_no_lock),
 	KUNIT_CASE(map_no_merge),
 	{}
 };

@@ -84,7 +84,10 @@ static struct page *page_at(struct ground *g, u64 offset)
 
 /* ---- what can have pages ---- */
 
-/* Fault 14: alignment is that of the address, not of the offset in a BAR. */
+/*
+ * Fault 14: alignment is that of the address, not of the offset in a BAR.
+ * Mutation: no look at @start in p2pdma_pages_check().
+ */
 static void pages_check_range(struct kunit *test)
 {
 	struct ground *g = make_ground(test);
@@ -230,7 +233,8 @@ static void free_obstacle(void *page)
 
 /*
  * Fault 8: a mapping that fails half-way gives back what it had mapped, and
- * the rest stays the caller's.
+ * the rest stays the caller's.  Mutation: no put_page() in
+ * p2pdma_pages_insert().
  */
 static void pages_user_fails(struct kunit *test)
 {

@@ -251,7 +251,10 @@ static void peers_collide(struct kunit *test)
 	KUNIT_EXPECT_LE(test, sizeof(*provider), PAGE_SIZE);
 }
 
-/* A client that cannot address the range, before and after it is remembered */
+/*
+ * A client that cannot address the range, before and after it is remembered.
+ * Mutation: no look at the mask in p2pdma_peer_verdict().
+ */
 static void peers_dma_mask(struct kunit *test)
 {
 	struct fabric_fn *client, *lender;
@@ -282,7 +285,7 @@ static void peers_dma_mask(struct kunit *test)
 			PCI_P2PDMA_MAP_BUS_ADDR);
 }
 
-/* Clients that are no PCI devices; fault 4 is theirs. */
+/* Clients that are no PCI devices; fault 4 is theirs.  Mutation: see map_not_pci. */
 static void peers_not_pci(struct kunit *test)
 {
 	struct fabric_fn *client, *lender;

@@ -155,7 +155,11 @@ static void expect_refused(struct kunit *test, struct pci_dev *pdev,
 			    "%s changes something", bad->name);
 }
 
-/* Faults 1, 13, 14: with 4 MiB lent already, and published */
+/*
+ * Faults 1, 13, 14: with 4 MiB lent already, and published.  Mutations: a range
+ * that cannot be created takes the attributes away (1); *size + offset > len in
+ * check_bar() (13); no look at @start in p2pdma_pages_check() (14).
+ */
 static void register_bad(struct kunit *test)
 {
 	struct fabric_fn *fn = make_lender(test);
@@ -204,6 +208,34 @@ static void register_no_address(struct kunit *test)
 	res->flags = saved.flags;
 	expect_lends(test, pdev, 0, 0, 0);
 	KUNIT_EXPECT_EQ(test, 0, pci_p2pdma_add_resource(pdev, 0, 0, 0));
+}
+
+/*
+ * Fault 1: the last step fails, as there are attributes of that name.  Devres
+ * must not take the range away a second time.  Mutation: no devm_remove_action()
+ * in pci_p2pdma_add_resource().
+ */
+static void register_name_taken(struct kunit *test)
+{
+	static struct attribute *none[] = { NULL };
+	static const struct attribute_group taken = {
+		.name = "p2pmem", .attrs = none,
+	};
+	struct pci_dev *pdev = make_lender(test)->pdev;
+	struct sight before, after;
+
+	KUNIT_ASSERT_EQ(test, 0, sysfs_create_group(&pdev->dev.kobj, &taken));
+	before = look(pdev);
+	KUNIT_EXPECT_EQ(test, -EEXIST, pci_p2pdma_add_resource(pdev, 0, 0, 0));
+	after = look(pdev);
+	KUNIT_EXPECT_MEMEQ(test, &before, &after, sizeof(before));
+	sysfs_remove_group(&pdev->dev.kobj, &taken);
+
+	KUNIT_EXPECT_EQ(test, 0, pci_p2pdma_add_resource(pdev, 0, 0, 0));
+	expect_lends(test, pdev, 1, BAR_SIZE, BAR_SIZE);
+	unbind(pdev);
+	expect_lends(test, pdev, 0, 0, 0);
+	KUNIT_ASSERT_EQ(test, 1, device_attach(&pdev->dev));
 }
 
 /* ---- good input ---- */
@@ -257,7 +289,8 @@ static void register_unbind(struct kunit *test)
 
 /*
  * Faults 2, 3, 24: memory of any of several ranges holds up the removal of all;
- * nothing new begins meanwhile.
+ * nothing new begins meanwhile.  Mutations: only the first range to go waits in
+ * range_release() (2); no wait for the pool in range_drain() (3).
  */
 static void register_unbind_waits(struct kunit *test)
 {
@@ -445,7 +478,8 @@ KUNIT_ARRAY_PARAM(pin, pins, describe_pin);
 /*
  * Faults 3, 24: a page in the middle of a mapping that I/O still holds when the
  * mapping has gone.  Removal waits for it and for nothing else, frees none of
- * the pages before, and ends as soon as it is let go of.
+ * the pages before, and ends as soon as it is let go of.  Mutation: wait for the
+ * pool once in range_drain().
  */
 static void register_unbind_pinned(struct kunit *test)
 {
@@ -527,7 +561,10 @@ static void free_obstacle(void *page)
 	put_page(page);
 }
 
-/* Fault 8: an mmap() that fails half-way has taken nothing, and holds up nobody. */
+/*
+ * Fault 8: an mmap() that fails half-way has taken nothing, and holds up nobody.
+ * Mutation: give nothing back in allocate_mmap() if a part has been mapped.
+ */
 static void register_mmap_fails(struct kunit *test)
 {
 	struct mapping m = { .obstacle = alloc_page(GFP_KERNEL) };
@@ -620,6 +657,7 @@ static struct kunit_case register_cases[] = {
 	KUNIT_CASE(register_bad),
 	KUNIT_CASE(register_bad_first),
 	KUNIT_CASE(register_no_address),
+	KUNIT_CASE(register_name_taken),
 	KUNIT_CASE(register_parts),
 	KUNIT_CASE(register_unbind),
 	KUNIT_CASE(register_unbind_waits),

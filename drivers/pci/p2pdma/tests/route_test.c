@@ -108,8 +108,8 @@ static void one_switch(struct fabric *fabric, struct pair *pair)
 
 /*
  * The same; d0 redirects requests.  Fault 5: a bus address used although they
- * go to the root complex, and its IOMMU.  Mutation: leave the map type alone in
- * redirected().
+ * go to the root complex, and its IOMMU.  Mutation: PCI_P2PDMA_MAP_BUS_ADDR in
+ * through_root().
  */
 static void redirect_at_client(struct fabric *fabric, struct pair *pair)
 {
@@ -301,7 +301,7 @@ static void completion_not_forwarded(struct fabric *fabric, struct pair *pair)
  *	a        b
  *
  * Fault 9: a list of ACS ports on the way overflows at ten or more.  Nothing
- * here makes such a list; the mutation is a buffer of that kind in route.c.
+ * here makes such a list; the mutation is one of that kind in upstream().
  */
 static struct fabric_fn *deep(struct fabric *fabric, struct pair *pair)
 {

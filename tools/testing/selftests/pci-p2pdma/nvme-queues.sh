@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 # nvme-queues.sh MIB LENDER: I/O of a drive whose submission queues are in its own CMB. Whoever sees the
-# addresses that the drive was told compares them with the BAR.
+# addresses that the drive was told compares them with the BAR. Fault 26: behind an IOMMU it is told an
+# IOVA. Mutation: that of dma_map_resource() in nvme_alloc_sq_in_cmb().
 
 # shellcheck source=/dev/null
 . "$(dirname "$0")/lib.sh"
