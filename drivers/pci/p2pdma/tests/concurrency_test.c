@@ -241,7 +241,8 @@ static bool reaches(struct turmoil *t)
 
 /*
  * Fault 12: when the ACS control has been written, no verdict from before is
- * left, however many are being worked out meanwhile.
+ * left, however many are being worked out meanwhile.  Mutation: see
+ * peers_acs_written.
  */
 static void concurrent_acs(struct kunit *test)
 {

@@ -170,8 +170,8 @@ static void peers_acs_written_by_user(struct kunit *test)
 
 /*
  * Fault 12: remembered for ever, although another device is at the client's
- * address.  It may even get the struct pci_dev of the old one.  Mutation: take
- * BUS_NOTIFY_ADD_DEVICE and BUS_NOTIFY_REMOVED_DEVICE out of topology_notify().
+ * address.  It may even get the struct pci_dev of the old one.  Mutation: no
+ * pci_p2pdma_topology_changed() in topology_notify().
  */
 static void peers_replaced(struct kunit *test)
 {
@@ -196,7 +196,11 @@ static void peers_replaced(struct kunit *test)
 	}
 }
 
-/* A device that only goes, or only comes, changes the topology as well. */
+/*
+ * A device that only goes, or only comes, changes the topology as well.
+ * Mutation: take BUS_NOTIFY_ADD_DEVICE and BUS_NOTIFY_REMOVED_DEVICE out of
+ * topology_notify().
+ */
 static void peers_unplugged(struct kunit *test)
 {
 	struct fabric_fn *client, *lender, *port;
