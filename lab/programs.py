@@ -37,6 +37,7 @@ class Program:
     timeout: int = 120       # seconds under TCG with the lab kernel; a debug kernel gets several times that
     where: tuple | None = None      # topologies, None is all
     skip_on: tuple = ()     # configs that lack what it tests
+    only_on: tuple = ()     # configs that have what it needs, if others do not
     extras: tuple = ()      # further binaries for the guest
     cmdline: str = ""       # for the kernel
     debug_cmdline: str = ""     # for a debug kernel, besides
@@ -354,7 +355,10 @@ ALL = [
             where=("same-switch", "ram-lender"), skip_on=("stock",)),
     Program("refuse", "peer memory into what did not consent", with_env("p2p_refuse"),
             where=("same-switch", "two-root-ports-iommu")),
-    Program("file", "files, pipes, sockets and commands with data in peer memory", order_file, check_file, where=("same-switch", "ram-lender"), skip_on=("stock",), extras=("mkfs.ext4", "mkfs.xfs")),
+    Program("fails", "each allocation fails in turn", with_env("p2p_fails"), where=("same-switch",),
+            only_on=("debug",), timeout=180),
+    Program("file", "files, pipes, sockets and commands with data in peer memory", order_file, check_file,
+            where=("same-switch", "ram-lender"), skip_on=("stock",), extras=("mkfs.ext4", "mkfs.xfs")),
     Program("nvme-paths", "data described by PRPs, and by SGLs",
             lambda t: ["nvme-paths.sh", str(t.copy_mib), t.providers[0], *t.clients[:2]], check_paths, timeout=180,
             where=("same-switch", "two-root-ports-iommu"), events=("pci_nvme_map_prp", "pci_nvme_map_sgl")),
@@ -431,9 +435,10 @@ def get(name):
     return BY_NAME[name]
 
 
-def matrix():
-    """Every (topology, program) that `make test` runs."""
-    return [(t, p.name) for t in topologies.names() for p in ALL if p.where is None or t in p.where]
+def matrix(config="lab"):
+    """Every (topology, program) that `make test` runs on the kernel CONFIG."""
+    return [(t, p.name) for t in topologies.names() for p in ALL
+            if (p.where is None or t in p.where) and (not p.only_on or config in p.only_on)]
 
 
 def fill_drives(vm, mib):

@@ -25,12 +25,13 @@ def test_debug_suites(debug):
         pytest.fail(run.explain(), pytrace=False)
 
 
+# Each mapping of lent memory is also a test of fault 22: page_table_check, and no page_ext for its pages.
 # The others take minutes on such a kernel: `make test-all`.
 QUICK = ("copy", "mm", "refuse", "unplug")
 
 
 @pytest.mark.parametrize("what", [pytest.param(p, marks=() if p in QUICK else pytest.mark.all)
-                                  for t, p in programs.matrix() if t == WHERE])
+                                  for t, p in programs.matrix("debug") if t == WHERE])
 def test_debug_run(what, debug):
     run = runner.run(WHERE, what, config="debug", kernel=debug / "arch/x86/boot/bzImage")
     if not run.passed:

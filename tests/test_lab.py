@@ -72,7 +72,7 @@ LONG = (("same-switch", "nvmet-hosts"), ("ram-lender", "unplug-20"), ("ram-lende
 
 @pytest.mark.parametrize("where,what", [
     pytest.param(t, p, id=f"{t}.{p}", marks=pytest.mark.all if (t, p) in LONG else ())
-    for t, p in programs.matrix()])
+    for t, p in programs.matrix(CONFIG)])
 def test_run(where, what, image):
     run = start(where, what, image)
     if not run.passed:

@@ -81,6 +81,7 @@ TEST_F(peer, pipe_copies)
 	close(fds[1]);
 }
 
+/* Fault 19, where slow GUP takes a reference */
 TEST_F(peer, process_vm_readv)
 {
 	struct iovec to = { self->ram, 4096 }, from = { self->mem, 4096 };
@@ -107,6 +108,7 @@ TEST_F(peer, proc_self_mem)
 	close(fd);
 }
 
+/* Fault 19, where fast GUP does */
 TEST_F(peer, vmsplice)
 {
 	struct iovec from = { self->mem, 4096 };
@@ -125,7 +127,7 @@ TEST_F(peer, shared_futex)
 	EXPECT_REFUSED(syscall(SYS_futex, self->mem, FUTEX_WAKE, 1, NULL, NULL, 0));
 }
 
-/* A registered buffer is pinned for as long as the ring lives. */
+/* Fault 19: a registered buffer is pinned (FOLL_LONGTERM) for as long as the ring lives. */
 TEST_F(peer, io_uring_registered_buffer)
 {
 	struct io_uring_params params = { };
