@@ -70,6 +70,8 @@ def build(name, about, picture, devices, sizes, iommu=False, memory="1G"):
 
 
 MAPS = ("map-*", "unmap-*")
+# What "user" stands for: see bench/user.c.
+OF_PROGRAMS = ("mmap-", "munmap-", "direct-")
 REGISTER_MIB = (64, 256, 1024, 4096, 16384, 65536)
 
 ALL = [

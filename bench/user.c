@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * user PCI-ADDRESS: what mmap() and munmap() of p2pmem/allocate cost a user program. One line per operation, as
- * p2pdma_bench.ko has them.
+ * user PCI-ADDRESS DRIVE: what mmap() and munmap() of p2pmem/allocate cost a user program, and the time that it is on
+ * the processor for a direct read of DRIVE into such memory, and into RAM. One line per operation, as p2pdma_bench.ko
+ * has them.
  */
+#define _GNU_SOURCE
 #include <err.h>
 #include <fcntl.h>
 #include <stdint.h>
@@ -10,6 +12,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <time.h>
+#include <unistd.h>
 
 #define ROUNDS	21
 #define PAGE	4096UL
@@ -22,6 +25,15 @@ static uint64_t now(void)
 	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
 }
 
+/* Of this program, asleep or not: what it waits for is the drive's. */
+static uint64_t busy(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
+	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
+}
+
 static int compare(const void *a, const void *b)
 {
 	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
@@ -29,19 +41,51 @@ static int compare(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-static void report(const char *name, unsigned int pages, uint64_t *samples)
+static void report(const char *name, unsigned int pages, uint64_t *samples, uint64_t (*time)(void))
 {
 	uint64_t clock, sum = 0;
 	int i;
 
-	clock = now();
-	clock = now() - clock;
+	clock = time();
+	clock = time() - clock;
 	for (i = 0; i < ROUNDS; i++)
 		sum += samples[i];
 	qsort(samples, ROUNDS, sizeof(*samples), compare);
 	printf("# bench %s-%u n=%d per=%u sum=%llu median=%llu min=%llu max=%llu clock=%llu\n", name, pages, ROUNDS, pages,
 	       (unsigned long long)sum, (unsigned long long)samples[ROUNDS / 2], (unsigned long long)samples[0],
 	       (unsigned long long)samples[ROUNDS - 1], (unsigned long long)clock);
+}
+
+static void read_into(const char *name, int drive, void *buffer, unsigned int pages)
+{
+	uint64_t took[ROUNDS], start;
+	int round;
+
+	for (round = 0; round < ROUNDS; round++) {
+		start = busy();
+		if (pread(drive, buffer, pages * PAGE, 0) != (ssize_t)(pages * PAGE))
+			err(1, "read of %u pages", pages);
+		took[round] = busy() - start;
+	}
+	report(name, pages, took, busy);
+}
+
+static void direct(const char *node, int fd)
+{
+	static const unsigned int counts[] = { 1, 16, 256 };
+	int drive = open(node, O_RDONLY | O_DIRECT);
+	size_t size = 256 * PAGE;
+	void *peer, *ram;
+	unsigned int i;
+
+	peer = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	ram = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	if (drive < 0 || peer == MAP_FAILED || ram == MAP_FAILED)
+		err(1, "%s", node);
+	for (i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
+		read_into("direct-peer", drive, peer, counts[i]);
+		read_into("direct-ram", drive, ram, counts[i]);
+	}
 }
 
 int main(int argc, char **argv)
@@ -52,8 +96,8 @@ int main(int argc, char **argv)
 	unsigned int i;
 	int fd, round;
 
-	if (argc != 2)
-		errx(2, "usage: user PCI-ADDRESS");
+	if (argc != 3)
+		errx(2, "usage: user PCI-ADDRESS DRIVE");
 	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/p2pmem/allocate", argv[1]);
 	fd = open(path, O_RDWR);
 	if (fd < 0)
@@ -73,8 +117,9 @@ int main(int argc, char **argv)
 			munmap(addr, size);
 			unmap[round] = now() - start;
 		}
-		report("mmap", counts[i], map);
-		report("munmap", counts[i], unmap);
+		report("mmap", counts[i], map, now);
+		report("munmap", counts[i], unmap, now);
 	}
+	direct(argv[2], fd);
 	return 0;
 }

@@ -23,7 +23,7 @@ fi
 
 user() {
 	for device in /sys/bus/pci/drivers/p2pdma_bench/0*; do
-		/lib/user "${device##*/}"
+		/lib/user "${device##*/}" "$(drive_node a)"
 		return
 	done
 }
