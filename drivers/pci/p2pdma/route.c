@@ -159,7 +159,9 @@ static void apart(struct p2pdma_verdict *verdict, struct pci_dev *client,
 {
 	struct pci_dev *in = up->below, *out = down->below;
 
-	if (pci_pcie_type(in) == PCI_EXP_TYPE_ROOT_PORT && in->bus == out->bus &&
+	/* The bus of a virtual function may only look like a root bus. */
+	if (pci_pcie_type(in) == PCI_EXP_TYPE_ROOT_PORT &&
+	    in->bus == pci_physfn(out)->bus &&
 	    p2pdma_acs_request(in, out) == P2PDMA_ACS_BLOCK) {
 		set_both(verdict, PCI_P2PDMA_MAP_NOT_SUPPORTED,
 			 P2PDMA_REASON_ACS_BLOCKED);

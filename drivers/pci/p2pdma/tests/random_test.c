@@ -244,6 +244,16 @@ static void redraw_acs(struct draw *d)
 
 /* ---- properties ---- */
 
+/* What the answer depends on, for whoever has to find out which one is right */
+static void show_way(struct kunit *test, struct fabric_fn *fn)
+{
+	for (; fn; fn = (fn->pf ?: fn)->bus->bridge)
+		kunit_err(test, "%s: type %u, ACS %d: cap %#x ctrl %#x\n",
+			  pci_name(fn->pdev), fn->type, fn->acs, fn->acs_cap,
+			  fn->acs ? fabric_config_get(fn, FABRIC_ACS_CAP +
+						      PCI_ACS_CTRL, 2) : 0);
+}
+
 static void check_pair(struct kunit *test, struct fabric_fn *a,
 		       struct fabric_fn *b)
 {
@@ -252,6 +262,10 @@ static void check_pair(struct kunit *test, struct fabric_fn *a,
 	struct oracle_answer answer = oracle(a, b);
 	const char *from = pci_name(a->pdev), *to = pci_name(b->pdev);
 
+	if (memcmp(there.map, answer.map, sizeof(answer.map))) {
+		show_way(test, a);
+		show_way(test, b);
+	}
 	KUNIT_ASSERT_FALSE_MSG(test, answer.astray, "%s to %s", from, to);
 	KUNIT_ASSERT_EQ_MSG(test, there.map[P2PDMA_WRITE],
 			    answer.map[P2PDMA_WRITE], "%s to %s: %s", from, to,
@@ -492,7 +506,8 @@ static void happen(struct draw *d, struct kunit *test,
 		break;
 	case 1:
 		fn = pluggable(d->ends[i]);
-		if (!fn)
+		/* What had virtual functions may have been replaced. */
+		if (!fn || !fn->pdev)
 			break;
 		fabric_unplug(fn);
 		check_remembered(d, test, providers);

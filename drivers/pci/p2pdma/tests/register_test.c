@@ -192,6 +192,19 @@ static void register_bad_first(struct kunit *test)
 	expect_lends(test, pdev, 1, BAR_SIZE, BAR_SIZE);
 }
 
+/* A ROM has an address, but no BAR that could be lent.  Mutation: "BAR 6". */
+static void register_rom(struct kunit *test)
+{
+	struct pci_dev *pdev = make_lender(test)->pdev;
+	struct resource *rom = &pdev->resource[PCI_ROM_RESOURCE], saved = *rom;
+
+	*rom = pdev->resource[0];
+	KUNIT_EXPECT_EQ(test, -EINVAL,
+			pci_p2pdma_add_resource(pdev, PCI_ROM_RESOURCE, 0, 0));
+	*rom = saved;
+	expect_lends(test, pdev, 0, 0, 0);
+}
+
 static void register_no_address(struct kunit *test)
 {
 	struct pci_dev *pdev = make_lender(test)->pdev;
@@ -656,6 +669,7 @@ static void register_fails(struct kunit *test)
 static struct kunit_case register_cases[] = {
 	KUNIT_CASE(register_bad),
 	KUNIT_CASE(register_bad_first),
+	KUNIT_CASE(register_rom),
 	KUNIT_CASE(register_no_address),
 	KUNIT_CASE(register_name_taken),
 	KUNIT_CASE(register_parts),

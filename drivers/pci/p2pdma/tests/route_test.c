@@ -628,6 +628,17 @@ static void virtual_function_in_root_complex(struct fabric *fabric,
 }
 
 /*
+ * The same; what the root port's vector has no bit for, b may not send to.  The
+ * bus of the virtual function looks like another host bridge's.
+ */
+static void virtual_function_in_root_complex_egress(struct fabric *fabric,
+						    struct pair *pair)
+{
+	virtual_function_in_root_complex(fabric, pair);
+	pair->back = with_acs(pair->b->bus->bridge, PCI_ACS_EC);
+}
+
+/*
  *	host bridge 0   host bridge 1	one segment
  *	     |               |
  *	 root port       root port
@@ -805,6 +816,10 @@ static const struct topology topologies[] = {
 	{ "virtual function in the root complex", virtual_function_in_root_complex,
 	  EXPECT(HOST, HOST, ROOT_COMPLEX, 3),
 	  EXPECT(HOST, HOST, ROOT_COMPLEX, 3) },
+	{ "virtual function in the root complex, egress control",
+	  virtual_function_in_root_complex_egress,
+	  EXPECT(HOST, HOST, ROOT_COMPLEX, 3),
+	  EXPECT(NONE, NONE, ACS_BLOCKED, 3) },
 	{ "two host bridges", two_host_bridges,
 	  EXPECT(HOST, HOST, ROOT_COMPLEX, 4),
 	  EXPECT(HOST, HOST, ROOT_COMPLEX, 4) },
