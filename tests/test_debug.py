@@ -27,7 +27,7 @@ def test_debug_suites(debug):
 
 # Each mapping of lent memory is also a test of fault 22: page_table_check, and no page_ext for its pages.
 # The others take minutes on such a kernel: `make test-all`.
-QUICK = ("copy", "mm", "refuse", "unplug")
+QUICK = ("copy", "fails", "mm", "refuse", "unplug")
 
 
 @pytest.mark.parametrize("what", [pytest.param(p, marks=() if p in QUICK else pytest.mark.all)
