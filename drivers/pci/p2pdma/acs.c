@@ -73,7 +73,11 @@ static unsigned int egress_bit(struct pci_dev *egress)
 			return UINT_MAX;
 		return FIELD_GET(PCI_EXP_LNKCAP_PN, lnkcap);
 	}
-	if (egress->is_virtfn || pci_ari_enabled(egress->bus))
+	/*
+	 * data_race: other bits of these words change at any time, these two
+	 * with the topology
+	 */
+	if (data_race(egress->is_virtfn || pci_ari_enabled(egress->bus)))
 		return UINT_MAX;
 	return PCI_FUNC(egress->devfn);
 }

@@ -63,11 +63,26 @@ const struct p2pdma_verdict p2pdma_verdict_not_pci = {
 	.reason = P2PDMA_REASON_NOT_PCI,
 };
 
+static struct pci_dev *physical_of(struct pci_dev *pdev)
+{
+	/*
+	 * data_race: is_virtfn, which does not change, shares a word with bits
+	 * that do, such as state_saved
+	 */
+	return data_race(pci_physfn(pdev));
+}
+
+static struct pci_dev *bridge_above(struct pci_dev *pdev)
+{
+	/* data_race: likewise */
+	return data_race(pci_upstream_bridge(pdev));
+}
+
 static unsigned int depth(struct pci_dev *pdev)
 {
 	unsigned int n = 0;
 
-	while ((pdev = pci_upstream_bridge(pdev)))
+	while ((pdev = bridge_above(pdev)))
 		n++;
 	return n;
 }
@@ -75,7 +90,7 @@ static unsigned int depth(struct pci_dev *pdev)
 static void climb(struct leg *leg)
 {
 	leg->below = leg->node;
-	leg->node = pci_upstream_bridge(leg->node);
+	leg->node = bridge_above(leg->node);
 	leg->hops++;
 }
 
@@ -116,10 +131,10 @@ static struct pci_dev *top_of(struct pci_dev *pdev)
 {
 	struct pci_dev *up;
 
-	while ((up = pci_upstream_bridge(pdev)))
+	while ((up = bridge_above(pdev)))
 		pdev = up;
 	/* A virtual function may be on a bus that only looks like a root bus. */
-	return pci_physfn(pdev);
+	return physical_of(pdev);
 }
 
 /*
@@ -161,7 +176,7 @@ static void apart(struct p2pdma_verdict *verdict, struct pci_dev *client,
 
 	/* The bus of a virtual function may only look like a root bus. */
 	if (pci_pcie_type(in) == PCI_EXP_TYPE_ROOT_PORT &&
-	    in->bus == pci_physfn(out)->bus &&
+	    in->bus == physical_of(out)->bus &&
 	    p2pdma_acs_request(in, out) == P2PDMA_ACS_BLOCK) {
 		set_both(verdict, PCI_P2PDMA_MAP_NOT_SUPPORTED,
 			 P2PDMA_REASON_ACS_BLOCKED);
@@ -180,10 +195,10 @@ static void upstream(struct p2pdma_verdict *verdict, struct pci_dev *client,
 		     struct pci_dev *provider, struct pci_dev *port,
 		     unsigned int ways)
 {
-	struct pci_dev *up = pci_upstream_bridge(port);
+	struct pci_dev *up = bridge_above(port);
 
 	while (up && p2pdma_acs_forwards(up))
-		up = pci_upstream_bridge(up);
+		up = bridge_above(up);
 	if (!up) {
 		through_root(verdict, client, provider, ways);
 		return;
