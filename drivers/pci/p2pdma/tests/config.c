@@ -6,13 +6,19 @@
  * bits that can be written.  Requests find their target as on a real fabric,
  * by the bus numbers that the kernel has programmed into the bridges.
  *
- * The PCI core calls all this under pci_lock, with interrupts off.
+ * A register is read and written in one piece, whoever else is at it: not all
+ * architectures have the PCI core take a lock (PCI_LOCKLESS_CONFIG).
  */
 #include <linux/bitfield.h>
+#include <linux/cleanup.h>
 #include <linux/pci.h>
+#include <linux/spinlock.h>
 #include <linux/unaligned.h>
 
 #include "fabric.h"
+
+/* Protects the registers, and which function is where, while there is a bus */
+DEFINE_RAW_SPINLOCK(fabric_config_lock);
 
 /**
  * fabric_host_of - the host bridge of a bus
@@ -48,6 +54,13 @@ static void put(u8 *p, int size, u32 value)
 		*p++ = value;
 }
 
+static u32 peek(const struct fabric_fn *fn, int where, int size)
+{
+	if (where + size > FABRIC_CONFIG_SIZE)
+		return 0;
+	return get(fn->config + where, size);
+}
+
 /**
  * fabric_config_get - look at config space, without the kernel noticing
  * @fn: function
@@ -59,9 +72,8 @@ static void put(u8 *p, int size, u32 value)
  */
 u32 fabric_config_get(const struct fabric_fn *fn, int where, int size)
 {
-	if (where + size > FABRIC_CONFIG_SIZE)
-		return 0;
-	return get(fn->config + where, size);
+	guard(raw_spinlock_irqsave)(&fabric_config_lock);
+	return peek(fn, where, size);
 }
 
 /**
@@ -77,6 +89,7 @@ u32 fabric_config_get(const struct fabric_fn *fn, int where, int size)
  */
 void fabric_config_poke(struct fabric_fn *fn, int where, int size, u32 value)
 {
+	guard(raw_spinlock_irqsave)(&fabric_config_lock);
 	put(fn->config + where, size, value);
 }
 
@@ -347,7 +360,7 @@ static struct fabric_fn *virtual_function(struct fabric_bus *bus, u16 id)
  * @bus: bus number
  * @devfn: device and function number
  *
- * Context: any; fabric_* functions that change the topology exclude it.
+ * Context: any; the caller holds fabric_config_lock, or nobody changes anything.
  * Return: the function, or NULL.
  */
 struct fabric_fn *fabric_config_target(struct fabric_host *host, u8 bus,
@@ -366,14 +379,15 @@ static int config_read(struct pci_bus *bus, unsigned int devfn, int where,
 	struct fabric_host *host = fabric_host_of(bus);
 	struct fabric_fn *fn;
 
-	host->reads++;
 	PCI_SET_ERROR_RESPONSE(value);
+	guard(raw_spinlock_irqsave)(&fabric_config_lock);
+	host->reads++;
 	fn = fabric_config_target(host, bus->number, devfn);
 	if (!fn)
 		return PCIBIOS_DEVICE_NOT_FOUND;
 	/* The root complex makes up the ones that nobody sends. */
 	if (!fn->gone)
-		*value = fabric_config_get(fn, where, size);
+		*value = peek(fn, where, size);
 	return PCIBIOS_SUCCESSFUL;
 }
 
@@ -384,6 +398,7 @@ static int config_write(struct pci_bus *bus, unsigned int devfn, int where,
 	u32 old, mask;
 	struct fabric_fn *fn;
 
+	guard(raw_spinlock_irqsave)(&fabric_config_lock);
 	fn = fabric_config_target(host, bus->number, devfn);
 	if (!fn)
 		return PCIBIOS_DEVICE_NOT_FOUND;

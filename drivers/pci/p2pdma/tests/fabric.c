@@ -18,6 +18,7 @@
 #include <linux/printk.h>
 #include <linux/sizes.h>
 #include <linux/slab.h>
+#include <linux/spinlock.h>
 
 #include "../../pci.h"
 #include "fabric.h"
@@ -366,6 +367,7 @@ static int take_pdev(struct pci_dev *pdev, void *data)
 {
 	struct fabric_fn *fn;
 
+	guard(raw_spinlock_irqsave)(&fabric_config_lock);
 	fn = fabric_config_target(data, pdev->bus->number, pdev->devfn);
 	if (fn && !fn->pdev)
 		fn->pdev = pci_dev_get(pdev);
@@ -570,12 +572,9 @@ static void for_subtree(struct fabric_fn *fn, void (*each)(struct fabric_fn *))
 
 static void connect(struct fabric_fn *fn, struct fabric_fn *with)
 {
-	unsigned long flags;
-
-	raw_spin_lock_irqsave(&pci_lock, flags);
+	guard(raw_spinlock_irqsave)(&fabric_config_lock);
 	fn->bus->fn[fn->devfn] = with;
 	memset(fn->host->route, 0, sizeof(fn->host->route));
-	raw_spin_unlock_irqrestore(&pci_lock, flags);
 }
 
 /**
@@ -601,8 +600,8 @@ static void rescan(struct pci_bus *bus)
 
 static void plug(struct fabric_fn *fn)
 {
-	connect(fn, fn);
 	for_subtree(fn, fabric_config_reset);
+	connect(fn, fn);
 	rescan(fn->bus->bridge ? fn->bus->bridge->pdev->subordinate :
 				 fn->host->bridge->bus);
 	check_pdevs(fn->host);

@@ -241,6 +241,7 @@ void fabric_write_acs(struct fabric_fn *fn, u16 ctrl);
 
 /* ---- config space: config.c ---- */
 
+extern raw_spinlock_t fabric_config_lock;
 extern struct pci_ops fabric_config_ops;
 
 struct fabric_host *fabric_host_of(struct pci_bus *bus);
