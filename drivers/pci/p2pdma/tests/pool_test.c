@@ -542,7 +542,8 @@ static int shared_reader(void *data)
 	while (!READ_ONCE(s->stop)) {
 		p2pdma_pool_stats(s->pool, &stats);
 		if (stats.free > s->pages * PAGE_SIZE ||
-		    stats.largest > stats.free)
+		    stats.largest > stats.free ||
+		    p2pdma_pool_available(s->pool) > s->pages * PAGE_SIZE)
 			atomic_inc(&s->wrong);
 		cond_resched();
 	}
