@@ -155,7 +155,7 @@ static int log_lines(struct kunit *test, const char *text)
 static void expect_explained(struct kunit *test, struct fabric_fn *lender,
 			     struct device *client, const char *reason)
 {
-	char text[96];
+	char text[160];
 	int before;
 
 	snprintf(text, sizeof(text), "%s cannot reach this device's memory: %s",
@@ -171,8 +171,10 @@ static void distance_explained(struct kunit *test)
 {
 	struct machine *m = describe(test, ROUTES_NOT);
 	struct device nowhere = { .init_name = "nowhere" };
-	char text[64];
+	struct fabric_fn *beside = function_beside(m->near);
+	char text[80];
 
+	with_acs(downstream(m->sw, 1), PCI_ACS_UF);
 	with_acs(downstream(m->inner, 1), PCI_ACS_RR | PCI_ACS_UF);
 	with_acs(downstream(m->sw, 3), PCI_ACS_UF);
 	with_acs(downstream(m->sw, 0), PCI_ACS_EC);
@@ -189,6 +191,12 @@ static void distance_explained(struct kunit *test)
 	snprintf(text, sizeof(text), "acs-redirect at %s; clear ACS redirect",
 		 pci_name(downstream(m->inner, 1)->pdev));
 	expect_explained(test, m->b, dev(m->far), text);
+	snprintf(text, sizeof(text), "functions-apart at %s; use a client that is another device",
+		 pci_name(beside->pdev));
+	expect_explained(test, m->near, dev(beside), text);
+	snprintf(text, sizeof(text), "root-complex-unknown at %s; put both below one PCIe switch",
+		 pci_name(m->away->bus->bridge->pdev));
+	expect_explained(test, m->near, dev(m->away), text);
 }
 
 /* A device that lends two ranges: both have to be within reach. */
