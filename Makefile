@@ -8,8 +8,8 @@ export KERNEL_SRC KERNEL T TOPO ACCEL NET FORCE INTO J STEP WARM CHECK ACCEPT PR
 
 CONFIG ?= lab
 export CONFIG
-ifneq ($(words $(CONFIG))$(filter-out lab debug p2pdma-off callers stock,$(CONFIG)),1)
-$(error p2p: CONFIG=$(CONFIG): use one of lab, debug, p2pdma-off, callers, stock)
+ifneq ($(words $(CONFIG))$(filter-out lab debug kcsan p2pdma-off callers stock,$(CONFIG)),1)
+$(error p2p: CONFIG=$(CONFIG): use one of lab, debug, kcsan, p2pdma-off, callers, stock)
 endif
 
 check := @scripts/check-input
@@ -97,7 +97,7 @@ lint:           ## checkpatch, sparse, W=1, kernel-doc, shellcheck, codespell
 	$(setup) base build lint docs test
 	@scripts/lint
 
-build:          ## the kernel of CONFIG= (lab, debug, p2pdma-off, callers, stock)
+build:          ## the kernel of CONFIG= (lab, debug, kcsan, p2pdma-off, callers, stock)
 	$(check) $@
 	$(setup) base build
 	$(compose)

@@ -6,9 +6,11 @@ import io
 import re
 import sys
 
+from lab import races
+
 # In the console these are failures whatever the guest thinks of itself.
 CONSOLE = re.compile(
-    r"Kernel panic|\bOops\b|\bBUG: |WARNING: |general protection fault|kernel BUG at|"
+    r"Kernel panic|\bOops\b|\bBUG: (?!KCSAN: )|WARNING: |general protection fault|kernel BUG at|"
     r"possible (?:circular|recursive|irq lock inversion) |inconsistent lock state|suspicious RCU usage|"
     r"INFO: task .* blocked|\b(?:rcu_\w+|rcu) .*stall|soft lockup|hard LOCKUP|"
     r"KASAN: |DMA-API: (?!preallocated|debugging enabled)|refcount_t: |Bad page state|page_table_check|UBSAN: |ODEBUG: |"
@@ -37,13 +39,26 @@ def console_faults(text):
     return [f"console: {line}" for line in found[:10]]
 
 
-def judge(vm, tree, skip_ok=False, taint=0):
-    """(reasons why this is no pass, counts by status). TAINT is what the program does to the kernel, no more or less."""
+def race_faults(console, functions):
+    """(races that are failures, those that are not ours), both as KCSAN's titles; FUNCTIONS say which, None is all."""
+    ours, others = [], []
+    for race in races.find(console):
+        (ours if functions is None or functions.own(race) else others).append(race.title)
+    return [f"race: {title}" for title in dict.fromkeys(ours)][:10], others
+
+
+def judge(vm, tree, skip_ok=False, taint=0, functions=None):
+    """(reasons why this is no pass, counts by status, races elsewhere in the kernel by title).
+
+    TAINT is what the program does to the kernel, no more or less; FUNCTIONS are races.Functions, if any are known.
+    """
     reasons = list(vm.faults)
     if vm.timed_out:
         reasons.append("timeout: the guest did not finish in time and was killed")
     console = (vm.folder / "console.log").read_text(errors="replace")
     reasons += console_faults(console)
+    ours, elsewhere = race_faults(console, functions)
+    reasons += ours
 
     if vm.sentinel is None:
         reasons.append("no sentinel: the guest did not reach its end")
@@ -68,7 +83,7 @@ def judge(vm, tree, skip_ok=False, taint=0):
         reasons.append(f"KTAP: {counts['skipped']} skipped, and nothing here may skip")
     if not counts["passed"] and not (skip_ok and test.counts.skipped):
         reasons.append("KTAP: no test passed")
-    return reasons, counts
+    return reasons, counts, elsewhere
 
 
 def failed_lines(lines):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What can be run in a guest: the command, on which topologies, and what the host checks afterwards."""
 
+import fnmatch
 import hashlib
 import os
 import re
@@ -414,10 +415,10 @@ KUNIT = Program("kunit", "the KUnit suites", lambda t: ["kunit.sh"], check_kunit
                 debug_cmdline="random_test.fabrics=2 scale_test.most=256")
 
 
-def suite_alone(name):
-    """As KUNIT, but only this suite."""
-    return replace(KUNIT, cmdline=f"{KUNIT.cmdline} kunit.filter_glob={name}",
-                   check=lambda vm, _run: check_suites(vm, [name]))
+def suite_alone(pattern):
+    """As KUNIT, but only this suite, or those that match."""
+    return replace(KUNIT, cmdline=f"{KUNIT.cmdline} kunit.filter_glob={pattern}",
+                   check=lambda vm, _run: check_suites(vm, fnmatch.filter(suites(), pattern)))
 
 
 # Not tests of the kernel: the lab's own, see tests/test_lab.py.

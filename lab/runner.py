@@ -5,18 +5,25 @@ import ctypes
 import functools
 import json
 import os
+import re
 import shutil
 import time
+from collections import Counter
 from dataclasses import dataclass, field, replace as replace_fields
 from pathlib import Path
 
-from lab import BUILD, LabError, accel, initramfs, programs, topology
+from lab import BUILD, LabError, accel, initramfs, programs, races, topology
 from lab.judge import judge
 from lab.pair import Pair
 from lab.vm import Vm, qemu
 
 RUNS = BUILD / "runs"
-DEBUG_SLOWER = 5        # a debug kernel's time, in times of the plain one's
+SLOWER = {"debug": 5, "kcsan": 5}       # a kernel's time, in times of the plain one's
+# A warning ends a guest; a race must not, as it may be none of ours. And an interrupt takes its time there.
+CMDLINE = {"kcsan": "panic_on_warn=0 pool_test.rounds=1000 pool_test.period=5000"}
+# What a console must show; without it, that there are no races says nothing.
+WATCHES = {"kcsan": (r"kcsan: enabled early", r"kcsan: strict mode configured", r"kcsan: selftest: (\d+)/\1 tests passed",
+                     r"kcsan: setup_watchpoints: [1-9]")}
 AT_FDCWD, RENAME_EXCHANGE = -100, 2
 
 
@@ -33,6 +40,7 @@ class Run:
     watch: object = None        # called with each line of results as it comes
     before: dict = field(default_factory=dict)
     reasons: list = field(default_factory=list)
+    elsewhere: list = field(default_factory=list)   # races that are not ours, by what KCSAN calls them
     counts: dict = field(default_factory=dict)
     vm: Vm | None = None
     seconds: float = 0.0
@@ -54,7 +62,7 @@ class Run:
         if not (self.tree / "tools/testing/kunit/kunit_parser.py").is_file():
             raise LabError(f"{self.tree} is no kernel tree: run 'make tree', or name one with --tree")
         if not self.timeout:
-            self.timeout = self.program.timeout * (DEBUG_SLOWER if self.config == "debug" else 1)
+            self.timeout = self.program.timeout * SLOWER.get(self.config, 1)
 
     @property
     def name(self):
@@ -89,8 +97,8 @@ class Run:
             shutil.copy(config, folder / "kernel.config")
         memory = "2G" if self.config == "debug" else None
         self.vm = Vm(self.topology, self.kernel, initrd, self.program.order(self.topology), folder, mode, memory)
-        more = self.program.debug_cmdline if self.config == "debug" else ""
-        self.vm.cmdline = f"{self.program.cmdline} {more}".strip()
+        more = self.program.debug_cmdline if self.config in SLOWER else ""
+        self.vm.cmdline = " ".join(filter(None, [self.program.cmdline, more, CMDLINE.get(self.config)]))
         self.vm.events = self.program.events
         self.vm.books = self.program.books
         self.vm.possible_cpus = self.program.possible_cpus
@@ -105,9 +113,12 @@ class Run:
         self.seconds = time.monotonic() - start
         self.vm.account()
         skip = self.config in self.program.skip_on
-        self.reasons, self.counts = judge(self.vm, self.tree, skip, self.program.taint)
+        functions = races.Functions(BUILD / "out" / self.config) if self.config in WATCHES else None
+        self.reasons, self.counts, self.elsewhere = judge(self.vm, self.tree, skip, self.program.taint, functions)
+        self.reasons += self.blind(folder)
         if pair:
-            reasons, counts = judge(pair.second, self.tree)
+            reasons, counts, elsewhere = judge(pair.second, self.tree, functions=functions)
+            self.elsewhere += elsewhere
             self.reasons += [f"initiator: {reason}" for reason in reasons]
             self.counts = {name: self.counts[name] + counts[name] for name in counts}
         if self.passed and not self.counts["skipped"]:
@@ -116,10 +127,16 @@ class Run:
             self.vm.drive_file(drive).unlink()
         (folder / "result.json").write_text(json.dumps(self.as_dict(mode), indent=1) + "\n")
 
+    def blind(self, folder):
+        """Reasons why this kernel would not have noticed what it is there for."""
+        console = (folder / "console.log").read_text(errors="replace")
+        return [f"{self.config}: the console does not say '{pattern}'" for pattern in WATCHES.get(self.config, ())
+                if not re.search(pattern, console)]
+
     def as_dict(self, mode):
         return {"topology": self.topology.name, "program": self.program.name, "config": self.config,
                 "kernel": str(self.kernel), "accel": mode, "verdict": "pass" if self.passed else "fail",
-                "reasons": self.reasons, "seconds": round(self.seconds, 1), "ktap": self.counts,
+                "reasons": self.reasons, "seconds": round(self.seconds, 1), "ktap": self.counts, "races elsewhere": dict(Counter(self.elsewhere)),
                 "sentinel": self.vm.sentinel, "drives": self.vm.bdfs,
                 "bars": {p: [hex(x) for x in bar] for p, bar in self.vm.bars.items()},
                 "phases": {p.name: p.as_dict() for p in self.vm.phases}}

@@ -15,7 +15,8 @@ sys.path[:0] = [str(ROOT), str(ROOT / "scripts"), str(ROOT / "base")]
 
 TIERS = {"test_tree.py": "tree", "test_mutants.py": "tree", "test_badinput.py": "tree", "test_lint.py": "lint",
          "test_build.py": "build", "test_kunit.py": "kunit",
-         "test_lab.py": "end-to-end", "test_debug.py": "debug kernel"}
+         "test_lab.py": "end-to-end", "test_debug.py": "debug kernel",
+         "test_kcsan.py": "KCSAN kernel"}
 ORDER = list(dict.fromkeys(TIERS.values()))
 
 

@@ -205,7 +205,7 @@ TYPOS = (
     (('series', 'NET=no'), 'NET=no: use NET=1'),
     (('bench', 'CHECK=1', 'ACCEPT=1'), 'CHECK ACCEPT: each is a run of its own'),
     (('mutants', 'J=0'), 'J=0: use a number'),
-    (('demo', 'CONFIG=callers'), 'CONFIG=callers: use one of lab, debug, stock'),
+    (('demo', 'CONFIG=callers'), 'CONFIG=callers: use one of lab, debug, kcsan, stock'),
     (('shell', 'TOPO=x'), 'use one of'),
     (('build', 'J=many'), 'J=many: use a number'),
     (('test', 'ACCEL=xen'), 'ACCEL=xen: use one of'),

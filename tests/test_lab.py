@@ -13,7 +13,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from lab import LabError, judge, pair, programs, runner, topology, trace
+from lab import LabError, judge, pair, programs, races, runner, topology, trace
 
 CONFIG = os.environ.get("CONFIG") or "lab"
 LAB = Path(__file__).resolve().parent.parent / "lab" / "run"
@@ -56,7 +56,7 @@ def test_lab_passes_what_is_well(image):
 def test_lab_fails(how, image):
     """A guest that is a perfect pass but for one thing."""
     began = time.monotonic()
-    slow = runner.DEBUG_SLOWER if CONFIG == "debug" else 1
+    slow = runner.SLOWER.get(CONFIG, 1)
     run = start("same-switch", f"misbehave-{how}", image, timeout=8 * slow if how == "hang" else None)
     assert not run.passed
     for pattern in MISBEHAVIOUR[how]:
@@ -179,6 +179,68 @@ def test_books_that_do_not_balance():
                 trace.Phase("p", 0, 1, trace.Counter(lender=8192), unknown=512),
                 trace.Phase("p", 0, 1, trace.Counter(other=8192))):
         assert programs.moved(bad, {"lender": 8192}, 0)
+
+
+# What KCSAN prints, with a line of somebody else's in the middle
+RACE = """[    3.1] ==================================================================
+[    3.1] BUG: KCSAN: data-race in {a} / {b}
+[    3.1]
+[    3.1] write to 0xffff88800123 of 4 bytes by task 33 on cpu 0:
+[    3.1]  {a}+0x10/0x40
+[    3.1]  {above}+0x20/0x80
+[    3.1]  ret_from_fork_asm+0x1a/0x30
+[    3.1]
+[    3.1] pci 0000:01:00.0: somebody else's line
+[    3.1] read to 0xffff88800123 of 4 bytes by {who} on cpu 1:
+[    3.1]  {b}+0x5/0x60
+[    3.1]  {below}
+[    3.1]
+[    3.1] value changed: 0x1 -> 0x2
+[    3.1]
+[    3.1] Reported by Kernel Concurrency Sanitizer on:
+[    3.1] CPU: 1 UID: 0 PID: 34 Comm: kworker/1:2 Not tainted
+[    3.1] ==================================================================
+"""
+
+
+def race(a="there", above="vfs_read", b="elsewhere", who="task 34", below="worker_thread+0x1/0x20"):
+    return RACE.format(a=a, above=above, b=b, who=who, below=below)
+
+
+@pytest.fixture
+def functions(tmp_path):
+    """Of a kernel in which one object is ours, with a function "ours" of 0x3c bytes."""
+    (tmp_path / "drivers/pci").mkdir(parents=True)
+    subprocess.run(["as", "-o", tmp_path / "drivers/pci/p2pdma.o", "-"], text=True, check=True,
+                   input=".type ours, @function\nours: .skip 0x3c\n.size ours, . - ours\n")
+    return races.Functions(tmp_path)
+
+
+@pytest.mark.parametrize("text,ours", [
+    (race(), 0),
+    (race(a="ours"), 1),
+    (race(b="ours"), 0),                            # another one of this name, which is longer
+    (race(b="ours+0x5/0x40\n[    3.1]  strlen"), 1),
+    (race(below="ours+0x5/0x40"), 1),
+    (race(below="asm_sysvec_apic_timer_interrupt+0x5/0x20\n[    3.1]  ours+0x5/0x40"), 0),
+    (race(a="free_zone_device_folio"), 1),          # our patches change it
+    (race(above="free_zone_device_folio"), 0),
+    (race() + race(b="strlen", below="ours+0x5/0x40") + race(), 1),
+    (race(who="interrupt"), 0),
+    (race()[:300], 1),                              # which is all that there is of it
+])
+def test_races(functions, text, ours):
+    """A race is ours by who is in its stacks."""
+    reasons, elsewhere = judge.race_faults(text, functions)
+    assert len(reasons) == ours and len(reasons) + len(elsewhere) == text.count("BUG: "), (reasons, elsewhere)
+    assert judge.console_faults(text) == []
+    assert len(judge.race_faults(text, None)[0]) >= 1, "where nothing is known, each is a failure"
+
+
+def test_changed_functions():
+    """Those whose body a patch changes, in the files that it changes, and no others of the kernel."""
+    assert {"free_zone_device_folio", "memremap_pages", "nvme_map_cmb", "nvmet_req_alloc_sgls"} <= races.changed()
+    assert not {"schedule", "vfs_read", "memcpy", "kfree", "if", "switch", "for", "return"} & races.changed()
 
 
 def drift(number=20, **grows):
