@@ -7,6 +7,8 @@ from lab import programs, runner
 from test_build import warnings
 
 WHERE = "same-switch"
+# Other mapping code, and DMA_API_DEBUG sees each of its addresses.
+IOMMU = "two-root-ports-iommu"
 
 
 @pytest.fixture(scope="module")
@@ -27,12 +29,13 @@ def test_debug_suites(debug):
 
 # Each mapping of lent memory is also a test of fault 22: page_table_check, and no page_ext for its pages.
 # The others take minutes on such a kernel: `make test-all`.
-QUICK = ("copy", "fails", "mm", "refuse", "unplug")
+QUICK = (*((WHERE, p) for p in ("copy", "fails", "mm", "refuse", "unplug")), (IOMMU, "copy"))
 
 
-@pytest.mark.parametrize("what", [pytest.param(p, marks=() if p in QUICK else pytest.mark.all)
-                                  for t, p in programs.matrix("debug") if t == WHERE])
-def test_debug_run(what, debug):
-    run = runner.run(WHERE, what, config="debug", kernel=debug / "arch/x86/boot/bzImage")
+@pytest.mark.parametrize("where, what", [pytest.param(*run, marks=() if run in QUICK else pytest.mark.all,
+                                                      id=".".join(run))
+                                         for run in programs.matrix("debug") if run[0] in (WHERE, IOMMU)])
+def test_debug_run(where, what, debug):
+    run = runner.run(where, what, config="debug", kernel=debug / "arch/x86/boot/bzImage")
     if not run.passed:
         pytest.fail(run.explain(), pytrace=False)
