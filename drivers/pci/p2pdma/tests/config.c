@@ -72,8 +72,13 @@ static u32 peek(const struct fabric_fn *fn, int where, int size)
  */
 u32 fabric_config_get(const struct fabric_fn *fn, int where, int size)
 {
-	guard(raw_spinlock_irqsave)(&fabric_config_lock);
-	return peek(fn, where, size);
+	unsigned long flags;
+	u32 value;
+
+	raw_spin_lock_irqsave(&fabric_config_lock, flags);
+	value = peek(fn, where, size);
+	raw_spin_unlock_irqrestore(&fabric_config_lock, flags);
+	return value;
 }
 
 /**
@@ -89,8 +94,11 @@ u32 fabric_config_get(const struct fabric_fn *fn, int where, int size)
  */
 void fabric_config_poke(struct fabric_fn *fn, int where, int size, u32 value)
 {
-	guard(raw_spinlock_irqsave)(&fabric_config_lock);
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&fabric_config_lock, flags);
 	put(fn->config + where, size, value);
+	raw_spin_unlock_irqrestore(&fabric_config_lock, flags);
 }
 
 /* ---- composing it from the description ---- */
@@ -378,39 +386,45 @@ static int config_read(struct pci_bus *bus, unsigned int devfn, int where,
 {
 	struct fabric_host *host = fabric_host_of(bus);
 	struct fabric_fn *fn;
+	unsigned long flags;
 
 	PCI_SET_ERROR_RESPONSE(value);
-	guard(raw_spinlock_irqsave)(&fabric_config_lock);
+	raw_spin_lock_irqsave(&fabric_config_lock, flags);
 	host->reads++;
 	fn = fabric_config_target(host, bus->number, devfn);
-	if (!fn)
-		return PCIBIOS_DEVICE_NOT_FOUND;
 	/* The root complex makes up the ones that nobody sends. */
-	if (!fn->gone)
+	if (fn && !fn->gone)
 		*value = peek(fn, where, size);
-	return PCIBIOS_SUCCESSFUL;
+	raw_spin_unlock_irqrestore(&fabric_config_lock, flags);
+	return fn ? PCIBIOS_SUCCESSFUL : PCIBIOS_DEVICE_NOT_FOUND;
+}
+
+static void write_masked(struct fabric_fn *fn, int where, int size, u32 value)
+{
+	u32 old, mask;
+
+	if (fn->gone || where + size > FABRIC_CONFIG_SIZE)
+		return;
+	old = get(fn->config + where, size);
+	mask = get(fn->writable + where, size);
+	put(fn->config + where, size, (old & ~mask) | (value & mask));
+	if (fn->below && where / 4 == PCI_PRIMARY_BUS / 4)
+		memset(fn->host->route, 0, sizeof(fn->host->route));
 }
 
 static int config_write(struct pci_bus *bus, unsigned int devfn, int where,
 			int size, u32 value)
 {
 	struct fabric_host *host = fabric_host_of(bus);
-	u32 old, mask;
 	struct fabric_fn *fn;
+	unsigned long flags;
 
-	guard(raw_spinlock_irqsave)(&fabric_config_lock);
+	raw_spin_lock_irqsave(&fabric_config_lock, flags);
 	fn = fabric_config_target(host, bus->number, devfn);
-	if (!fn)
-		return PCIBIOS_DEVICE_NOT_FOUND;
-	if (fn->gone || where + size > FABRIC_CONFIG_SIZE)
-		return PCIBIOS_SUCCESSFUL;
-
-	old = get(fn->config + where, size);
-	mask = get(fn->writable + where, size);
-	put(fn->config + where, size, (old & ~mask) | (value & mask));
-	if (fn->below && where / 4 == PCI_PRIMARY_BUS / 4)
-		memset(host->route, 0, sizeof(host->route));
-	return PCIBIOS_SUCCESSFUL;
+	if (fn)
+		write_masked(fn, where, size, value);
+	raw_spin_unlock_irqrestore(&fabric_config_lock, flags);
+	return fn ? PCIBIOS_SUCCESSFUL : PCIBIOS_DEVICE_NOT_FOUND;
 }
 
 struct pci_ops fabric_config_ops = {

@@ -366,11 +366,13 @@ struct fabric_fn *with_vfs(struct fabric_fn *fn, u16 num, u16 offset)
 static int take_pdev(struct pci_dev *pdev, void *data)
 {
 	struct fabric_fn *fn;
+	unsigned long flags;
 
-	guard(raw_spinlock_irqsave)(&fabric_config_lock);
+	raw_spin_lock_irqsave(&fabric_config_lock, flags);
 	fn = fabric_config_target(data, pdev->bus->number, pdev->devfn);
 	if (fn && !fn->pdev)
 		fn->pdev = pci_dev_get(pdev);
+	raw_spin_unlock_irqrestore(&fabric_config_lock, flags);
 	return 0;
 }
 
@@ -572,9 +574,12 @@ static void for_subtree(struct fabric_fn *fn, void (*each)(struct fabric_fn *))
 
 static void connect(struct fabric_fn *fn, struct fabric_fn *with)
 {
-	guard(raw_spinlock_irqsave)(&fabric_config_lock);
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&fabric_config_lock, flags);
 	fn->bus->fn[fn->devfn] = with;
 	memset(fn->host->route, 0, sizeof(fn->host->route));
+	raw_spin_unlock_irqrestore(&fabric_config_lock, flags);
 }
 
 /**
