@@ -10,7 +10,6 @@
  * architectures have the PCI core take a lock (PCI_LOCKLESS_CONFIG).
  */
 #include <linux/bitfield.h>
-#include <linux/cleanup.h>
 #include <linux/pci.h>
 #include <linux/spinlock.h>
 #include <linux/unaligned.h>

@@ -43,7 +43,7 @@ others() {
 }
 
 MIB=1048576
-plan 15
+plan 17
 bdf=$(drive_bdf "$1")
 device=/sys/bus/pci/devices/$bdf
 lends $((64 * MIB)) && [ "$(cat "$device/p2pmem/published")" = 1 ]
@@ -54,6 +54,8 @@ again 2/16M $((48 * MIB))
 result $? "all behind an offset"
 again "2/2M/4M,$bdf/2/8M/6M,$bdf/2/0x1000000/2M" $((8 * MIB))
 result $? "two pieces of this device, not what is for all others"
+[ "$(cat "$ranges")" = "2/0x200000/0x400000,$bdf/2/0x800000/0x600000,$bdf/2/0x1000000/0x200000" ]
+result $? "which can be read back"
 again 0000:ff:1f.7/2/2M/4M,2/32M $((32 * MIB))
 result $? "another device's entry is none of ours"
 for bad in 0 6 2/64M 2/62M/4M 2/1M/2M 2/0/18446744073709551615 2/0/4M,2/2M/2M; do
@@ -66,6 +68,10 @@ unparsable x && unparsable 2/ && unparsable 2/0/y && unparsable 2/0/0/0 && unpar
 	unparsable 2/0,,2/0 && unparsable 2/0/16E && unparsable 4294967298 &&
 	unparsable 2/0/99999999999999999999G && unparsable -4294967294
 result $? "what cannot be read is not taken over"
+many=2/0
+for _ in $(seq 16); do many=$many,2/0; done
+unparsable "$many" && dmesg | grep -q "ranges: more than 16"
+result $? "nor are more than 16 of them"
 others "$(drive_node "$2")" "$(drive_bdf "$2")"
 result $? "a device that another driver has stays with it"
 finish

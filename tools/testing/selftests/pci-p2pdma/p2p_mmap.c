@@ -69,6 +69,37 @@ TEST_F(p2pmem, more_than_there_is)
 	EXPECT_EQ(errno, ENOMEM);
 }
 
+/* Each allocation counts, and so does one that fails. */
+TEST_F(p2pmem, statistics)
+{
+	long allocations = p2pmem_read("allocations"), failures = p2pmem_read("allocation_failures");
+	char *mem = p2pmem_map(self->fd, MIB);
+
+	ASSERT_NE(mem, MAP_FAILED);
+	EXPECT_EQ(p2pmem_read("allocations"), allocations + 1);
+	EXPECT_EQ(p2pmem_read("allocation_failures"), failures);
+	EXPECT_EQ(p2pmem_map(self->fd, self->size + self->page), MAP_FAILED);
+	EXPECT_EQ(p2pmem_read("allocations"), allocations + 1);
+	EXPECT_EQ(p2pmem_read("allocation_failures"), failures + 1);
+	EXPECT_EQ(munmap(mem, MIB), 0);
+}
+
+/* What it says can be had in one piece. */
+TEST_F(p2pmem, largest_free)
+{
+	long largest = p2pmem_read("largest_free");
+	char *mem = p2pmem_map(self->fd, largest);
+
+	ASSERT_GT(largest, 0);
+	ASSERT_LE(largest, self->free);
+	ASSERT_NE(mem, MAP_FAILED);
+	EXPECT_LT(p2pmem_read("largest_free"), largest);
+	EXPECT_EQ(munmap(mem, largest / 2), 0);
+	EXPECT_GE(p2pmem_read("largest_free"), largest / 2);
+	EXPECT_EQ(munmap(mem + largest / 2, largest - largest / 2), 0);
+	EXPECT_EQ(p2pmem_read("largest_free"), largest);
+}
+
 TEST_F(p2pmem, rounds_up_to_a_page)
 {
 	char *mem = p2pmem_map(self->fd, 100);
