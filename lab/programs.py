@@ -43,7 +43,7 @@ class Program:
     cmdline: str = ""       # for the kernel
     debug_cmdline: str = ""     # for a debug kernel, besides
     cpu: str = ""           # instead of the topology's
-    possible_cpus: int = 0      # more than there are: what the kernel makes one of for each of them
+    possible_cpus: int = 0      # more than run: what the kernel makes one of for each of them
     taint: int = 0          # what it does to the kernel
     handlers: dict = field(default_factory=dict)    # verb of a "# lab:" line -> what the host then does with the VM
     events: tuple = ()      # of QEMU's trace, for check

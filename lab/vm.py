@@ -55,7 +55,7 @@ class Vm:
         self.books = True                       # whether what the drives' DMA moves is to be seen
         self.wire = None                        # a socket whose other end is another VM's network card
         self.events = ()                        # of QEMU's trace, besides those that the books need
-        self.possible_cpus = 0                  # with those that might be plugged in; 0 is no more than there are
+        self.possible_cpus = 0                  # with those that stay off; 0 is those that are on
         self.process = None
         self.qmp = None
         self.channel = None
@@ -81,10 +81,10 @@ class Vm:
         base = "console=ttyS0 quiet kunit.enable=0 no_timer_check" if interactive else CMDLINE
         # Not the kernel's: it ends up in the environment of init.
         lenders = topology.lenders and "P2P_LENDERS=" + ",".join(topology.lenders)
-        cmdline = " ".join(filter(None, [base, topology.cmdline, self.cmdline, lenders, "--", *self.order]))
-        accelerator = [*ACCELERATORS[self.accel]]
-        if self.possible_cpus:
-            accelerator[-1] += f",maxcpus={self.possible_cpus}"
+        accelerator, leave = [*ACCELERATORS[self.accel]], ""
+        if self.possible_cpus:          # without CPU hotplug that is as many as there are
+            leave, accelerator[-1] = f"maxcpus={accelerator[-1]}", str(self.possible_cpus)
+        cmdline = " ".join(filter(None, [base, leave, topology.cmdline, self.cmdline, lenders, "--", *self.order]))
         argv = [qemu(), "-M", topology.machine, *accelerator,
                 "-cpu", topology.cpu + ",check=off", "-m", self.memory, "-nodefaults", "-no-user-config",
                 "-display", "none", "-no-reboot", "-kernel", str(self.kernel), "-initrd", str(self.initrd),
