@@ -72,7 +72,8 @@ TEST_F(p2pmem, more_than_there_is)
 /* Each allocation counts, and so does one that fails. */
 TEST_F(p2pmem, statistics)
 {
-	long allocations = p2pmem_read("allocations"), failures = p2pmem_read("allocation_failures");
+	long allocations = p2pmem_read("allocations");
+	long failures = p2pmem_read("allocation_failures");
 	char *mem = p2pmem_map(self->fd, MIB);
 
 	ASSERT_NE(mem, MAP_FAILED);
