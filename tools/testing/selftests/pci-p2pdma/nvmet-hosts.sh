@@ -43,6 +43,13 @@ all_peer() {
 	done
 }
 
+# What an administrator sees
+show_stats() {
+	for nsid in 1 2; do
+		sed "s/^/# $1, namespace $nsid: /" "$config/subsystems/both/namespaces/$nsid/p2pmem_stats"
+	done
+}
+
 go() { tell "$1-go" && await "$1-done"; }
 
 serve() {
@@ -53,6 +60,7 @@ serve() {
 	phase "$1" go "$1"
 	all_peer
 	result $? "$1: all data were in lent memory"
+	show_stats "$1"
 	tell "$1-look"
 	await "$1-end" && until_ok served 0
 	result $? "$1: a client that disconnects leaves no choice"
@@ -76,6 +84,7 @@ come_and_go() {
 	requests=$(stat_of 1 cpu_requests)
 	until_ok more_of cpu_requests "$((requests + 50))"
 	result $? "$2: and is taken up"
+	show_stats "$2, come and gone"
 	tell "$2-back"
 	await "$2-loaded"
 	result $? "$2: the initiator is content"
