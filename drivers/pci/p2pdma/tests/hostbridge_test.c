@@ -10,6 +10,8 @@
 #include <linux/moduleparam.h>
 #include <linux/pci.h>
 #include <linux/processor.h>
+#include <linux/sched.h>
+#include <linux/slab.h>
 #include <linux/string.h>
 
 #include "fabric.h"
@@ -482,6 +484,100 @@ static void hostbridge_policy_bad(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, policy_say(kp, text));
 }
 
+/* ---- out of memory ---- */
+
+#if defined(CONFIG_FAILSLAB) && defined(CONFIG_X86)
+/*
+ * A bus that cannot be remembered is refused, also where the CPU routes: the
+ * administrator may have forbidden it.  Nothing is remembered of that but that
+ * it happened, once and for all.
+ */
+static bool happened;
+
+/*
+ * The first of them needs no memory: KUnit would not run the case again, where
+ * allocations can fail, if all of it were skipped.  See kunit.sh of the lab.
+ */
+static const struct memory {
+	const char *name;
+	bool none;
+} memories[] = {
+	{ "enough" },
+	{ "none", .none = true },
+};
+
+KUNIT_ARRAY_PARAM_DESC(memory, memories, name);
+
+static void restore_cpu(void *vfm)
+{
+	boot_cpu_data.x86_vfm = (unsigned long)vfm;
+}
+
+/* One whose root complex routes, whatever it is */
+static void be_amd(struct kunit *test)
+{
+	void *vfm = (void *)(unsigned long)boot_cpu_data.x86_vfm;
+
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action(test, restore_cpu, vfm));
+	boot_cpu_data.x86_vendor = X86_VENDOR_AMD;
+	boot_cpu_data.x86 = 0x17;
+}
+
+static void expect_root(struct kunit *test, struct pci_dev *pdev,
+			enum p2pdma_reason expected)
+{
+	enum p2pdma_reason reason;
+	unsigned int routes;
+
+	reason = p2pdma_hostbridge(pdev, pdev, &routes);
+	KUNIT_EXPECT_STREQ(test, p2pdma_reason_names[reason],
+			   p2pdma_reason_names[expected]);
+	KUNIT_EXPECT_EQ(test, routes, expected == P2PDMA_REASON_ROOT_COMPLEX ?
+			P2PDMA_ROUTES_READS | P2PDMA_ROUTES_WRITES : 0);
+}
+
+/* Nothing else is on this bus, and so nothing is known of it without memory. */
+static void hostbridge_no_memory(struct kunit *test)
+{
+	const struct memory *memory = test->param_value;
+	const struct kernel_param *kp = policy_begin(test);
+	struct fabric *fabric = fabric_alloc(test);
+	struct pci_dev *pdev;
+	struct fabric_fn *fn;
+	void *probe;
+
+	KUNIT_ASSERT_EQ(test, 0, policy_say(kp, "8086:2035=none"));
+	fn = root_device(host_bridge(fabric), INTEL, OTHER);
+	fabric_scan(fabric);
+	pdev = fn->pdev;
+	be_amd(test);
+	expect_root(test, pdev, P2PDMA_REASON_ROOT_UNKNOWN);
+	p2pdma_hostbridge_forget(pdev);
+	expect_root(test, pdev, happened ? P2PDMA_REASON_ROOT_UNKNOWN :
+					   P2PDMA_REASON_ROOT_COMPLEX);
+	if (memory->none) {
+		current->make_it_fail = 1;
+		probe = kmalloc(1, GFP_KERNEL);
+		if (!probe)
+			p2pdma_hostbridge_learn(pdev);
+		current->make_it_fail = 0;
+		kfree(probe);
+		if (probe)
+			kunit_skip(test, "nothing failed: see failslab/task-filter");
+		happened = true;
+		expect_root(test, pdev, P2PDMA_REASON_ROOT_UNKNOWN);
+	}
+
+	/* Learnt later, it is what it was said to be. */
+	p2pdma_hostbridge_learn(pdev);
+	expect_root(test, pdev, P2PDMA_REASON_ROOT_UNKNOWN);
+	KUNIT_ASSERT_EQ(test, 0, policy_say(kp, "8086:2035"));
+	expect_root(test, pdev, P2PDMA_REASON_ROOT_COMPLEX);
+	KUNIT_ASSERT_EQ(test, 0, policy_say(kp, ""));
+	expect_root(test, pdev, P2PDMA_REASON_ROOT_COMPLEX);
+}
+#endif
+
 static struct kunit_case hostbridge_cases[] = {
 	KUNIT_CASE_PARAM(hostbridge_ids, root_id_gen_params),
 	KUNIT_CASE(hostbridge_pairs),
@@ -490,6 +586,9 @@ static struct kunit_case hostbridge_cases[] = {
 	KUNIT_CASE_PARAM(hostbridge_policy, policy_gen_params),
 	KUNIT_CASE(hostbridge_policy_remembered),
 	KUNIT_CASE(hostbridge_policy_bad),
+#if defined(CONFIG_FAILSLAB) && defined(CONFIG_X86)
+	KUNIT_CASE_PARAM(hostbridge_no_memory, memory_gen_params),
+#endif
 	{ }
 };
 
