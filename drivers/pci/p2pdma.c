@@ -65,7 +65,7 @@ static int check_bar(struct pci_dev *pdev, int bar, u64 *size, u64 offset)
 	}
 	res = pci_resource_n(pdev, bar);
 	len = resource_size(res);
-	if (!(res->flags & IORESOURCE_MEM) || !res->end) {
+	if (!(res->flags & IORESOURCE_MEM)) {
 		pci_err(pdev, "cannot lend BAR %d: not a memory BAR\n", bar);
 		return -EINVAL;
 	}

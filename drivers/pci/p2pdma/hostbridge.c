@@ -309,15 +309,15 @@ static int policy_set(const char *value, const struct kernel_param *kp)
 		return -EINVAL;
 	}
 	rest = strim(buf);
-	while (*rest && (text = strsep(&rest, ","))) {
+	if (!*rest)
+		rest = NULL;
+	while ((text = strsep(&rest, ","))) {
 		if (count == MAX_POLICIES || parse_policy(text, &new[count])) {
 			pr_err("P2PDMA: host_bridges=%s: entry %u: use up to %u of VENDOR:DEVICE[=none|reads+writes+between]\n",
 			       value, count + 1, MAX_POLICIES);
 			return -EINVAL;
 		}
 		count++;
-		if (!rest)
-			break;
 	}
 	scoped_guard(mutex, &learn_lock) {
 		memcpy(policies, new, count * sizeof(*new));

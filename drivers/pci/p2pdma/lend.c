@@ -129,10 +129,11 @@ static bool parse_range(const char **text, struct lend_range *range)
 static int ranges_set(const char *val, const struct kernel_param *kp)
 {
 	const char *entry, *at = val;
+	bool more;
 
 	guard(mutex)(&lend_lock);
 	lend_new.count = 0;
-	while (*at && *at != '\n') {
+	for (more = *at && *at != '\n'; more; more = *at++ == ',') {
 		if (lend_new.count == LEND_RANGES) {
 			pr_err("ranges: more than %d\n", LEND_RANGES);
 			return -E2BIG;
@@ -145,8 +146,6 @@ static int ranges_set(const char *val, const struct kernel_param *kp)
 			return -EINVAL;
 		}
 		lend_new.count++;
-		if (*at == ',')
-			at++;
 	}
 	lend_table = lend_new;
 	return 0;

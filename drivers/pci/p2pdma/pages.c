@@ -104,7 +104,8 @@ int p2pdma_pages_check(struct pci_dev *pdev, phys_addr_t start, u64 size)
 			&start, &last, reach.start, reach.end);
 		return -ERANGE;
 	}
-	for (addr = start; addr <= last && addr >= start; addr += align) {
+	/* Nothing that can be mapped is near the end of the address space. */
+	for (addr = start; addr <= last; addr += align) {
 		other = get_dev_pagemap(PHYS_PFN(addr), NULL);
 		if (!other)
 			continue;

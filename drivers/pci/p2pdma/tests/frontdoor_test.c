@@ -17,6 +17,8 @@
 /* Devices of Intel that stand for root complexes, see hostbridge.c */
 #define ROUTES		0x2030
 #define ROUTES_NOT	0x29c0
+/* In none of its tables, nor of the machine's that this runs on */
+#define OTHER		0x2035
 
 /*
  *		 root complex
@@ -282,6 +284,47 @@ static void find_unreachable(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, found(m, apart, 2), 0);
 }
 
+/* A lender has to be read and written; a root complex may route one of both. */
+static void find_one_way(struct kunit *test)
+{
+	static const struct {
+		const char *policy;
+		int distance;
+	} ways[] = {
+		{ "8086:2035=none", -1 },
+		{ "8086:2035=reads", -1 },
+		{ "8086:2035=writes", -1 },
+		/* Two switch ports, two root ports, and both ends */
+		{ "8086:2035=reads+writes", 6 },
+	};
+	const struct kernel_param *kp = param_begin(test, "pci_p2pdma.host_bridges");
+	struct machine *m = build(test, OTHER);
+	struct device *a[] = { dev(m->a) }, *both[] = { dev(m->a), dev(m->b) };
+	int i, distance;
+
+	publish(m->away, true);
+	for (i = 0; i < ARRAY_SIZE(ways); i++) {
+		distance = ways[i].distance;
+		KUNIT_ASSERT_EQ(test, 0, param_say(kp, ways[i].policy));
+		KUNIT_EXPECT_EQ(test, distance,
+				pci_p2pdma_distance(m->away->pdev, dev(m->a), false));
+		/* Remembered now */
+		KUNIT_EXPECT_EQ(test, distance,
+				pci_p2pdma_distance(m->away->pdev, dev(m->a), false));
+		/* Who lends nothing is no better off. */
+		KUNIT_EXPECT_EQ(test, distance < 0,
+				pci_p2pdma_distance(m->a->pdev, dev(m->away), false) < 0);
+		KUNIT_EXPECT_EQ(test, found(m, a, 1), distance < 0 ? 0 : 8);
+	}
+
+	/* Nor is it one of those that are equally close. */
+	KUNIT_ASSERT_EQ(test, 0, param_say(kp, "8086:2035=reads"));
+	publish(m->near, true);
+	publish(m->twin, true);
+	publish(m->far, true);
+	KUNIT_EXPECT_EQ(test, found(m, both, 2), 1 | 2 | 4);
+}
+
 /* The device found is the caller's to put. */
 static void find_reference(struct kunit *test)
 {
@@ -347,6 +390,19 @@ static void alloc_sizes(struct kunit *test)
 	KUNIT_EXPECT_NULL(test, pci_alloc_p2pmem(pdev, 1));
 	pci_free_p2pmem(pdev, addr, SZ_2M);
 	KUNIT_EXPECT_EQ(test, available(m->near), SZ_2M);
+}
+
+/* Of a device that lends none, there is none. */
+static void alloc_nothing(struct kunit *test)
+{
+	struct machine *m = build(test, ROUTES);
+	unsigned int nents = 7;
+
+	KUNIT_EXPECT_NULL(test, pci_alloc_p2pmem(m->a->pdev, PAGE_SIZE));
+	KUNIT_EXPECT_NULL(test, pci_p2pmem_alloc_sgl(m->a->pdev, &nents, PAGE_SIZE));
+	KUNIT_EXPECT_NULL(test, pci_alloc_p2pmem(m->near->pdev, 0));
+	KUNIT_EXPECT_NULL(test, pci_p2pmem_alloc_sgl(m->near->pdev, &nents, 0));
+	KUNIT_EXPECT_EQ(test, nents, 7);
 }
 
 static void alloc_sgl(struct kunit *test)
@@ -459,9 +515,11 @@ static struct kunit_case frontdoor_cases[] = {
 	KUNIT_CASE(distance_all_ranges),
 	KUNIT_CASE(find_closest),
 	KUNIT_CASE(find_unreachable),
+	KUNIT_CASE(find_one_way),
 	KUNIT_CASE(find_reference),
 	KUNIT_CASE(publish_nothing),
 	KUNIT_CASE(alloc_sizes),
+	KUNIT_CASE(alloc_nothing),
 	KUNIT_CASE(alloc_sgl),
 	KUNIT_CASE(enable_store),
 	KUNIT_CASE(enable_store_device),

@@ -7,7 +7,6 @@
  * nothing can be told apart: these cases are skipped there.
  */
 #include <kunit/test.h>
-#include <linux/moduleparam.h>
 #include <linux/pci.h>
 #include <linux/processor.h>
 #include <linux/sched.h>
@@ -15,6 +14,7 @@
 #include <linux/string.h>
 
 #include "fabric.h"
+#include "lent.h"
 
 #define INTEL	PCI_VENDOR_ID_INTEL
 #define NVIDIA	PCI_VENDOR_ID_NVIDIA
@@ -275,63 +275,10 @@ static void hostbridge_forgotten(struct kunit *test)
 /* In none of our tables, nor of the machine's that this runs on */
 #define OTHER	0x2035
 
-static const struct kernel_param *policy_param(struct kunit *test)
-{
-	const struct kernel_param *kp;
-
-	for (kp = __start___param; kp < __stop___param; kp++)
-		if (!strcmp(kp->name, "pci_p2pdma.host_bridges"))
-			return kp;
-	KUNIT_FAIL_AND_ABORT(test, "no parameter host_bridges");
-	return NULL;
-}
-
-static int policy_say(const struct kernel_param *kp, const char *text)
-{
-	int error;
-
-	kernel_param_lock(kp->mod);
-	error = kp->ops->set(text, kp);
-	kernel_param_unlock(kp->mod);
-	return error;
-}
-
-/* What is said now, without the newline; lives as long as the test */
-static char *policy_said(struct kunit *test, const struct kernel_param *kp)
-{
-	char *text = kunit_kzalloc(test, PAGE_SIZE, GFP_KERNEL);
-
-	KUNIT_ASSERT_NOT_NULL(test, text);
-	kernel_param_lock(kp->mod);
-	KUNIT_EXPECT_GT(test, kp->ops->get(text, kp), 0);
-	kernel_param_unlock(kp->mod);
-	return strim(text);
-}
-
-struct policy_before {
-	const struct kernel_param *kp;
-	const char *text;
-};
-
-static void policy_restore(void *data)
-{
-	struct policy_before *before = data;
-
-	policy_say(before->kp, before->text);
-}
-
-/* Whatever is said from now on holds until the test ends. */
+/* What it says from now on holds until the test ends. */
 static const struct kernel_param *policy_begin(struct kunit *test)
 {
-	struct policy_before *before;
-
-	before = kunit_kzalloc(test, sizeof(*before), GFP_KERNEL);
-	KUNIT_ASSERT_NOT_NULL(test, before);
-	before->kp = policy_param(test);
-	before->text = policy_said(test, before->kp);
-	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, policy_restore,
-							   before));
-	return before->kp;
+	return param_begin(test, "pci_p2pdma.host_bridges");
 }
 
 #define NO	PCI_P2PDMA_MAP_NOT_SUPPORTED
@@ -405,12 +352,12 @@ static void hostbridge_policy(struct kunit *test)
 	static const u8 never[2] = { NO, NO };
 
 	not_on_amd(test);
-	KUNIT_ASSERT_EQ(test, 0, policy_say(kp, ""));
+	KUNIT_ASSERT_EQ(test, 0, param_say(kp, ""));
 	two_ports(fabric, &other, first);
 	fabric_scan(fabric);
 	expect_maps(test, first[0], first[1], never);
-	KUNIT_ASSERT_EQ(test, 0, policy_say(kp, policy->text));
-	KUNIT_EXPECT_STREQ(test, policy_said(test, kp), policy->said);
+	KUNIT_ASSERT_EQ(test, 0, param_say(kp, policy->text));
+	KUNIT_EXPECT_STREQ(test, param_said(test, kp), policy->said);
 	expect_maps(test, first[0], first[1], policy->other);
 
 	two_ports(fabric, &other, second);
@@ -421,8 +368,8 @@ static void hostbridge_policy(struct kunit *test)
 	expect_maps(test, first[0], second[0],
 		    policy->between ? policy->other : never);
 
-	KUNIT_ASSERT_EQ(test, 0, policy_say(kp, ""));
-	KUNIT_EXPECT_STREQ(test, policy_said(test, kp), "");
+	KUNIT_ASSERT_EQ(test, 0, param_say(kp, ""));
+	KUNIT_EXPECT_STREQ(test, param_said(test, kp), "");
 	expect_maps(test, second[0], second[1], never);
 }
 
@@ -438,7 +385,7 @@ static void hostbridge_policy_remembered(struct kunit *test)
 	int i;
 
 	not_on_amd(test);
-	KUNIT_ASSERT_EQ(test, 0, policy_say(kp, ""));
+	KUNIT_ASSERT_EQ(test, 0, param_say(kp, ""));
 	two_ports(fabric, &other, ends);
 	fabric_scan(fabric);
 	provider = kunit_kzalloc(test, sizeof(*provider), GFP_KERNEL);
@@ -449,7 +396,7 @@ static void hostbridge_policy_remembered(struct kunit *test)
 	for (i = 0; i < 4; i++) {
 		v = p2pdma_peer_verdict(provider, &ends[0]->pdev->dev);
 		KUNIT_EXPECT_EQ(test, v.map[P2PDMA_WRITE], i % 2 ? YES : NO);
-		KUNIT_ASSERT_EQ(test, 0, policy_say(kp, i % 2 ? "" : "8086:2035"));
+		KUNIT_ASSERT_EQ(test, 0, param_say(kp, i % 2 ? "" : "8086:2035"));
 	}
 }
 
@@ -460,7 +407,7 @@ static void hostbridge_policy_bad(struct kunit *test)
 		"8086", "8086:", ":2035", "8086:12345", "18086:2035", "g:1",
 		"8086:2035=", "8086:2035=no", "8086:2035=between",
 		"8086:2035=reads+", "8086:2035=reads,writes", "8086:2035=none+reads",
-		"8086:2035,,8086:2036", ",", "8086:2035 =reads",
+		"8086:2035,,8086:2036", ",", "8086:2035,", "8086:2035 =reads",
 		/* 17 of them */
 		"1:1,1:1,1:1,1:1,1:1,1:1,1:1,1:1,1:1,1:1,1:1,1:1,1:1,1:1,1:1,1:1,1:1",
 	};
@@ -469,19 +416,19 @@ static void hostbridge_policy_bad(struct kunit *test)
 	int i;
 
 	KUNIT_ASSERT_NOT_NULL(test, text);
-	KUNIT_ASSERT_EQ(test, 0, policy_say(kp, "8086:2035=reads"));
+	KUNIT_ASSERT_EQ(test, 0, param_say(kp, "8086:2035=reads"));
 	for (i = 0; i < ARRAY_SIZE(bad); i++) {
-		KUNIT_EXPECT_EQ_MSG(test, -EINVAL, policy_say(kp, bad[i]), "%s",
+		KUNIT_EXPECT_EQ_MSG(test, -EINVAL, param_say(kp, bad[i]), "%s",
 				    bad[i]);
-		KUNIT_EXPECT_STREQ(test, policy_said(test, kp), "8086:2035=reads");
+		KUNIT_EXPECT_STREQ(test, param_said(test, kp), "8086:2035=reads");
 	}
 	/* Longer than there is room for, however little it says */
 	memset(text, ' ', 256);
-	KUNIT_EXPECT_EQ(test, -EINVAL, policy_say(kp, text));
+	KUNIT_EXPECT_EQ(test, -EINVAL, param_say(kp, text));
 	/* As many as there may be */
 	strscpy(text, bad[ARRAY_SIZE(bad) - 1], 512);
 	text[strlen(text) - strlen(",1:1")] = 0;
-	KUNIT_EXPECT_EQ(test, 0, policy_say(kp, text));
+	KUNIT_EXPECT_EQ(test, 0, param_say(kp, text));
 }
 
 /* ---- out of memory ---- */
@@ -546,7 +493,7 @@ static void hostbridge_no_memory(struct kunit *test)
 	struct fabric_fn *fn;
 	void *probe;
 
-	KUNIT_ASSERT_EQ(test, 0, policy_say(kp, "8086:2035=none"));
+	KUNIT_ASSERT_EQ(test, 0, param_say(kp, "8086:2035=none"));
 	fn = root_device(host_bridge(fabric), INTEL, OTHER);
 	fabric_scan(fabric);
 	pdev = fn->pdev;
@@ -571,9 +518,9 @@ static void hostbridge_no_memory(struct kunit *test)
 	/* Learnt later, it is what it was said to be. */
 	p2pdma_hostbridge_learn(pdev);
 	expect_root(test, pdev, P2PDMA_REASON_ROOT_UNKNOWN);
-	KUNIT_ASSERT_EQ(test, 0, policy_say(kp, "8086:2035"));
+	KUNIT_ASSERT_EQ(test, 0, param_say(kp, "8086:2035"));
 	expect_root(test, pdev, P2PDMA_REASON_ROOT_COMPLEX);
-	KUNIT_ASSERT_EQ(test, 0, policy_say(kp, ""));
+	KUNIT_ASSERT_EQ(test, 0, param_say(kp, ""));
 	expect_root(test, pdev, P2PDMA_REASON_ROOT_COMPLEX);
 }
 #endif

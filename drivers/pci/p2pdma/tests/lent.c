@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Lent memory of devices in a fabric, and jobs that wait for it.
+ * Lent memory of devices in a fabric, jobs that wait for it, and what the
+ * administrator says about it.
  */
 #include <kunit/test.h>
 #include <linux/mm.h>
+#include <linux/moduleparam.h>
 #include <linux/pci.h>
 #include <linux/pci-p2pdma.h>
+#include <linux/string.h>
 
 #include "lent.h"
 
@@ -142,4 +145,85 @@ bool job_waits(struct job *job)
 bool job_ends(struct job *job)
 {
 	return wait_for_completion_timeout(&job->done, 10 * HZ);
+}
+
+/* ---- parameters ---- */
+
+/**
+ * param_say - set a parameter of the kernel's
+ * @kp: parameter
+ * @text: its new value
+ *
+ * Return: 0 or the error that the parameter's owner has for it.
+ */
+int param_say(const struct kernel_param *kp, const char *text)
+{
+	int error;
+
+	kernel_param_lock(kp->mod);
+	error = kp->ops->set(text, kp);
+	kernel_param_unlock(kp->mod);
+	return error;
+}
+
+/**
+ * param_said - what a parameter is now
+ * @test: test; the text lives as long
+ * @kp: parameter
+ *
+ * Return: the value, without newline.
+ */
+char *param_said(struct kunit *test, const struct kernel_param *kp)
+{
+	char *text = kunit_kzalloc(test, PAGE_SIZE, GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, text);
+	kernel_param_lock(kp->mod);
+	KUNIT_EXPECT_GT(test, kp->ops->get(text, kp), 0);
+	kernel_param_unlock(kp->mod);
+	return strim(text);
+}
+
+struct param_before {
+	const struct kernel_param *kp;
+	const char *text;
+};
+
+static void param_restore(void *data)
+{
+	struct param_before *before = data;
+
+	param_say(before->kp, before->text);
+}
+
+static const struct kernel_param *param_find(struct kunit *test,
+					     const char *name)
+{
+	const struct kernel_param *kp;
+
+	for (kp = __start___param; kp < __stop___param; kp++)
+		if (!strcmp(kp->name, name))
+			return kp;
+	KUNIT_FAIL_AND_ABORT(test, "no parameter %s", name);
+	return NULL;
+}
+
+/**
+ * param_begin - a test is about to change a parameter
+ * @test: test; when it ends, the parameter is again what it is now
+ * @name: with the module in front, as on the kernel's command line
+ *
+ * Return: the parameter.
+ */
+const struct kernel_param *param_begin(struct kunit *test, const char *name)
+{
+	struct param_before *before;
+
+	before = kunit_kzalloc(test, sizeof(*before), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, before);
+	before->kp = param_find(test, name);
+	before->text = param_said(test, before->kp);
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, param_restore,
+							   before));
+	return before->kp;
 }

@@ -6,6 +6,7 @@
 #define _PCI_P2PDMA_LENT_H
 
 #include <linux/completion.h>
+#include <linux/moduleparam.h>
 #include <linux/workqueue.h>
 
 #include "fabric.h"
@@ -32,5 +33,9 @@ u64 lent_bus_address(const struct fabric_fn *fn, void *addr);
 struct job *job_start(struct kunit *test, void (*fn)(void *data), void *data);
 bool job_waits(struct job *job);
 bool job_ends(struct job *job);
+
+const struct kernel_param *param_begin(struct kunit *test, const char *name);
+int param_say(const struct kernel_param *kp, const char *text);
+char *param_said(struct kunit *test, const struct kernel_param *kp);
 
 #endif /* _PCI_P2PDMA_LENT_H */
