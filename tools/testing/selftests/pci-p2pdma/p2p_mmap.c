@@ -4,6 +4,7 @@
  * Needs a lender that nobody else uses: $P2P_LENDER.
  */
 #define _GNU_SOURCE
+#include <signal.h>
 #include <string.h>
 #include <sys/wait.h>
 
@@ -321,6 +322,48 @@ TEST_F(p2pmem, comes_back_clean)
 	}
 	ASSERT_EQ(waitpid(child, &status, 0), child);
 	EXPECT_EQ(status, 0);
+}
+
+/* Maps and unmaps until it is killed; *inside while the kernel is at it. */
+static void map_for_ever(int fd, size_t len, volatile int *inside)
+{
+	for (;;) {
+		char *mem;
+
+		*inside = 1;
+		mem = p2pmem_map(fd, len);
+		*inside = 0;
+		if (mem == MAP_FAILED)
+			_exit(1);
+		munmap(mem, len);
+	}
+}
+
+/* Who is killed while the kernel clears what is about to be mapped keeps none of it. */
+TEST_F(p2pmem, killed_while_it_is_cleared)
+{
+	int *inside = mmap(NULL, self->page, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	long largest = p2pmem_read("largest_free");
+	int hits = 0, status;
+
+	ASSERT_NE(inside, MAP_FAILED);
+	for (int round = 0; round < 64 && hits < 4; round++) {
+		pid_t child = fork();
+
+		ASSERT_GE(child, 0);
+		if (!child)
+			map_for_ever(self->fd, largest, inside);
+		while (p2pmem_read("available") == self->free && !waitpid(child, &status, WNOHANG))
+			;
+		kill(child, SIGKILL);
+		waitpid(child, &status, 0);
+		ASSERT_TRUE(WIFSIGNALED(status));
+		hits += *inside;
+		*inside = 0;
+		ASSERT_EQ(p2pmem_read("available"), self->free);
+	}
+	EXPECT_GT(hits, 0) TH_LOG("never killed inside of mmap()");
+	munmap(inside, self->page);
 }
 
 TEST_HARNESS_MAIN
