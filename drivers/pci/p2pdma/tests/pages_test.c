@@ -9,6 +9,7 @@
 #include <linux/memremap.h>
 #include <linux/mm.h>
 #include <linux/mman.h>
+#include <linux/pagemap.h>
 #include <linux/pci.h>
 #include <linux/pfn_t.h>
 #include <linux/sizes.h>
@@ -226,6 +227,99 @@ static void pages_user(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, page_ref_count(page_at(m.g, m.offset)), 1);
 }
 
+/* ---- user space, by GUP ---- */
+
+static long pin_fast(unsigned long addr, unsigned int flags, struct page **page)
+{
+	return pin_user_pages_fast(addr, 1, flags, page);
+}
+
+static long pin_slow(unsigned long addr, unsigned int flags, struct page **page)
+{
+	return pin_user_pages_unlocked(addr, 1, page, flags);
+}
+
+static long get_fast(unsigned long addr, unsigned int flags, struct page **page)
+{
+	return get_user_pages_fast(addr, 1, flags, page);
+}
+
+static long get_slow(unsigned long addr, unsigned int flags, struct page **page)
+{
+	return get_user_pages_unlocked(addr, 1, page, flags);
+}
+
+static const struct way {
+	const char *name;
+	long (*take)(unsigned long addr, unsigned int flags, struct page **page);
+	void (*drop)(struct page *page);
+	bool pins;
+} ways[] = {
+	{ "pin_fast", pin_fast, unpin_user_page, true },
+	{ "pin_slow", pin_slow, unpin_user_page, true },
+	{ "get_fast", get_fast, put_page },
+	{ "get_slow", get_slow, put_page },
+};
+
+KUNIT_ARRAY_PARAM_DESC(way, ways, name);
+
+/*
+ * Faults 19, 21: only for who consents, never for long; and what those do to a
+ * page who got it finds nothing wild.
+ */
+static void pages_user_consent(struct kunit *test)
+{
+	struct mapping m = { .g = make_pages(test), .offset = SZ_1M };
+	const struct way *way = test->param_value;
+	struct page *page, *first = page_at(m.g, m.offset);
+	static const unsigned int how[] = { 0, FOLL_WRITE };
+	unsigned long addr;
+	int i;
+
+	addr = map_pages(test, &m, 2 * PAGE_SIZE);
+	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(addr));
+	for (i = 0; i < ARRAY_SIZE(how); i++) {
+		KUNIT_EXPECT_EQ(test, -EREMOTEIO, way->take(addr, how[i], &page));
+		if (way->pins)
+			KUNIT_EXPECT_EQ(test, -EREMOTEIO,
+					way->take(addr, how[i] | FOLL_LONGTERM,
+						  &page));
+		KUNIT_EXPECT_EQ(test, 1, page_ref_count(first));
+
+		page = NULL;
+		KUNIT_ASSERT_EQ(test, 1, way->take(addr, how[i] | FOLL_PCI_P2PDMA,
+						   &page));
+		KUNIT_EXPECT_PTR_EQ(test, page, first);
+		KUNIT_EXPECT_EQ(test, way->pins,
+				folio_maybe_dma_pinned(page_folio(first)));
+		KUNIT_EXPECT_NULL(test, folio_mapping(page_folio(first)));
+		set_page_dirty_lock(first);
+		KUNIT_EXPECT_NULL(test, folio_mapping(page_folio(first)));
+		way->drop(first);
+		KUNIT_EXPECT_EQ(test, 1, page_ref_count(first));
+	}
+	KUNIT_EXPECT_EQ(test, 0, atomic_read(&m.g->freed));
+}
+
+/* The fast way is one that works: it is not always the slow one that does. */
+static void pages_user_fast_only(struct kunit *test)
+{
+	struct mapping m = { .g = make_pages(test) };
+	struct page *page = NULL;
+	unsigned long addr;
+
+	addr = map_pages(test, &m, PAGE_SIZE);
+	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(addr));
+	KUNIT_EXPECT_EQ(test, 0, get_user_pages_fast_only(addr, 1, FOLL_WRITE, &page));
+	KUNIT_ASSERT_EQ(test, 1,
+			get_user_pages_fast_only(addr, 1,
+						 FOLL_WRITE | FOLL_PCI_P2PDMA,
+						 &page));
+	KUNIT_EXPECT_PTR_EQ(test, page, page_at(m.g, 0));
+	put_page(page);
+	KUNIT_EXPECT_EQ(test, 1, page_ref_count(page_at(m.g, 0)));
+}
+
 static void free_obstacle(void *page)
 {
 	put_page(page);
@@ -301,6 +395,8 @@ static struct kunit_case pages_cases[] = {
 	KUNIT_CASE(pages_each),
 	KUNIT_CASE(pages_key),
 	KUNIT_CASE(pages_user),
+	KUNIT_CASE_PARAM(pages_user_consent, way_gen_params),
+	KUNIT_CASE(pages_user_fast_only),
 	KUNIT_CASE(pages_user_fails),
 	KUNIT_CASE(pages_user_none),
 	{}

@@ -437,16 +437,21 @@ static void put_file(void *file)
 	__fput_sync(file);
 }
 
-/* Lend 4 MiB, and open what user programs would. */
-static void mapping_init(struct kunit *test, struct mapping *m)
+/* Lend @size of a BAR, and open what user programs would. */
+static void mapping_of(struct kunit *test, struct mapping *m, int bar, u64 size)
 {
 	m->test = test;
 	m->pdev = make_lender(test)->pdev;
-	KUNIT_ASSERT_EQ(test, 0, pci_p2pdma_add_resource(m->pdev, 0, SZ_4M, 0));
+	KUNIT_ASSERT_EQ(test, 0, pci_p2pdma_add_resource(m->pdev, bar, size, 0));
 	m->allocate = open_allocate(m->pdev);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, m->allocate);
 	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, put_file,
 							   m->allocate));
+}
+
+static void mapping_init(struct kunit *test, struct mapping *m)
+{
+	mapping_of(test, m, 0, SZ_4M);
 }
 
 static unsigned long map_allocate(struct mapping *m, unsigned long len)
@@ -460,6 +465,47 @@ static unsigned long map_allocate(struct mapping *m, unsigned long len)
 			     MAP_SHARED, 0);
 	fput(file);
 	return addr;
+}
+
+/* ---- how the CPU maps it ---- */
+
+static const struct cpu_type {
+	const char *name;
+	int bar;
+	bool writecombine;
+} cpu_types[] = {
+	{ "prefetchable", 0, true },
+	{ "not_prefetchable", 4, false },
+};
+
+KUNIT_ARRAY_PARAM_DESC(cpu_type, cpu_types, name);
+
+/*
+ * Fault 23: never cacheable; write-combined where the BAR may be.  Mutations:
+ * each of the two types for all BARs.
+ */
+static void register_memory_type(struct kunit *test)
+{
+	const struct cpu_type *type = test->param_value;
+	struct vm_area_struct *vma;
+	struct mapping m = {};
+	unsigned long addr;
+	pgprot_t prot = {};
+
+	mapping_of(test, &m, type->bar, SZ_2M);
+	addr = map_allocate(&m, PAGE_SIZE);
+	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(addr));
+	mmap_read_lock(current->mm);
+	vma = find_vma(current->mm, addr);
+	if (vma)
+		prot = vma->vm_page_prot;
+	mmap_read_unlock(current->mm);
+
+	/* What is of a type already does not change; both at once is neither. */
+	KUNIT_EXPECT_EQ(test, type->writecombine,
+			pgprot_val(prot) == pgprot_val(pgprot_writecombine(prot)));
+	KUNIT_EXPECT_EQ(test, !type->writecombine,
+			pgprot_val(prot) == pgprot_val(pgprot_noncached(prot)));
 }
 
 /* ---- the end, with pins ---- */
@@ -676,6 +722,7 @@ static struct kunit_case register_cases[] = {
 	KUNIT_CASE(register_unbind),
 	KUNIT_CASE(register_unbind_waits),
 	KUNIT_CASE(register_unplug),
+	KUNIT_CASE_PARAM(register_memory_type, cpu_type_gen_params),
 	KUNIT_CASE_PARAM(register_unbind_pinned, pin_gen_params),
 	KUNIT_CASE_PARAM(register_unbind_mapped, overtakes_gen_params),
 	KUNIT_CASE(register_mmap_fails),
