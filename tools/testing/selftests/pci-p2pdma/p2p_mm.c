@@ -14,6 +14,7 @@
 #include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/swap.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
@@ -222,6 +223,58 @@ TEST_F(mm, protection)
 	EXPECT_TRUE(intact(self->mem, self->len, 1));
 }
 
+/* I/O goes by the mapping's protection, and by what it has become again. */
+TEST_F(mm, protection_and_io)
+{
+	int drive = open(getenv("P2P_FROM") ?: "", O_RDONLY | O_DIRECT);
+	char *want = mmap(NULL, self->len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+			  -1, 0);
+	char *mem = p2pmem_map(self->fd, self->len);
+
+	ASSERT_GE(drive, 0);
+	ASSERT_NE(want, MAP_FAILED);
+	ASSERT_NE(mem, MAP_FAILED);
+	ASSERT_EQ(mprotect(mem, self->len, PROT_READ), 0);
+	EXPECT_EQ(pread(drive, mem, self->len, 0), -1);
+	EXPECT_EQ(errno, EFAULT);
+	EXPECT_EQ(memcmp(mem, want, self->len), 0);
+	ASSERT_EQ(mprotect(mem, self->len, PROT_NONE), 0);
+	EXPECT_EQ(pread(drive, mem, self->len, 0), -1);
+	EXPECT_EQ(errno, EFAULT);
+	/* As nobody has written yet, the page table keeps it read-only: not for fast GUP. */
+	ASSERT_EQ(mprotect(mem, self->len, PROT_READ | PROT_WRITE), 0);
+	EXPECT_EQ(pread(drive, mem, self->len, 0), (ssize_t)self->len);
+	EXPECT_EQ(pread(drive, want, self->len, 0), (ssize_t)self->len);
+	EXPECT_EQ(memcmp(mem, want, self->len), 0);
+	EXPECT_EQ(munmap(mem, self->len), 0);
+	munmap(want, self->len);
+	close(drive);
+}
+
+/* A file that was opened to be read gives memory that is read, by the CPU and by drives. */
+TEST_F(mm, read_only_file)
+{
+	int drive = open(getenv("P2P_FROM") ?: "", O_RDONLY | O_DIRECT);
+	int fd = p2pmem_open("allocate", O_RDONLY);
+	char *mem;
+
+	ASSERT_GE(drive, 0);
+	ASSERT_GE(fd, 0);
+	EXPECT_EQ(p2pmem_map(fd, self->page), MAP_FAILED);
+	EXPECT_EQ(errno, EACCES);
+	mem = mmap(NULL, self->page, PROT_READ, MAP_SHARED, fd, 0);
+	ASSERT_NE(mem, MAP_FAILED);
+	EXPECT_EQ(mprotect(mem, self->page, PROT_READ | PROT_WRITE), -1);
+	EXPECT_EQ(errno, EACCES);
+	EXPECT_EQ(pread(drive, mem, self->page, 0), -1);
+	EXPECT_EQ(errno, EFAULT);
+	EXPECT_EQ(mem[0], 0);
+	EXPECT_EQ(mem[self->page - 1], 0);
+	EXPECT_EQ(munmap(mem, self->page), 0);
+	close(fd);
+	close(drive);
+}
+
 /* Fault 23: not cacheable, whatever mprotect() does, and of the type that the PAT has. */
 TEST_F(mm, memory_type)
 {
@@ -383,6 +436,74 @@ TEST_F(mm, left_alone)
 	write_file("/sys/kernel/mm/ksm/run", "0");
 	EXPECT_TRUE(intact(self->mem, self->len, 0));
 	EXPECT_EQ(p2pmem_read("available"), self->free - (long)self->len);
+}
+
+static long read_long(const char *path)
+{
+	return find_number(path, NULL, "");
+}
+
+static void write_long(const char *path, long value)
+{
+	char text[24];
+
+	snprintf(text, sizeof(text), "%ld", value);
+	write_file(path, text);
+}
+
+#define RESERVE "/proc/sys/vm/min_free_kbytes"
+#define ANON (24UL << 20)
+
+/* Have the kernel want more free memory than there is, until it has swapped @least KiB out. */
+static bool swaps_out(long least)
+{
+	long before = find_number("/proc/meminfo", NULL, "SwapFree:"), now = before;
+	long reserve = read_long(RESERVE), spare = find_number("/proc/meminfo", NULL, "MemFree:");
+	char *ram = mmap(NULL, ANON, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	int i;
+
+	if (ram == MAP_FAILED || before <= 0 || reserve <= 0 || spare <= 0)
+		return false;
+	madvise(ram, ANON, MADV_NOHUGEPAGE);
+	memset(ram, 0x33, ANON);
+	write_long(RESERVE, spare / 10 * 9);
+	for (i = 0; i < 200 && before - now < least; i++) {
+		free(memset(malloc(1 << 20), 1, 1 << 20));
+		usleep(50000);
+		now = find_number("/proc/meminfo", NULL, "SwapFree:");
+	}
+	write_long(RESERVE, reserve);
+	for (i = 0; i < (int)(ANON >> 12); i += 64)
+		if (ram[i << 12] != 0x33)
+			return false;
+	munmap(ram, ANON);
+	return before - now >= least;
+}
+
+/* Memory is short, and what there is has to be swapped: but this is not to be had that way. */
+TEST_F(mm, swap_pressure)
+{
+	const char *drive = getenv("P2P_TO");
+	uint64_t before[PAGES], after[PAGES];
+	off_t at = (unsigned long)self->mem / self->page * 8;
+	int fd = open("/proc/self/pagemap", O_RDONLY);
+	char command[64];
+
+	ASSERT_GE(fd, 0);
+	ASSERT_EQ(pread(fd, before, sizeof(before), at), (ssize_t)sizeof(before));
+	ASSERT_NE(drive, NULL);
+	snprintf(command, sizeof(command), "mkswap %s >/dev/null", drive);
+	ASSERT_EQ(system(command), 0);
+	ASSERT_EQ(swapon(drive, 0), 0) TH_LOG("needs CONFIG_SWAP: %s", strerror(errno));
+	EXPECT_TRUE(swaps_out(8 << 10));
+	EXPECT_EQ(swapoff(drive), 0);
+	ASSERT_EQ(pread(fd, after, sizeof(after), at), (ssize_t)sizeof(after));
+	EXPECT_EQ(memcmp(before, after, sizeof(before)), 0);
+	EXPECT_EQ(find_number("/proc/self/smaps", self->mem, "Rss:"), (long)self->len / 1024);
+	EXPECT_EQ(find_number("/proc/self/smaps", self->mem, "Swap:"), 0);
+	EXPECT_TRUE(intact(self->mem, self->len, 0));
+	EXPECT_EQ(p2pmem_read("available"), self->free - (long)self->len);
+	close(fd);
 }
 
 /* Where it is now is where it stays, whoever wants to have room there. */
