@@ -38,12 +38,30 @@ others() {
 	echo pci-p2pdma-lend >"/sys/bus/pci/devices/$2/driver_override"
 	! echo "$2" 2>/dev/null >"$driver/bind" || return 1
 	echo >"/sys/bus/pci/devices/$2/driver_override"
+	numbered new_id "/sys/bus/pci/devices/$2" && numbered remove_id "/sys/bus/pci/devices/$2" || return 1
 	[ "$(basename "$(readlink "/sys/bus/pci/devices/$2/driver")")" = nvme ] &&
 		dd if="$1" of=/dev/null bs=1M count=1 2>/dev/null
 }
 
+# numbered ACTION DEVICE: its vendor and device number are given to the driver, or taken away: new_id or remove_id
+numbered() {
+	echo "$(cat "$2/vendor") $(cat "$2/device")" >"$driver/$1"
+}
+
+# unnamed: it is no device of the driver's now, and cannot be bound
+unnamed() {
+	[ ! -e "$device/driver" ] || echo "$bdf" >"$driver/unbind" || return 1
+	echo >"$device/driver_override"
+	! echo "$bdf" 2>/dev/null >"$driver/bind" && [ ! -e "$device/driver" ]
+}
+
+# named: by driver_override, as it was
+named() {
+	echo pci-p2pdma-lend >"$device/driver_override" && echo "$bdf" >"$driver/bind" && lends $((64 * MIB))
+}
+
 MIB=1048576
-plan 17
+plan 21
 bdf=$(drive_bdf "$1")
 device=/sys/bus/pci/devices/$bdf
 lends $((64 * MIB)) && [ "$(cat "$device/p2pmem/published")" = 1 ]
@@ -74,4 +92,12 @@ unparsable "$many" && dmesg | grep -q "ranges: more than 16"
 result $? "nor are more than 16 of them"
 others "$(drive_node "$2")" "$(drive_bdf "$2")"
 result $? "a device that another driver has stays with it"
+unnamed
+result $? "a device that nobody has named is left alone"
+numbered new_id "$device" && lends $((64 * MIB))
+result $? "new_id names it"
+numbered remove_id "$device" && unnamed && lends -
+result $? "and remove_id takes that back"
+named
+result $? "driver_override names it, too"
 finish
