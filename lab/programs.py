@@ -302,6 +302,12 @@ def release(vm, drive):
     vm.qmp.throttle(f"file-{drive}", 0)
 
 
+def check_power_down(vm, _run):
+    """What was left to run is there when the machine is switched off, which still comes to its end."""
+    console = (vm.folder / "console.log").read_text(errors="replace")
+    return [] if "reboot: Power down" in console else ["the kernel did not switch the machine off"]
+
+
 WARM_UP = 4             # rounds in which caches fill that stay
 # KiB a round. What is free wanders by megabytes; the struct pages alone of what is lent here are one.
 KIB = {"MemFree": 256, "PageTables": 16, "Percpu": 16}
@@ -385,6 +391,12 @@ ALL = [
             lambda t: ["pinned.sh", t.clients[0], t.providers[0]],
             where=("same-switch", "ram-lender"), skip_on=("stock",), books=False,
             handlers={"hold": hold, "release": release, "press": press}),
+    Program("teardown", "all the ways in which lent memory ends, while it is mapped, used and just being lent",
+            lambda t: ["teardown.sh", *t.clients[:2], t.providers[0]], check_power_down, timeout=240,
+            where=("ram-lender",), skip_on=("stock",), books=False, handlers={"press": press, "plug": plug}),
+    Program("shutdown", "the machine is switched off while memory is just being lent",
+            lambda t: ["teardown.sh", *t.clients[:2], t.providers[0], "now"], check_power_down,
+            where=("ram-lender",), skip_on=("stock",), books=False),
     rounds("unplug-2", 2, nothing, timeout=180),
     rounds("unplug-20", 20, timeout=900),
     rounds("unplug-100", 100, timeout=3600),

@@ -14,13 +14,6 @@ export tries=300	# of until_ok
 gone() { [ ! -e "/sys/bus/pci/devices/$lender" ]; }
 lends() { drive_bdf "$1" >/dev/null 2>&1 && [ -e "/sys/bus/pci/devices/$lender/p2pmem/allocate" ]; }
 
-# The folder of a slot, by the device that is in it
-slot_of() {
-	for slot in /sys/bus/pci/slots/*; do
-		[ "$(cat "$slot/address")" != "${1%.*}" ] || echo "$slot"
-	done
-}
-
 jobs() {
 	fio --name=rounds --filename="$from" --readonly --direct=1 --ioengine=libaio --iodepth=4 --rw=randread --bs=16k \
 		--numjobs=$JOBS --iomem="mmapshared:/sys/bus/pci/devices/$lender/p2pmem/allocate" \

@@ -94,6 +94,13 @@ bind_lender() {
 	echo pci-p2pdma-lend >"$device/driver_override" && echo "$1" >/sys/bus/pci/drivers/pci-p2pdma-lend/bind
 }
 
+# slot_of BDF: the folder of the slot that the device is in
+slot_of() {
+	for place in /sys/bus/pci/slots/*; do
+		[ "$(cat "$place/address")" != "${1%.*}" ] || echo "$place"
+	done
+}
+
 # announce SERIAL...: tell the host which drive is where
 announce() {
 	for drive in "$@"; do

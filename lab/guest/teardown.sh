@@ -1,0 +1,146 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+# teardown.sh FROM TO LENDER [now]: LENDER's driver comes and goes, LENDER is reset, it is pulled out and put back. All
+# the while programs map its memory, the drive FROM is copied to TO through it, and mostly it is just being lent or
+# taken back. In the end the machine is switched off while the memory is mapped and used; or at once, with "now", and
+# also while it is being lent or taken back. LENDER has 64 MiB in BAR 2.
+
+# shellcheck source=/dev/null
+. "$(dirname "$0")/lib.sh"
+
+export tries=300	# of until_ok
+here=/tmp/teardown
+go=$here/go
+bytes=$((256 << 10))
+
+gone() { [ ! -e "$device" ]; }
+
+# so_many WHAT: how often it has been done
+so_many() { wc -c <"$here/$1"; }
+more_than() { [ "$(so_many "$1")" -ge "$2" ]; }
+
+# more NUMBER WHAT...: each of these is done so many times from now on
+more() {
+	number=$1
+	shift
+	for what; do
+		until_ok more_than "$what" $(($(so_many "$what") + number)) || { echo "# too few: $what"; return 1; }
+	done
+}
+
+# In many pieces, to lend it and to take it back takes its time.
+in_pieces() {
+	pieces=2/0/8M
+	for from_mib in $(seq 8 8 56); do
+		pieces=$pieces,2/${from_mib}M/8M
+	done
+	echo "$pieces" >/sys/module/pci_p2pdma_lend/parameters/ranges
+}
+
+rebind() {
+	round=0
+	while [ -e $go ]; do
+		bind_lender "$lender" 2>/dev/null && printf x >>$here/lent
+		# Now and then it stays for a while.
+		round=$(((round + 1) % 4))
+		[ $round != 0 ] || usleep 100000
+		{ echo "$lender" >"$driver/unbind"; } 2>/dev/null
+	done
+}
+
+copy() { p2p_copy --from "$from" --to "$to" --via "$lender" --bytes $bytes --chunk 65536 >/dev/null 2>&1; }
+copies() {
+	while [ -e $go ]; do
+		copy && printf x >>$here/copied
+	done
+}
+
+# begin [WITH]: also with the driver coming and going
+begin() {
+	: >$go
+	p2p_storm "$lender" $here/mapped &
+	storm=$!
+	copies &
+	working=$!
+	[ -z "$1" ] || { "$1" & working="$working $!"; }
+}
+
+# No process of the storm has met an error that it cannot explain: it is there to be killed.
+end() {
+	rm $go
+	# shellcheck disable=SC2086 # a list of words
+	wait $working
+	kill $storm
+	wait $storm
+	[ $? = $((128 + 15)) ]
+}
+
+start_of() {
+	blockdev --flushbufs "$1"
+	dd if="$1" bs=$bytes count=1 2>/dev/null | sha256sum
+}
+lends_all() {
+	bind_lender "$lender" 2>/dev/null
+	[ "$(cat "$device/p2pmem/available")" = "$free" ] && copy && [ "$(start_of "$from")" = "$(start_of "$to")" ]
+}
+
+# The button has five seconds in which it can be pressed again: spare them.
+power() { [ -z "$slot" ] || echo "$1" 2>/dev/null >"$slot/power"; }
+
+# As it is after this the machine is switched off.
+switch_off() {
+	begin "$@"
+	more 10 mapped && more 1 copied && { [ -z "$1" ] || more 3 lent; }
+	result $? "switched off while it is used"
+	echo "# lent $(so_many lent) times, mapped $(so_many mapped) times, copied $(so_many copied) times"
+	finish
+}
+
+if [ "${4:-}" = now ]; then plan 2; else plan 11; fi
+announce "$1" "$2" "$3" && lend "$3"
+result $? "drives and lent memory are there"
+from=$(drive_node "$1")
+to=$(drive_node "$2")
+lender=$(drive_bdf "$3")
+device=/sys/bus/pci/devices/$lender
+driver=$(readlink -f "$device/driver")
+slot=$(slot_of "$lender")
+free=$(cat "$device/p2pmem/available")
+mkdir $here
+for what in lent mapped copied; do : >$here/$what; done
+if [ "${4:-}" = now ]; then
+	in_pieces
+	switch_off rebind
+fi
+
+begin rebind
+more 20 lent && more 20 mapped && more 3 copied
+result $? "lent and taken back while it is mapped and used"
+for _ in 1 2 3 4 5; do
+	echo 1 >"$device/reset" && more 1 lent
+done
+result $? "reset meanwhile"
+more 5 lent && more 5 mapped && more 1 copied
+result $? "and it goes on"
+end
+result $? "those that mapped it have met nothing else"
+lends_all
+result $? "nothing lost: $(cat "$device/p2pmem/available") bytes of $free are free, and can be used"
+
+in_pieces
+begin rebind
+more 3 lent && more 3 mapped
+lab press "$3"
+power 0
+until_ok gone
+result $? "pulled out while it is lent and taken back"
+lab plug "$3"
+power 1
+more 5 lent && more 5 mapped && more 1 copied
+result $? "put back, and used again"
+end
+result $? "those that mapped it have met nothing else"
+lends_all
+result $? "nothing lost: $(cat "$device/p2pmem/available") bytes of $free are free, and can be used"
+
+switch_off
