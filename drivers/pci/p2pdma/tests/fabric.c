@@ -10,8 +10,10 @@
  */
 #define DEBUG			/* pr_debug() in hush() is to print */
 #include <linux/cleanup.h>
+#include <linux/delay.h>
 #include <linux/dma-mapping.h>
 #include <linux/ioport.h>
+#include <linux/kref.h>
 #include <linux/memory_hotplug.h>
 #include <linux/nodemask.h>
 #include <linux/pci.h>
@@ -659,6 +661,22 @@ void fabric_write_acs(struct fabric_fn *fn, u16 ctrl)
 
 /* ---- the end ---- */
 
+/*
+ * Each function holds its bus, and each bus what it is below: whoever still has
+ * a reference to any of them, also to one unplugged long ago, keeps the bridge.
+ */
+static void check_references(struct fabric_host *host)
+{
+	struct kref *kref = &host->bridge->dev.kobj.kref;
+	int tries;
+
+	/* Some are given back by work that has begun. */
+	for (tries = 0; kref_read(kref) > 1 && tries < 50; tries++)
+		msleep(20);
+	KUNIT_EXPECT_EQ_MSG(host->fabric->test, kref_read(kref), 1,
+			    "segment %#x: references are left", host->domain);
+}
+
 static void host_remove(struct fabric_host *host)
 {
 	struct pci_dev *pdev = NULL;
@@ -668,6 +686,7 @@ static void host_remove(struct fabric_host *host)
 		pci_stop_root_bus(host->bridge->bus);
 		pci_remove_root_bus(host->bridge->bus);
 		pci_unlock_rescan_remove();
+		check_references(host);
 		pci_free_host_bridge(host->bridge);
 		host->bridge = NULL;
 	}

@@ -22,7 +22,8 @@
  *
  * Fields of the description can be set until fabric_scan() or fabric_plug():
  * vendor, device, class, bar[], acs_*, egress*, ats, ari, port.  Everything is
- * taken down when the test ends, and it fails if anything stays.
+ * taken down when the test ends, and it fails if anything stays: a device, an
+ * address, or a reference to a device or bus.
  *
  * Unless said otherwise, functions may sleep and end the test if they fail.
  */
