@@ -219,7 +219,15 @@ static void acs_none(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, p2pdma_acs_completion(s.in->pdev), expected);
 }
 
-/* Devices on a conventional bus hear each other; nobody is asked. */
+/*
+ *	root port
+ *	    |
+ *	PCIe to PCI bridge
+ *	 |        |
+ *	 in      out
+ *
+ * Devices on a conventional bus hear each other; nobody is asked.
+ */
 static void acs_conventional(struct kunit *test)
 {
 	struct fabric *fabric = fabric_alloc(test);
@@ -297,6 +305,10 @@ static void acs_vector_size(struct kunit *test)
 }
 
 /*
+ *	root port, with ARI	root port
+ *	    |			    |
+ *	[in, out]		[PF, its VF]
+ *
  * With ARI the bit may stand for a group of functions; a virtual function has
  * none: what cannot be told, is forbidden.
  */

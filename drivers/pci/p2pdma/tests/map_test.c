@@ -528,7 +528,15 @@ static void map_page_refused(struct kunit *test)
 
 /* ---- the state of a mapping loop ---- */
 
-/* Segments of different kinds in turn: no answer is carried over. */
+/*
+ *	     root complex
+ *	      /        \
+ *	 upstream    root port
+ *	  /    \	  |
+ *	client lender   root
+ *
+ * Segments of different kinds in turn: no answer is carried over.
+ */
 static void map_state(struct kunit *test)
 {
 	struct pci_p2pdma_map_state state = { .dir = DMA_FROM_DEVICE };
@@ -637,6 +645,10 @@ static void map_takes_no_lock(struct kunit *test)
 /* ---- merging ---- */
 
 /*
+ *	root port
+ *	    |
+ *	 lender		BAR 0: | 2 MiB | 2 MiB |
+ *
  * Fault 15: two lent ranges that touch each other are two providers, as lent
  * memory and RAM are; pieces of one may become one segment.  Mutation: see
  * block_test.c.

@@ -221,6 +221,14 @@ static void peers_unplugged(struct kunit *test)
 }
 
 /*
+ *		   root port
+ *		       |
+ *		    upstream
+ *	 /	/	...	\	\
+ *	d0	d1	...	d24	d31	every other one redirects
+ *	|	|		|	|
+ *	[8 functions of a device each]	lender
+ *
  * More clients than there is room for: each gets its own verdict, in any order.
  * What is remembered takes no more memory for it.
  */
