@@ -254,6 +254,64 @@ static void show_way(struct kunit *test, struct fabric_fn *fn)
 						      PCI_ACS_CTRL, 2) : 0);
 }
 
+/* What becomes of what the root complex gets to see */
+static u8 by_root(const struct fabric_host *from, const struct fabric_host *to)
+{
+	bool routes = from == to ? from->routes != FABRIC_ROUTES_NOTHING :
+				   from->routes == FABRIC_ROUTES_ANYWHERE &&
+				   to->routes == FABRIC_ROUTES_ANYWHERE;
+
+	return routes ? PCI_P2PDMA_MAP_THRU_HOST_BRIDGE :
+			PCI_P2PDMA_MAP_NOT_SUPPORTED;
+}
+
+/* Are the map types those that the reason stands for? */
+static bool reason_fits(const struct p2pdma_verdict *v,
+			const struct fabric_host *from,
+			const struct fabric_host *to)
+{
+	u8 read = v->map[P2PDMA_READ], write = v->map[P2PDMA_WRITE];
+	bool unknown = from->routes == FABRIC_ROUTES_NOTHING ||
+		       to->routes == FABRIC_ROUTES_NOTHING;
+
+	/* Requests go another way, or nothing but the completions of reads. */
+	if (write != read && write != PCI_P2PDMA_MAP_BUS_ADDR)
+		return false;
+	switch (v->reason) {
+	case P2PDMA_REASON_SELF:
+	case P2PDMA_REASON_SAME_DEVICE:
+	case P2PDMA_REASON_SAME_BUS:
+	case P2PDMA_REASON_SAME_SWITCH:
+		return read == PCI_P2PDMA_MAP_BUS_ADDR;
+	case P2PDMA_REASON_ROOT_COMPLEX:
+		return read == PCI_P2PDMA_MAP_THRU_HOST_BRIDGE && write == read;
+	case P2PDMA_REASON_ROOT_UNKNOWN:
+		return unknown && read == by_root(from, to) && write == read;
+	case P2PDMA_REASON_ROOT_DIFFERS:
+		return !unknown && read == PCI_P2PDMA_MAP_NOT_SUPPORTED &&
+		       write == read;
+	case P2PDMA_REASON_ACS_BLOCKED:
+		return read == PCI_P2PDMA_MAP_NOT_SUPPORTED;
+	case P2PDMA_REASON_ACS_REDIRECT:
+	case P2PDMA_REASON_FUNCTIONS:
+		return read == by_root(from, to);
+	default:
+		return false;
+	}
+}
+
+/* Is it @fn, or something above it, that decided? */
+static bool decided_above(const struct fabric_fn *fn,
+			  const struct p2pdma_verdict *v)
+{
+	for (; fn; fn = fn->pf ?: fn->bus->bridge) {
+		if (pci_domain_nr(fn->pdev->bus) == v->port_domain &&
+		    pci_dev_id(fn->pdev) == v->port_bdf)
+			return true;
+	}
+	return false;
+}
+
 static void check_pair(struct kunit *test, struct fabric_fn *a,
 		       struct fabric_fn *b)
 {
@@ -280,6 +338,12 @@ static void check_pair(struct kunit *test, struct fabric_fn *a,
 	KUNIT_ASSERT_EQ_MSG(test, !there.distance, a == b, "%s to %s", from, to);
 	KUNIT_ASSERT_EQ_MSG(test, there.reason == P2PDMA_REASON_SELF, a == b,
 			    "%s to %s", from, to);
+	KUNIT_ASSERT_TRUE_MSG(test, reason_fits(&there, a->host, b->host),
+			      "%s to %s: %s", from, to,
+			      p2pdma_reason_names[there.reason]);
+	KUNIT_ASSERT_TRUE_MSG(test, !there.has_port || decided_above(a, &there) ||
+			      decided_above(b, &there), "%s to %s: %s", from, to,
+			      p2pdma_reason_names[there.reason]);
 }
 
 static void start(struct kunit *test, struct draw **d)
@@ -293,8 +357,8 @@ static void start(struct kunit *test, struct draw **d)
 }
 
 /*
- * The verdict is what the oracle finds, whoever asks whom; the distance does
- * not depend on who asks.
+ * The verdict is what the oracle finds, whoever asks whom, and its reason and
+ * port go with it; the distance does not depend on who asks.
  */
 static void random_routes(struct kunit *test)
 {
@@ -459,6 +523,8 @@ static void check_remembered(struct draw *d, struct kunit *test,
 				    pci_name(provider->pdev));
 		KUNIT_ASSERT_EQ(test, remembered.reason, now.reason);
 		KUNIT_ASSERT_EQ(test, remembered.distance, now.distance);
+		KUNIT_ASSERT_EQ(test, remembered.has_port, now.has_port);
+		KUNIT_ASSERT_EQ(test, remembered.port_domain, now.port_domain);
 		KUNIT_ASSERT_EQ(test, remembered.port_bdf, now.port_bdf);
 	}
 }
