@@ -11,18 +11,20 @@
  *	   |      |       |
  *	drive a drive b  lender (CMB)
  *
- * The verdicts are whatever the machine gives; what is checked is that the DMA
- * API and the block layer do as they say.  The blocks that the copies overwrite
- * are put back.
+ * On another machine the verdicts are whatever it gives; what is checked is that
+ * the DMA API and the block layer do as they say.  The blocks that the copies
+ * overwrite are put back.
  */
 #include <kunit/test.h>
 #include <linux/bio.h>
 #include <linux/blkdev.h>
+#include <linux/cleanup.h>
 #include <linux/delay.h>
 #include <linux/dma-mapping.h>
 #include <linux/pci.h>
 #include <linux/pci-p2pdma.h>
 #include <linux/random.h>
+#include <linux/rculist.h>
 #include <linux/scatterlist.h>
 #include <linux/sizes.h>
 
@@ -186,7 +188,67 @@ static void devices_memory(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, readb((void __iomem *)addr + 3 * PAGE_SIZE - 1), 0x5a);
 }
 
-/* Distance and choice agree with the verdicts. */
+static u64 lent_size(struct pci_dev *pdev)
+{
+	struct pci_p2pdma_range *range;
+	struct pci_p2pdma *lender;
+	u64 size = 0;
+
+	guard(rcu)();
+	lender = rcu_dereference(pdev->p2pdma);
+	if (!lender)
+		return 0;
+	list_for_each_entry_rcu(range, &lender->ranges, node)
+		size += range->provider.size;
+	return size;
+}
+
+/* What the driver lends: once, until it lets go of the device, and again */
+static void devices_register(struct kunit *test)
+{
+	struct pci_dev *pdev = machine.lender;
+	u64 size = lent_size(pdev), start, offset;
+	void *addr;
+	int bar;
+
+	KUNIT_ASSERT_GT(test, size, 0);
+	addr = pci_alloc_p2pmem(pdev, PAGE_SIZE);
+	KUNIT_ASSERT_NOT_NULL(test, addr);
+	start = p2pdma_page_provider(virt_to_page(addr))->start;
+	pci_free_p2pmem(pdev, addr, PAGE_SIZE);
+	for (bar = 0; bar < PCI_STD_NUM_BARS; bar++)
+		if (start >= pci_resource_start(pdev, bar) &&
+		    start <= pci_resource_end(pdev, bar))
+			break;
+	KUNIT_ASSERT_LT(test, bar, PCI_STD_NUM_BARS);
+	offset = start - pci_resource_start(pdev, bar);
+	KUNIT_EXPECT_EQ(test, -EBUSY,
+			pci_p2pdma_add_resource(pdev, bar, SZ_2M, offset));
+	KUNIT_EXPECT_EQ(test, -EINVAL,
+			pci_p2pdma_add_resource(pdev, bar, SIZE_MAX, offset));
+	KUNIT_EXPECT_EQ(test, lent_size(pdev), size);
+
+	device_release_driver(&pdev->dev);
+	KUNIT_EXPECT_EQ(test, lent_size(pdev), 0);
+	KUNIT_EXPECT_FALSE(test, pci_has_p2pmem(pdev));
+	KUNIT_EXPECT_NULL(test, pci_alloc_p2pmem(pdev, PAGE_SIZE));
+	KUNIT_ASSERT_EQ(test, 1, device_attach(&pdev->dev));
+	KUNIT_EXPECT_TRUE(test, pci_has_p2pmem(pdev));
+	KUNIT_EXPECT_EQ(test, lent_size(pdev), size);
+}
+
+/* Right below one switch, which has no ACS: nothing is in the way. */
+static bool under_one_switch(struct pci_dev *a, struct pci_dev *b)
+{
+	struct pci_dev *in = pci_upstream_bridge(a), *out = pci_upstream_bridge(b);
+
+	return in && out && in != out && in->bus == out->bus &&
+	       pci_pcie_type(in) == PCI_EXP_TYPE_DOWNSTREAM &&
+	       pci_pcie_type(out) == PCI_EXP_TYPE_DOWNSTREAM &&
+	       !in->acs_cap && !out->acs_cap;
+}
+
+/* Distance and choice agree with the verdicts, and these with the picture. */
 static void devices_verdicts(struct kunit *test)
 {
 	struct device *clients[CLIENTS];
@@ -201,6 +263,15 @@ static void devices_verdicts(struct kunit *test)
 		distance = pci_p2pdma_distance(machine.lender, clients[i], true);
 		kunit_info(test, "%s: %s, distance %d\n", dev_name(clients[i]),
 			   p2pdma_reason_names[verdict.reason], distance);
+		if (under_one_switch(machine.client[i], machine.lender)) {
+			KUNIT_EXPECT_EQ(test, verdict.map[P2PDMA_READ],
+					PCI_P2PDMA_MAP_BUS_ADDR);
+			KUNIT_EXPECT_EQ(test, verdict.map[P2PDMA_WRITE],
+					PCI_P2PDMA_MAP_BUS_ADDR);
+			KUNIT_EXPECT_EQ(test, verdict.reason,
+					P2PDMA_REASON_SAME_SWITCH);
+			KUNIT_EXPECT_EQ(test, verdict.distance, 4);
+		}
 		if (verdict.map[P2PDMA_READ] == PCI_P2PDMA_MAP_NOT_SUPPORTED ||
 		    verdict.map[P2PDMA_WRITE] == PCI_P2PDMA_MAP_NOT_SUPPORTED) {
 			KUNIT_EXPECT_EQ(test, distance, -1);
@@ -343,6 +414,7 @@ static void devices_copy(struct kunit *test)
 }
 
 static struct kunit_case devices_cases[] = {
+	KUNIT_CASE(devices_register),
 	KUNIT_CASE(devices_memory),
 	KUNIT_CASE(devices_verdicts),
 	KUNIT_CASE(devices_map),
