@@ -574,6 +574,7 @@ static void pool_shared(struct kunit *test)
 {
 	struct shared *s = kunit_kzalloc(test, sizeof(*s), GFP_KERNEL);
 	struct task_struct *task[THREADS + 1];
+	u64 offset;
 	int i;
 
 	KUNIT_ASSERT_NOT_NULL(test, s);
@@ -606,6 +607,9 @@ static void pool_shared(struct kunit *test)
 	KUNIT_EXPECT_GT(test, atomic_read(&s->in_irq), 0);
 	KUNIT_EXPECT_EQ(test, p2pdma_pool_available(s->pool),
 			s->pages * PAGE_SIZE);
+	KUNIT_ASSERT_TRUE_MSG(test, p2pdma_pool_alloc(s->pool, s->pages * PAGE_SIZE,
+						      PAGE_SIZE, &offset), "something is lost");
+	p2pdma_pool_free(s->pool, 0, s->pages * PAGE_SIZE);
 }
 
 static struct kunit_case pool_cases[] = {

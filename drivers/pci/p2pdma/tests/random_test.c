@@ -115,6 +115,7 @@ static void draw_device(struct draw *d, struct fabric_fn *port)
 	port->ari = percent(d, 20);
 	while (d->num_ends < MAX_ENDS) {
 		fn->ari = port->ari;
+		fn->ats = percent(d, 20);
 		if (functions > 1 || percent(d, 30))
 			maybe_acs(d, fn);
 		maybe_vfs(d, fn, 10);
