@@ -131,7 +131,16 @@ static void hostbridge_ids(struct kunit *test)
 	expect_route(test, d, c, between);
 }
 
-/* Both host bridges have a say. */
+/*
+ *	bridge 0  bridge 1  bridge 2  bridge 3	bridge 4  bridge 5
+ *	unknown	  unknown   within    within	anywhere  anywhere
+ *	   |	     |	       |	 |	   |	     |
+ *	   rp	     rp	       rp	 rp	   rp	     rp
+ *	   |	     |	       |	 |	   |	     |
+ *	from 0	    to 0    from 1	to 1	from 2	    to 2
+ *
+ * Each in a segment of its own; both host bridges have a say.
+ */
 static void hostbridge_pairs(struct kunit *test)
 {
 	static const u16 ids[] = { UNKNOWN, 0x2f00, KNOWN };
@@ -236,6 +245,12 @@ static void hostbridge_who_stands(struct kunit *test)
 }
 
 /*
+ *	   root bus		and then, in the same segment
+ *	 /    |    \		    /	  |    \
+ *	zero  rp   rp	conventional	  rp   rp
+ *	      |    |			  |    |
+ *	      a    b			  a    b
+ *
  * What is known of a host bridge goes with the last device on its bus, no
  * earlier: another one in the same segment starts from nothing.  Mutations:
  * make p2pdma_hostbridge_forget() empty; let it forget with any device.
