@@ -21,6 +21,7 @@ CPUS = 2
 DRIVE_MIB = 64
 RANDOM_MIB = 32         # at the start of each drive; the rest is a hole
 SUITES = ROOT / "drivers" / "pci" / "p2pdma" / "tests"
+TAINT_MODULE = 1 << 12      # one that was built outside the tree
 TAINT_TEST = 1 << 18
 STOCK_HAS_NONE = "the stock kernel has no such thing"
 
@@ -427,6 +428,11 @@ ALL = [
 KUNIT = Program("kunit", "the KUnit suites", lambda t: ["kunit.sh"], check_kunit, timeout=300, where=(),
                 cmdline="kunit.enable=1", cpu="Haswell", possible_cpus=8, taint=TAINT_TEST,
                 debug_cmdline="random_test.fabrics=2 scale_test.most=256")
+
+# Needs the module: tests/test_lab.py builds it.
+LEND_MODULE = Program("lend-module", "the driver that lends any BAR, as a module",
+                      lambda t: ["lend-module.sh", *t.clients[:2], t.providers[0]], where=(), books=False,
+                      cmdline="initcall_blacklist=lend_driver_init", taint=TAINT_MODULE)
 
 
 def suite_alone(pattern):

@@ -5,6 +5,7 @@ CONFIG= names another kernel of build/out (debug, stock); KERNEL= an image from 
 """
 
 import os
+import shutil
 import subprocess
 import threading
 import time
@@ -13,7 +14,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from lab import LabError, judge, pair, programs, races, runner, topology, trace
+from lab import ROOT, LabError, judge, pair, programs, races, runner, topology, trace
 
 CONFIG = os.environ.get("CONFIG") or "lab"
 LAB = Path(__file__).resolve().parent.parent / "lab" / "run"
@@ -79,6 +80,30 @@ def test_run(where, what, image):
         pytest.fail(run.explain(), pytrace=False)
     skipped = run.counts["skipped"]
     print(f"{run.name}: {run.seconds:.1f} s, {run.counts['passed']} passed, {skipped} skipped")
+
+
+@pytest.fixture(scope="module")
+def lend_module(kernel, progress):
+    """The driver as a module, which the lab's kernel has built in: of another name, and beside the tree."""
+    out, folder = kernel("lab"), ROOT / "build" / "module"
+    folder.mkdir(exist_ok=True)
+    shutil.copy(ROOT / "drivers/pci/p2pdma/lend.c", folder)
+    # Not the name of the built-in one's initcall, which the kernel's command line leaves out
+    (folder / "Kbuild").write_text("obj-m := lend_module.o\nlend_module-y := lend.o\n"
+                                   "ccflags-y := -Dlend_driver=lend_module_driver\n")
+    # No module is part of this kernel, so nothing made this file.
+    shutil.copy(out / "vmlinux.symvers", out / "Module.symvers")
+    progress("build", "lab", "modules_prepare")
+    progress("build", "lab", "modules", "--make", f"M={folder}")
+    return folder / "lend_module.ko"
+
+
+@pytest.mark.parametrize("name", ["ram-lender.lend-module"])
+def test_lend_module(name, kernel, lend_module):
+    run = runner.Run(topology.load(name.split(".")[0]), programs.LEND_MODULE, files=(lend_module,),
+                     kernel=kernel("lab") / "arch/x86/boot/bzImage").go()
+    if not run.passed:
+        pytest.fail(run.explain(), pytrace=False)
 
 
 def test_words_between_two_guests():
