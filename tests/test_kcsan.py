@@ -16,7 +16,7 @@ from conftest import ROOT, print_through
 
 SUITES = "p2pdma_[cp]*"                             # concurrency, pages, peers, pool
 RUNS = (("same-switch", "unplug"), ("ram-lender", "unplug-2"), ("ram-lender", "pinned"), ("ram-lender", "fio"),
-        ("same-switch", "mmap"), ("same-switch", "nvme-reset"))
+        ("ram-lender", "teardown"), ("same-switch", "mmap"), ("same-switch", "nvme-reset"))
 
 
 @pytest.fixture(scope="module")

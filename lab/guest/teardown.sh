@@ -1,9 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# teardown.sh FROM TO LENDER [now]: LENDER's driver comes and goes, LENDER is reset, it is pulled out and put back. All
-# the while programs map its memory, the drive FROM is copied to TO through it, and mostly it is just being lent or
-# taken back. In the end the machine is switched off while the memory is mapped and used; or at once, with "now", and
-# also while it is being lent or taken back. LENDER has 64 MiB in BAR 2.
+# teardown.sh FROM TO LENDER [later|now]: LENDER's driver comes and goes, LENDER is reset, it is pulled out and put back.
+# All the while programs map its memory, the drive FROM is copied to TO through it, and mostly it is just being lent or
+# taken back. In the end, when everything else has been said, the machine is switched off while the memory is mapped and
+# used. With "later" it is no more than that, and the memory is being lent or taken back as well. With "now", init asks
+# for just that end. LENDER has 64 MiB in BAR 2.
 
 # shellcheck source=/dev/null
 . "$(dirname "$0")/lib.sh"
@@ -87,16 +88,23 @@ lends_all() {
 # The button has five seconds in which it can be pressed again: spare them.
 power() { [ -z "$slot" ] || echo "$1" 2>/dev/null >"$slot/power"; }
 
-# As it is after this the machine is switched off.
+# switch_off [WITH]: init does, after this. The console is told, as the results are complete.
 switch_off() {
 	begin "$@"
-	more 10 mapped && more 1 copied && { [ -z "$1" ] || more 3 lent; }
-	result $? "switched off while it is used"
-	echo "# lent $(so_many lent) times, mapped $(so_many mapped) times, copied $(so_many copied) times"
-	finish
+	[ -z "$1" ] || more 3 lent
+	more 10 mapped && more 1 copied && echo "teardown.sh: switched off in the middle of it" >/dev/kmsg
+	exit
 }
 
-if [ "${4:-}" = now ]; then plan 2; else plan 11; fi
+# at_end [WITH]: have it done
+at_end() { echo "exec $0 $names now $1 >/dev/null 2>&1" >/tmp/at-end; }
+
+names="$1 $2 $3"
+case ${4:-} in
+now)	;;
+later)	plan 2 ;;
+*)	plan 11 ;;
+esac
 announce "$1" "$2" "$3" && lend "$3"
 result $? "drives and lent memory are there"
 from=$(drive_node "$1")
@@ -106,12 +114,16 @@ device=/sys/bus/pci/devices/$lender
 driver=$(readlink -f "$device/driver")
 slot=$(slot_of "$lender")
 free=$(cat "$device/p2pmem/available")
-mkdir $here
+mkdir -p $here
 for what in lent mapped copied; do : >$here/$what; done
-if [ "${4:-}" = now ]; then
+case ${4:-} in
+now)	switch_off ${5:+"$5"} ;;
+later)
 	in_pieces
-	switch_off rebind
-fi
+	at_end rebind
+	result $? "to be switched off"
+	finish ;;
+esac
 
 begin rebind
 more 20 lent && more 20 mapped && more 3 copied
@@ -143,4 +155,7 @@ result $? "those that mapped it have met nothing else"
 lends_all
 result $? "nothing lost: $(cat "$device/p2pmem/available") bytes of $free are free, and can be used"
 
-switch_off
+at_end
+result $? "to be switched off"
+echo "# lent $(so_many lent) times, mapped $(so_many mapped) times, copied $(so_many copied) times"
+finish
