@@ -290,3 +290,51 @@ struct p2pdma_verdict p2pdma_route(struct pci_dev *client,
 	}
 	return verdict;
 }
+
+/* ---- in words ---- */
+
+static const char *remedy(enum p2pdma_reason reason)
+{
+	switch (reason) {
+	case P2PDMA_REASON_ACS_BLOCKED:
+		return "let the port's ACS pass peer requests on (pci=config_acs=)";
+	case P2PDMA_REASON_ACS_REDIRECT:
+		return "clear ACS redirect there (pci=disable_acs_redir=)";
+	case P2PDMA_REASON_FUNCTIONS:
+		return "use a client that is another device";
+	case P2PDMA_REASON_ROOT_UNKNOWN:
+	case P2PDMA_REASON_ROOT_DIFFERS:
+	case P2PDMA_REASON_ROOT_READS:
+	case P2PDMA_REASON_ROOT_WRITES:
+		return "put both below one PCIe switch, or see pci_p2pdma.host_bridges=";
+	case P2PDMA_REASON_DMA_MASK:
+		return "the driver has to set a wider DMA mask";
+	default:
+		return "choose a client that does PCI DMA itself";
+	}
+}
+
+/**
+ * p2pdma_verdict_explain - say in the log why a client cannot reach a provider
+ * @provider: device whose memory it is
+ * @client: device that would do DMA; not necessarily a PCI device
+ * @verdict: on the two
+ *
+ * The reason, the port that decided, and what can be done about it.
+ *
+ * Context: any.
+ */
+void p2pdma_verdict_explain(struct pci_dev *provider, struct device *client,
+			    const struct p2pdma_verdict *verdict)
+{
+	char port[24] = "";
+
+	if (verdict->has_port)
+		snprintf(port, sizeof(port), " at %04x:%02x:%02x.%d",
+			 verdict->port_domain, PCI_BUS_NUM(verdict->port_bdf),
+			 PCI_SLOT(verdict->port_bdf),
+			 PCI_FUNC(verdict->port_bdf));
+	pci_warn(provider, "%s cannot reach this device's memory: %s%s; %s\n",
+		 dev_name(client), p2pdma_reason_names[verdict->reason], port,
+		 remedy(verdict->reason));
+}
