@@ -264,6 +264,35 @@ static void peers_collide(struct kunit *test)
 }
 
 /*
+ * A slot that somebody else, or what this interrupts, is just writing: nothing
+ * is taken from it, and nothing remembered in it.
+ */
+static void peers_slot_busy(struct kunit *test)
+{
+	struct fabric_fn *client, *lender, *port;
+	struct p2pdma_provider *provider;
+	int i;
+
+	port = downstream(two_under_switch(test, &client, &lender), 0);
+	provider = provider_of(test, lender);
+	for (i = 0; i < P2PDMA_PEER_SLOTS; i++)
+		atomic_inc(&provider->peers[i].seq);
+	expect_same(test, provider, client);
+	fabric_config_poke(port, FABRIC_ACS_CAP + PCI_ACS_CTRL, 2, ACS_ON);
+	expect_same(test, provider, client);
+	fabric_config_poke(port, FABRIC_ACS_CAP + PCI_ACS_CTRL, 2, ACS_OFF);
+	expect_same(test, provider, client);
+
+	/* It is written now, and the next verdict can be remembered. */
+	for (i = 0; i < P2PDMA_PEER_SLOTS; i++)
+		atomic_inc(&provider->peers[i].seq);
+	expect_same(test, provider, client);
+	fabric_config_poke(port, FABRIC_ACS_CAP + PCI_ACS_CTRL, 2, ACS_ON);
+	KUNIT_EXPECT_EQ(test, writes(provider, client),
+			PCI_P2PDMA_MAP_BUS_ADDR);
+}
+
+/*
  * A client that cannot address the range, before and after it is remembered.
  * Mutation: no look at the mask in p2pdma_peer_verdict().
  */
@@ -321,6 +350,7 @@ static struct kunit_case peers_cases[] = {
 	KUNIT_CASE(peers_replaced),
 	KUNIT_CASE(peers_unplugged),
 	KUNIT_CASE(peers_collide),
+	KUNIT_CASE(peers_slot_busy),
 	KUNIT_CASE(peers_dma_mask),
 	KUNIT_CASE(peers_not_pci),
 	{ }
