@@ -366,6 +366,8 @@ ALL = [
             where=("same-switch", "ram-lender"), skip_on=("stock",)),
     Program("refuse", "peer memory into what did not consent", with_env("p2p_refuse"),
             where=("same-switch", "two-root-ports-iommu")),
+    Program("unbind", "the lender's driver goes while a program maps its memory, or has pinned it",
+            with_env("p2p_unbind"), where=("ram-lender",), skip_on=("stock",)),
     Program("fails", "each allocation fails in turn", with_env("p2p_fails"), where=("same-switch",),
             only_on=("debug",), timeout=180),
     Program("file", "files, pipes, sockets and commands with data in peer memory", order_file, check_file,

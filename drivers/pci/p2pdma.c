@@ -17,7 +17,12 @@
  *
  * Kernel users that do not give their allocations back hold up the unbinding
  * for ever; that is their bug to fix, the alternative being DMA into memory
- * that belongs to somebody else.
+ * that belongs to somebody else.  A program holds it up as long as its direct
+ * I/O lasts, and that may be until it is killed: one that waits for another
+ * page of the same request, for example.
+ *
+ * A device that lends stays awake until all of that is over: its memory must
+ * be there for peers, and a bridge above it that sleeps passes nothing on.
  */
 #include <linux/cc_platform.h>
 #include <linux/cleanup.h>
@@ -26,6 +31,7 @@
 #include <linux/mutex.h>
 #include <linux/pci.h>
 #include <linux/pci-p2pdma.h>
+#include <linux/pm_runtime.h>
 #include <linux/random.h>
 #include <linux/rculist.h>
 #include <linux/scatterlist.h>
@@ -46,6 +52,7 @@ static struct pci_p2pdma *lender_locked(struct pci_dev *pdev)
 /* How often removal looks for user mappings, and when it says that it waits */
 #define DRAIN_PERIOD	(HZ / 5)
 #define DRAIN_COMPLAIN	50
+#define DRAIN_AGAIN	300
 
 /* ---- registration ---- */
 
@@ -121,9 +128,13 @@ static struct pci_p2pdma_range *range_create(struct pci_dev *pdev, int bar,
 		pci_resource_flags(pdev, bar) & IORESOURCE_PREFETCH;
 	range->backing.page_free = range_page_free;
 
-	error = p2pdma_pool_init(&range->pool, size, dev_to_node(&pdev->dev));
+	/* Also while its driver is already gone: see range_destroy() */
+	error = pm_runtime_resume_and_get(&pdev->dev);
 	if (error)
 		goto free_range;
+	error = p2pdma_pool_init(&range->pool, size, dev_to_node(&pdev->dev));
+	if (error)
+		goto let_sleep;
 	error = p2pdma_pages_add(&range->backing, &range->provider);
 	if (error)
 		goto exit_pool;
@@ -131,6 +142,8 @@ static struct pci_p2pdma_range *range_create(struct pci_dev *pdev, int bar,
 
 exit_pool:
 	p2pdma_pool_exit(&range->pool);
+let_sleep:
+	pm_runtime_put(&pdev->dev);
 free_range:
 	kfree(range);
 complain:
@@ -150,8 +163,8 @@ static void range_drain(struct pci_p2pdma_range *range)
 	p2pdma_pool_close(&range->pool);
 	do {
 		p2pdma_sysfs_revoke(provider);
-		if (++tries == DRAIN_COMPLAIN)
-			pci_warn(provider->pdev, "waits for %llu bytes of lent memory that are in use\n",
+		if (++tries % DRAIN_AGAIN == DRAIN_COMPLAIN)
+			pci_warn(provider->pdev, "waits for %llu bytes of lent memory that are in use: end the programs that do I/O with it\n",
 				 provider->size -
 				 p2pdma_pool_available(&range->pool));
 	} while (!p2pdma_pool_wait(&range->pool, DRAIN_PERIOD));
@@ -162,6 +175,7 @@ static void range_destroy(struct pci_p2pdma_range *range)
 	range_drain(range);
 	p2pdma_pages_remove(&range->backing);
 	p2pdma_pool_exit(&range->pool);
+	pm_runtime_put(&range->provider.pdev->dev);
 	kfree_rcu(range, rcu);
 }
 
@@ -377,42 +391,6 @@ static bool usable(const struct p2pdma_verdict *verdict)
 	       verdict->map[P2PDMA_WRITE] != PCI_P2PDMA_MAP_NOT_SUPPORTED;
 }
 
-static const char *remedy(enum p2pdma_reason reason)
-{
-	switch (reason) {
-	case P2PDMA_REASON_ACS_BLOCKED:
-		return "let the port's ACS pass peer requests on (pci=config_acs=)";
-	case P2PDMA_REASON_ACS_REDIRECT:
-		return "clear ACS redirect there (pci=disable_acs_redir=)";
-	case P2PDMA_REASON_FUNCTIONS:
-		return "use a client that is another device";
-	case P2PDMA_REASON_ROOT_UNKNOWN:
-	case P2PDMA_REASON_ROOT_DIFFERS:
-	case P2PDMA_REASON_ROOT_READS:
-	case P2PDMA_REASON_ROOT_WRITES:
-		return "put both below one PCIe switch, or see pci_p2pdma.host_bridges=";
-	case P2PDMA_REASON_DMA_MASK:
-		return "the driver has to set a wider DMA mask";
-	default:
-		return "choose a client that does PCI DMA itself";
-	}
-}
-
-static void explain(struct pci_dev *provider, struct device *client,
-		    const struct p2pdma_verdict *verdict)
-{
-	char port[24] = "";
-
-	if (verdict->has_port)
-		snprintf(port, sizeof(port), " at %04x:%02x:%02x.%d",
-			 verdict->port_domain, PCI_BUS_NUM(verdict->port_bdf),
-			 PCI_SLOT(verdict->port_bdf),
-			 PCI_FUNC(verdict->port_bdf));
-	pci_warn(provider, "%s cannot reach this device's memory: %s%s; %s\n",
-		 dev_name(client), p2pdma_reason_names[verdict->reason], port,
-		 remedy(verdict->reason));
-}
-
 /*
  * The verdict on a device, which may lend several ranges: the worst of them.
  * A device that lends none is asked about, too, by drivers that map its BARs
@@ -480,7 +458,8 @@ static int total_distance(struct pci_dev *provider, struct device **clients,
 		verdict = device_verdict(provider, clients[i]);
 		if (!usable(&verdict)) {
 			if (verbose)
-				explain(provider, clients[i], &verdict);
+				p2pdma_verdict_explain(provider, clients[i],
+						       &verdict);
 			return -1;
 		}
 		total += verdict.distance;

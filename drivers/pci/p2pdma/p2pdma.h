@@ -115,6 +115,8 @@ void p2pdma_hostbridge_forget(struct pci_dev *pdev);
 
 struct p2pdma_verdict p2pdma_route(struct pci_dev *client,
 				   struct pci_dev *provider);
+void p2pdma_verdict_explain(struct pci_dev *provider, struct device *client,
+			    const struct p2pdma_verdict *verdict);
 
 /* ---- peers.c: remembered verdicts ---- */
 
@@ -238,8 +240,9 @@ int p2pdma_pages_check(struct pci_dev *pdev, phys_addr_t start, u64 size);
 int p2pdma_pages_add(struct p2pdma_backing *backing,
 		     struct p2pdma_provider *provider);
 void p2pdma_pages_remove(struct p2pdma_backing *backing);
-unsigned long p2pdma_pages_insert(struct p2pdma_backing *backing, u64 offset,
-				  struct vm_area_struct *vma, int *error);
+int p2pdma_pages_insert(struct p2pdma_backing *backing, u64 offset,
+			struct vm_area_struct *vma, unsigned long *done,
+			unsigned long end);
 
 /**
  * p2pdma_page_provider - the provider that a page belongs to

@@ -157,33 +157,36 @@ void p2pdma_pages_remove(struct p2pdma_backing *backing)
  * @backing: pages
  * @offset: where the allocation begins in the range
  * @vma: mapping, as long as the allocation
- * @error: 0, or why not all of it could be mapped
+ * @done: number of bytes mapped so far, 0 at first; brought up to date
+ * @end: number to get to now, as the caller may do it in parts
  *
  * The pages mapped belong to the mapping from now on: they come back through
- * page_free(), also if the mapping fails later.  The offset of the mapping
- * becomes the physical address, by which it can be found again.
+ * page_free(), also if the mapping fails later.  The rest still belongs to the
+ * caller.  The offset of the mapping becomes the physical address, by which it
+ * can be found again.
  *
  * Context: process context, mmap lock held for writing.
- * Return: number of bytes mapped.  The rest still belongs to the caller.
+ * Return: 0, or what vm_insert_page() failed with.
  */
-unsigned long p2pdma_pages_insert(struct p2pdma_backing *backing, u64 offset,
-				  struct vm_area_struct *vma, int *error)
+int p2pdma_pages_insert(struct p2pdma_backing *backing, u64 offset,
+			struct vm_area_struct *vma, unsigned long *done,
+			unsigned long end)
 {
-	unsigned long len = vma->vm_end - vma->vm_start;
-	unsigned long pfn = PHYS_PFN(backing->pgmap.range.start + offset);
-	unsigned long done;
+	unsigned long first = PHYS_PFN(backing->pgmap.range.start + offset);
+	int error;
 
-	*error = 0;
-	vma->vm_page_prot = user_prot(backing, vma, pfn);
-	vma->vm_pgoff = pfn;
-	for (done = 0; done < len; done += PAGE_SIZE, pfn++) {
-		struct page *page = pfn_to_page(pfn);
+	if (!*done) {
+		vma->vm_page_prot = user_prot(backing, vma, first);
+		vma->vm_pgoff = first;
+	}
+	for (; *done < end; *done += PAGE_SIZE) {
+		struct page *page = pfn_to_page(first + PHYS_PFN(*done));
 
-		*error = vm_insert_page(vma, vma->vm_start + done, page);
-		if (*error)
-			break;
+		error = vm_insert_page(vma, vma->vm_start + *done, page);
+		if (error)
+			return error;
 		/* That took a reference of its own: ours is the mapping's. */
 		put_page(page);
 	}
-	return done;
+	return 0;
 }

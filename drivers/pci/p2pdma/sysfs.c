@@ -136,22 +136,12 @@ static const struct vm_operations_struct allocate_vm_ops = {
 	.page_mkwrite = allocate_page_mkwrite,
 };
 
-/*
- * Nothing of the previous owner may show.  A BAR may take a minute for a
- * gigabyte, so this can be interrupted.
- */
-static int clear(void *kaddr, u64 len)
+/* Nothing of the previous owner may show. */
+static void clear(void *kaddr, unsigned long len)
 {
 	void __iomem *io = (void __iomem __force *)kaddr;
-	u64 done, chunk;
 
-	for (done = 0; done < len; done += chunk) {
-		chunk = min_t(u64, len - done, SZ_64K);
-		memset_io(io + done, 0, chunk);
-		cond_resched();
-		if (fatal_signal_pending(current))
-			return -EINTR;
-	}
+	memset_io(io, 0, len);
 	/*
 	 * The zeros may wait in a buffer of the CPU, and are posted writes,
 	 * which those of a peer may overtake.  A read behind them does not
@@ -159,16 +149,28 @@ static int clear(void *kaddr, u64 len)
 	 */
 	mb();
 	readl(io + len - sizeof(u32));
-	return 0;
+}
+
+/*
+ * To clear a gigabyte may take a BAR a minute, and the scheduler may be told to
+ * make that an hour.  Neither who is killed nor a removal is to wait so long:
+ * the latter cannot take the attributes away before mmap() has ended.
+ */
+static int may_go_on(struct pci_dev *pdev)
+{
+	cond_resched();
+	if (fatal_signal_pending(current))
+		return -EINTR;
+	return rcu_access_pointer(pdev->p2pdma) ? 0 : -ENODEV;
 }
 
 static int allocate_mmap(struct file *file, struct kobject *kobj,
 			 struct bin_attribute *attr, struct vm_area_struct *vma)
 {
 	struct pci_dev *pdev = to_pci_dev(kobj_to_dev(kobj));
-	u64 len = vma->vm_end - vma->vm_start, offset;
+	unsigned long len = vma->vm_end - vma->vm_start, done = 0, part;
 	struct pci_p2pdma_range *range;
-	unsigned long mapped;
+	u64 offset;
 	int error;
 
 	error = check_mapping(pdev, vma);
@@ -179,12 +181,6 @@ static int allocate_mmap(struct file *file, struct kobject *kobj,
 	if (!range)
 		return -ENOMEM;
 
-	error = clear(range->backing.kaddr + offset, len);
-	if (error) {
-		p2pdma_pool_free(&range->pool, offset, len);
-		return error;
-	}
-
 	/*
 	 * No growing by mremap: there is nothing behind the end.  No core dump:
 	 * reading a BAR that way may take minutes.
@@ -192,10 +188,20 @@ static int allocate_mmap(struct file *file, struct kobject *kobj,
 	vm_flags_set(vma, VM_DONTEXPAND | VM_DONTDUMP);
 	vma->vm_ops = &allocate_vm_ops;
 
-	mapped = p2pdma_pages_insert(&range->backing, offset, vma, &error);
+	while (done < len) {
+		error = may_go_on(pdev);
+		if (error)
+			break;
+		part = min(len - done, SZ_64K);
+		clear(range->backing.kaddr + offset + done, part);
+		error = p2pdma_pages_insert(&range->backing, offset, vma, &done,
+					    done + part);
+		if (error)
+			break;
+	}
 	/* What was mapped comes back when the caller unmaps it. */
 	if (error)
-		p2pdma_pool_free(&range->pool, offset + mapped, len - mapped);
+		p2pdma_pool_free(&range->pool, offset + done, len - done);
 	return error;
 }
 

@@ -178,7 +178,14 @@ static int mapping_mmap(struct file *file, struct vm_area_struct *vma)
 	vma->vm_page_prot = pgprot_noncached(vma->vm_page_prot);
 	if (m->obstacle)
 		vm_insert_page(vma, vma->vm_start + 2 * PAGE_SIZE, m->obstacle);
-	m->mapped = p2pdma_pages_insert(&m->g->backing, m->offset, vma, &m->error);
+	/* In parts that are not equal */
+	m->mapped = 0;
+	m->error = p2pdma_pages_insert(&m->g->backing, m->offset, vma,
+				       &m->mapped, PAGE_SIZE);
+	if (!m->error)
+		m->error = p2pdma_pages_insert(&m->g->backing, m->offset, vma,
+					       &m->mapped,
+					       vma->vm_end - vma->vm_start);
 	return m->error;
 }
 

@@ -47,7 +47,8 @@ static struct fabric_fn *make_lender(struct kunit *test)
 struct sight {
 	u64 size;
 	u64 available;
-	u32 ranges;
+	u16 ranges;
+	u16 awake;	/* who keeps it from runtime suspend */
 	u8 lends;
 	u8 published;
 	u8 group;
@@ -76,6 +77,9 @@ static struct sight look(struct pci_dev *pdev)
 		.allocate = has_attribute(pdev, "allocate"),
 	};
 
+#ifdef CONFIG_PM
+	sight.awake = atomic_read(&pdev->dev.power.usage_count);
+#endif
 	guard(rcu)();
 	lender = rcu_dereference(pdev->p2pdma);
 	sight.lends = !!lender;
@@ -312,6 +316,7 @@ static void register_unbind_waits(struct kunit *test)
 	struct job *removal;
 	void *addr[3];
 	int i, kept;
+	u16 awake;
 
 	for (kept = 0; kept < 3; kept++) {
 		for (i = 0; i < 3; i++) {
@@ -335,9 +340,13 @@ static void register_unbind_waits(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, pci_p2pmem_virt_to_bus(pdev, addr[kept]),
 				pci_bus_address(pdev, 0) + from[kept]);
 		KUNIT_EXPECT_TRUE(test, job_waits(removal));
+		awake = look(pdev).awake;
 		pci_free_p2pmem(pdev, addr[kept], SZ_2M);
 		KUNIT_EXPECT_TRUE(test, job_ends(removal));
 		expect_lends(test, pdev, 0, 0, 0);
+		/* Until then it had to stay awake. */
+		if (IS_ENABLED(CONFIG_PM))
+			KUNIT_EXPECT_GT(test, awake, look(pdev).awake);
 		KUNIT_ASSERT_EQ(test, 1, device_attach(&pdev->dev));
 	}
 }

@@ -325,14 +325,14 @@ TEST_F(p2pmem, comes_back_clean)
 }
 
 /* Maps and unmaps until it is killed; *inside while the kernel is at it. */
-static void map_for_ever(int fd, size_t len, volatile int *inside)
+static void map_for_ever(int fd, size_t len, int *inside)
 {
 	for (;;) {
 		char *mem;
 
-		*inside = 1;
+		__atomic_store_n(inside, 1, __ATOMIC_SEQ_CST);
 		mem = p2pmem_map(fd, len);
-		*inside = 0;
+		__atomic_store_n(inside, 0, __ATOMIC_SEQ_CST);
 		if (mem == MAP_FAILED)
 			_exit(1);
 		munmap(mem, len);
@@ -342,7 +342,8 @@ static void map_for_ever(int fd, size_t len, volatile int *inside)
 /* Who is killed while the kernel clears what is about to be mapped keeps none of it. */
 TEST_F(p2pmem, killed_while_it_is_cleared)
 {
-	int *inside = mmap(NULL, self->page, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	int *inside = mmap(NULL, self->page, PROT_READ | PROT_WRITE,
+			   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	long largest = p2pmem_read("largest_free");
 	int hits = 0, status;
 
