@@ -597,6 +597,26 @@ void fabric_unplug(struct fabric_fn *fn)
 	connect(fn, NULL);
 }
 
+static void disconnect(struct fabric_fn *fn)
+{
+	pci_dev_set_disconnected(fn->pdev, NULL);
+}
+
+/**
+ * fabric_yank - take a function, and all that is below it, away without notice
+ * @fn: function; nothing below it has virtual functions
+ *
+ * It does not answer any more when the kernel hears of that.
+ */
+void fabric_yank(struct fabric_fn *fn)
+{
+	CLASS(hushed, level)();
+	connect(fn, NULL);
+	for_subtree(fn, disconnect);
+	pci_stop_and_remove_bus_device_locked(fn->pdev);
+	for_subtree(fn, drop_pdev);
+}
+
 static void rescan(struct pci_bus *bus)
 {
 	CLASS(hushed, level)();

@@ -234,6 +234,7 @@ struct fabric_fn *with_vfs(struct fabric_fn *fn, u16 num, u16 offset);
 
 void fabric_scan(struct fabric *fabric);
 void fabric_unplug(struct fabric_fn *fn);
+void fabric_yank(struct fabric_fn *fn);
 void fabric_replug(struct fabric_fn *fn);
 struct fabric_fn *fabric_replace(struct fabric_fn *fn);
 void fabric_enable_vfs(struct fabric_fn *pf, unsigned int num);

@@ -356,8 +356,25 @@ static void unplug(void *fn)
 	fabric_unplug(fn);
 }
 
+static void yank(void *fn)
+{
+	fabric_yank(fn);
+}
+
+static const struct way_out {
+	const char *name;
+	void (*go)(void *fn);
+} ways_out[] = {
+	{ "with_notice", unplug },
+	{ "without_notice", yank },
+};
+
+KUNIT_ARRAY_PARAM_DESC(way_out, ways_out, name);
+
+/* Fault 24: that the device is not there any more is no reason not to wait. */
 static void register_unplug(struct kunit *test)
 {
+	const struct way_out *way = test->param_value;
 	struct fabric_fn *fn = make_lender(test);
 	struct pci_dev *pdev = pci_dev_get(fn->pdev);
 	struct job *removal;
@@ -366,8 +383,9 @@ static void register_unplug(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, 0, pci_p2pdma_add_resource(pdev, 0, 0, 0));
 	addr = pci_alloc_p2pmem(pdev, PAGE_SIZE);
 	KUNIT_ASSERT_NOT_NULL(test, addr);
-	removal = job_start(test, unplug, fn);
-	KUNIT_EXPECT_TRUE(test, job_waits(removal));
+	removal = job_start(test, way->go, fn);
+	KUNIT_ASSERT_TRUE(test, job_waits(removal));
+	KUNIT_EXPECT_NULL(test, pci_alloc_p2pmem(pdev, PAGE_SIZE));
 	pci_free_p2pmem(pdev, addr, PAGE_SIZE);
 	KUNIT_EXPECT_TRUE(test, job_ends(removal));
 	pci_dev_put(pdev);
@@ -730,7 +748,7 @@ static struct kunit_case register_cases[] = {
 	KUNIT_CASE(register_parts),
 	KUNIT_CASE(register_unbind),
 	KUNIT_CASE(register_unbind_waits),
-	KUNIT_CASE(register_unplug),
+	KUNIT_CASE_PARAM(register_unplug, way_out_gen_params),
 	KUNIT_CASE_PARAM(register_memory_type, cpu_type_gen_params),
 	KUNIT_CASE_PARAM(register_unbind_pinned, pin_gen_params),
 	KUNIT_CASE_PARAM(register_unbind_mapped, overtakes_gen_params),
