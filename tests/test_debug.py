@@ -10,7 +10,7 @@ WHERE = "same-switch"
 # Other mapping code, and DMA_API_DEBUG sees each of its addresses.
 IOMMU = "two-root-ports-iommu"
 # A BAR that the driver for any BAR lends, and what is only tried there.
-ANY_BAR = tuple(("ram-lender", p) for p in ("fio", "lend", "shutdown", "teardown", "unplug-2"))
+ANY_BAR = tuple(("ram-lender", p) for p in ("fio", "lend", "shutdown", "teardown", "unbind", "unplug-2"))
 
 
 @pytest.fixture(scope="module")

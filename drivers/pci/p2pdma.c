@@ -8,9 +8,10 @@
  *
  * Who owns what.  struct pci_p2pdma (the lender) hangs off pci_dev and owns
  * its ranges; both are created and unlinked under p2pdma_lock, read under RCU
- * and freed after a grace period.  One devres action per range takes it away,
- * in reverse order of registration.  The first of them closes the shop for all
- * ranges, as a driver that lets go of one lets go of all.  In this order:
+ * and freed after a grace period.  A range goes when the driver gives it up, or
+ * by a devres action of its own, in reverse order of registration; the first of
+ * these closes the shop for all ranges, as then the driver lets go of the
+ * device.  In this order:
  *
  *	unpublish -> unlink: no new allocation -> remove sysfs: user mappings
  *	go -> wait for allocations and pins -> pages -> pool -> memory
@@ -34,7 +35,6 @@
 #include <linux/pm_runtime.h>
 #include <linux/random.h>
 #include <linux/rculist.h>
-#include <linux/scatterlist.h>
 #include <linux/slab.h>
 
 #include "p2pdma/p2pdma.h"
@@ -204,6 +204,14 @@ static int lender_create(struct pci_dev *pdev, struct pci_p2pdma_range *first)
 	return 0;
 }
 
+/* Nobody finds the range after this and a grace period. */
+static void range_unlink(struct pci_p2pdma_range *range)
+{
+	lockdep_assert_held(&p2pdma_lock);
+	WRITE_ONCE(range->unlinked, true);
+	list_del_rcu(&range->node);
+}
+
 /* Nobody finds the lender or a range of it after this and a grace period. */
 static void lender_unlink(struct pci_p2pdma *lender)
 {
@@ -213,8 +221,22 @@ static void lender_unlink(struct pci_p2pdma *lender)
 	WRITE_ONCE(lender->published, false);
 	list_del_rcu(&lender->node);
 	list_for_each_entry_safe(range, next, &lender->ranges, node)
-		list_del_rcu(&range->node);
+		range_unlink(range);
 	RCU_INIT_POINTER(lender->pdev->p2pdma, NULL);
+}
+
+/* Take an unlinked range away, and before it @lender, if that is unlinked. */
+static void range_remove(struct pci_p2pdma_range *range,
+			 struct pci_p2pdma *lender)
+{
+	if (lender) {
+		/* Not under the lock, as it waits for attributes to finish */
+		p2pdma_sysfs_remove(range->provider.pdev);
+		kfree_rcu(lender, rcu);
+	}
+	/* Whoever still looks at the lists is done with them after this. */
+	synchronize_rcu();
+	range_destroy(range);
 }
 
 /* Called for each range of a device; see the top of this file. */
@@ -229,14 +251,7 @@ static void range_release(void *data)
 		if (lender)
 			lender_unlink(lender);
 	}
-	if (lender) {
-		/* Not under the lock, as it waits for attributes to finish */
-		p2pdma_sysfs_remove(pdev);
-		kfree_rcu(lender, rcu);
-	}
-	/* Whoever still looks at the lists is done with them after this. */
-	synchronize_rcu();
-	range_destroy(range);
+	range_remove(range, lender);
 }
 
 /**
@@ -313,6 +328,62 @@ destroy_range:
 	return error;
 }
 EXPORT_SYMBOL_GPL(pci_p2pdma_add_resource);
+
+/* The range that begins at @start; caller holds p2pdma_lock */
+static struct pci_p2pdma_range *range_at(struct pci_p2pdma *lender,
+					 phys_addr_t start)
+{
+	struct pci_p2pdma_range *range;
+
+	list_for_each_entry(range, &lender->ranges, node)
+		if (range->provider.start == start)
+			return range;
+	return NULL;
+}
+
+/**
+ * pci_p2pdma_remove_resource - lend a range no longer
+ * @pdev: device that lends it; its driver is bound and stays so meanwhile
+ * @bar: BAR number, 0 to 5
+ * @offset: where the range begins in the BAR, as it was registered
+ *
+ * Only needed by drivers that go on without it.  User mappings of the range are
+ * torn down, and what is allocated or pinned of it is waited for; other ranges
+ * of the device, and who uses them, are not touched.  With the last range the
+ * device is no lender any more.  The driver must not register a range of the
+ * same device at the same time.
+ *
+ * Context: process context, may sleep.
+ * Return: 0, or -ENOENT if no such range is lent.
+ */
+int pci_p2pdma_remove_resource(struct pci_dev *pdev, int bar, u64 offset)
+{
+	struct pci_p2pdma_range *range = NULL;
+	struct pci_p2pdma *lender;
+
+	if (bar < 0 || bar >= PCI_STD_NUM_BARS)
+		return -ENOENT;
+	scoped_guard(mutex, &p2pdma_lock) {
+		lender = lender_locked(pdev);
+		if (lender)
+			range = range_at(lender,
+					 pci_resource_start(pdev, bar) + offset);
+		if (!range)
+			return -ENOENT;
+		if (list_is_singular(&lender->ranges)) {
+			lender_unlink(lender);
+		} else {
+			range_unlink(range);
+			lender = NULL;
+		}
+	}
+	devm_remove_action(&pdev->dev, range_release, range);
+	pci_info(pdev, "lends BAR %d, %pa+%#llx, no longer\n", bar,
+		 &range->provider.start, range->provider.size);
+	range_remove(range, lender);
+	return 0;
+}
+EXPORT_SYMBOL_GPL(pci_p2pdma_remove_resource);
 
 /**
  * pci_p2pmem_publish - let others find the memory of a device, or stop that
@@ -578,148 +649,6 @@ struct pci_dev *pci_p2pmem_find_many(struct device **clients, int num_clients)
 	return pci_dev_get(closest);
 }
 EXPORT_SYMBOL_GPL(pci_p2pmem_find_many);
-
-/* ---- memory ---- */
-
-static __always_inline struct pci_p2pdma_range *
-range_alloc(struct pci_dev *pdev, u64 size, u64 align, u64 *offset)
-{
-	struct pci_p2pdma_range *range;
-	struct pci_p2pdma *lender;
-
-	if (unlikely(!size))
-		return NULL;
-	/* As good as rcu_read_lock(), as the pool does not sleep; and cheaper. */
-	guard(preempt)();
-	lender = rcu_dereference_sched(pdev->p2pdma);
-	if (unlikely(!lender))
-		return NULL;
-	list_for_each_entry_rcu(range, &lender->ranges, node,
-				rcu_read_lock_sched_held())
-		if (p2pdma_pool_alloc(&range->pool, size, align, offset))
-			return range;
-	return NULL;
-}
-
-/**
- * p2pdma_range_alloc - take a piece out of any range of a device
- * @pdev: device that lends memory
- * @size: number of bytes, rounded up to whole pages
- * @align: power of two that the offset in the range is to be a multiple of
- * @offset: where the piece begins in the range
- *
- * Context: any.
- * Return: the range, which is there until the piece is given back, or NULL.
- */
-struct pci_p2pdma_range *p2pdma_range_alloc(struct pci_dev *pdev, u64 size,
-					    u64 align, u64 *offset)
-{
-	return range_alloc(pdev, size, align, offset);
-}
-
-/* The range that allocated memory came from, also while it is being removed */
-static struct pci_p2pdma_range *range_of(void *addr)
-{
-	return container_of(p2pdma_virt_backing(addr), struct pci_p2pdma_range,
-			    backing);
-}
-
-/**
- * pci_alloc_p2pmem - allocate peer memory
- * @pdev: device that lends it
- * @size: number of bytes; takes whole pages
- *
- * Context: any.  Removal of @pdev's driver waits for pci_free_p2pmem().
- * Return: kernel address of the memory, which is not cached and not cleared,
- * or NULL.
- */
-void *pci_alloc_p2pmem(struct pci_dev *pdev, size_t size)
-{
-	struct pci_p2pdma_range *range;
-	u64 offset;
-
-	range = range_alloc(pdev, size, PAGE_SIZE, &offset);
-	return range ? range->backing.kaddr + offset : NULL;
-}
-EXPORT_SYMBOL_GPL(pci_alloc_p2pmem);
-
-/**
- * pci_free_p2pmem - give peer memory back
- * @pdev: device that lends it
- * @addr: what pci_alloc_p2pmem() returned
- * @size: number of bytes allocated
- *
- * Context: any.
- */
-void pci_free_p2pmem(struct pci_dev *pdev, void *addr, size_t size)
-{
-	struct pci_p2pdma_range *range = range_of(addr);
-
-	/* @range may be gone after that. */
-	p2pdma_pool_free(&range->pool, addr - range->backing.kaddr, size);
-}
-EXPORT_SYMBOL_GPL(pci_free_p2pmem);
-
-/**
- * pci_p2pmem_virt_to_bus - bus address of peer memory
- * @pdev: device that lends it
- * @addr: address in memory from pci_alloc_p2pmem()
- *
- * For @pdev itself, which needs no route to its own memory.  For other devices
- * only the DMA API knows the address.
- *
- * Context: any.
- * Return: the address as @pdev's bus has it.
- */
-pci_bus_addr_t pci_p2pmem_virt_to_bus(struct pci_dev *pdev, void *addr)
-{
-	struct pci_p2pdma_range *range = range_of(addr);
-
-	return range->provider.start + range->provider.bus_offset +
-	       (addr - range->backing.kaddr);
-}
-EXPORT_SYMBOL_GPL(pci_p2pmem_virt_to_bus);
-
-/**
- * pci_p2pmem_alloc_sgl - allocate peer memory in a scatterlist
- * @pdev: device that lends it
- * @nents: number of entries, set on success
- * @length: number of bytes
- *
- * Context: may sleep.
- * Return: the scatterlist, or NULL.
- */
-struct scatterlist *pci_p2pmem_alloc_sgl(struct pci_dev *pdev,
-					 unsigned int *nents, u32 length)
-{
-	struct scatterlist *sgl __free(kfree) = kmalloc(sizeof(*sgl), GFP_KERNEL);
-	void *addr = sgl ? pci_alloc_p2pmem(pdev, length) : NULL;
-
-	if (!addr)
-		return NULL;
-	/* Pieces are contiguous: one entry, whatever the length */
-	sg_init_one(sgl, addr, length);
-	*nents = 1;
-	return no_free_ptr(sgl);
-}
-EXPORT_SYMBOL_GPL(pci_p2pmem_alloc_sgl);
-
-/**
- * pci_p2pmem_free_sgl - free what pci_p2pmem_alloc_sgl() returned
- * @pdev: device that lends the memory
- * @sgl: scatterlist, unmapped
- *
- * Context: any.
- */
-void pci_p2pmem_free_sgl(struct pci_dev *pdev, struct scatterlist *sgl)
-{
-	struct scatterlist *sg;
-
-	for (sg = sgl; sg; sg = sg_next(sg))
-		pci_free_p2pmem(pdev, sg_virt(sg), sg->length);
-	kfree(sgl);
-}
-EXPORT_SYMBOL_GPL(pci_p2pmem_free_sgl);
 
 static int __init p2pdma_init(void)
 {

@@ -55,6 +55,7 @@ struct pci_p2pdma_map_state {
 #ifdef CONFIG_PCI_P2PDMA
 int pci_p2pdma_add_resource(struct pci_dev *pdev, int bar, size_t size,
 			    u64 offset);
+int pci_p2pdma_remove_resource(struct pci_dev *pdev, int bar, u64 offset);
 int pci_p2pdma_distance_many(struct pci_dev *provider, struct device **clients,
 			     int num_clients, bool verbose);
 struct pci_dev *pci_p2pmem_find_many(struct device **clients, int num_clients);
@@ -83,6 +84,12 @@ static inline int pci_p2pdma_add_resource(struct pci_dev *pdev, int bar,
 					  size_t size, u64 offset)
 {
 	return -EOPNOTSUPP;
+}
+
+static inline int pci_p2pdma_remove_resource(struct pci_dev *pdev, int bar,
+					     u64 offset)
+{
+	return -ENOENT;
 }
 
 static inline int pci_p2pdma_distance_many(struct pci_dev *provider,

@@ -332,6 +332,7 @@ void p2pdma_pool_stats(struct p2pdma_pool *pool,
  * @provider: where it is and who reaches it
  * @backing: its pages
  * @pool: what of it is free
+ * @unlinked: it is about to go, and whoever has a piece should give it back
  * @rcu: freed after a grace period, as allocation walks the list under RCU
  *
  * Removal closes @pool and waits until all of it has come back: from the
@@ -342,6 +343,7 @@ struct pci_p2pdma_range {
 	struct p2pdma_provider provider;
 	struct p2pdma_backing backing;
 	struct p2pdma_pool pool;
+	bool unlinked;
 	struct rcu_head rcu;
 };
 

@@ -156,12 +156,12 @@ static void clear(void *kaddr, unsigned long len)
  * make that an hour.  Neither who is killed nor a removal is to wait so long:
  * the latter cannot take the attributes away before mmap() has ended.
  */
-static int may_go_on(struct pci_dev *pdev)
+static int may_go_on(const struct pci_p2pdma_range *range)
 {
 	cond_resched();
 	if (fatal_signal_pending(current))
 		return -EINTR;
-	return rcu_access_pointer(pdev->p2pdma) ? 0 : -ENODEV;
+	return READ_ONCE(range->unlinked) ? -ENODEV : 0;
 }
 
 static int allocate_mmap(struct file *file, struct kobject *kobj,
@@ -189,7 +189,7 @@ static int allocate_mmap(struct file *file, struct kobject *kobj,
 	vma->vm_ops = &allocate_vm_ops;
 
 	while (done < len) {
-		error = may_go_on(pdev);
+		error = may_go_on(range);
 		if (error)
 			break;
 		part = min(len - done, SZ_64K);

@@ -4,11 +4,15 @@
  * administrator says about it.
  */
 #include <kunit/test.h>
+#include <linux/cleanup.h>
+#include <linux/kernfs.h>
 #include <linux/mm.h>
 #include <linux/moduleparam.h>
 #include <linux/pci.h>
 #include <linux/pci-p2pdma.h>
+#include <linux/rculist.h>
 #include <linux/string.h>
+#include <linux/sysfs.h>
 
 #include "lent.h"
 
@@ -84,6 +88,80 @@ u64 lent_bus_address(const struct fabric_fn *fn, void *addr)
 {
 	return lent_bar_register(fn) + page_to_phys(virt_to_page(addr)) +
 	       offset_in_page(addr) - pci_resource_start(fn->pdev, 0);
+}
+
+/* ---- all that can be seen of a lender from outside ---- */
+
+/**
+ * lent_attribute - does sysfs show what a device lends?
+ * @pdev: device
+ * @name: attribute in p2pmem/, NULL for that itself
+ *
+ * Return: true if it is there.
+ */
+bool lent_attribute(struct pci_dev *pdev, const char *name)
+{
+	struct kernfs_node *group, *attr = NULL;
+
+	group = sysfs_get_dirent(pdev->dev.kobj.sd, "p2pmem");
+	if (group && name)
+		attr = sysfs_get_dirent(group, name);
+	kernfs_put(attr);
+	kernfs_put(group);
+	return name ? attr : group;
+}
+
+/**
+ * lent_look - see a lender from outside
+ * @pdev: device
+ *
+ * Return: what there is to be seen.
+ */
+struct lent_sight lent_look(struct pci_dev *pdev)
+{
+	struct pci_p2pdma_range *range;
+	struct pci_p2pdma *lender;
+	struct lent_sight sight = {
+		.published = pci_has_p2pmem(pdev),
+		.group = lent_attribute(pdev, NULL),
+		.allocate = lent_attribute(pdev, "allocate"),
+	};
+
+#ifdef CONFIG_PM
+	sight.awake = atomic_read(&pdev->dev.power.usage_count);
+#endif
+	guard(rcu)();
+	lender = rcu_dereference(pdev->p2pdma);
+	sight.lends = !!lender;
+	if (!lender)
+		return sight;
+	list_for_each_entry_rcu(range, &lender->ranges, node) {
+		sight.size += range->provider.size;
+		sight.available += p2pdma_pool_available(&range->pool);
+		sight.ranges++;
+	}
+	return sight;
+}
+
+/**
+ * lent_expect - a device has to lend just this
+ * @test: test
+ * @pdev: device
+ * @ranges: number of ranges, 0 if it is to be no lender
+ * @size: bytes that are lent
+ * @available: bytes of these that are free
+ */
+void lent_expect(struct kunit *test, struct pci_dev *pdev, u32 ranges,
+		 u64 size, u64 available)
+{
+	struct lent_sight sight = lent_look(pdev);
+
+	KUNIT_EXPECT_EQ(test, sight.ranges, ranges);
+	KUNIT_EXPECT_EQ(test, sight.size, size);
+	KUNIT_EXPECT_EQ(test, sight.available, available);
+	KUNIT_EXPECT_EQ(test, sight.lends, ranges > 0);
+	KUNIT_EXPECT_EQ(test, sight.group, ranges > 0);
+	KUNIT_EXPECT_EQ(test, sight.allocate, ranges > 0);
 }
 
 /* ---- jobs ---- */

@@ -42,70 +42,6 @@ static struct fabric_fn *make_lender(struct kunit *test)
 	return fn;
 }
 
-/* ---- all that can be seen of a lender from outside ---- */
-
-struct sight {
-	u64 size;
-	u64 available;
-	u16 ranges;
-	u16 awake;	/* who keeps it from runtime suspend */
-	u8 lends;
-	u8 published;
-	u8 group;
-	u8 allocate;
-};
-
-static bool has_attribute(struct pci_dev *pdev, const char *name)
-{
-	struct kernfs_node *group, *attr = NULL;
-
-	group = sysfs_get_dirent(pdev->dev.kobj.sd, "p2pmem");
-	if (group && name)
-		attr = sysfs_get_dirent(group, name);
-	kernfs_put(attr);
-	kernfs_put(group);
-	return name ? attr : group;
-}
-
-static struct sight look(struct pci_dev *pdev)
-{
-	struct pci_p2pdma_range *range;
-	struct pci_p2pdma *lender;
-	struct sight sight = {
-		.published = pci_has_p2pmem(pdev),
-		.group = has_attribute(pdev, NULL),
-		.allocate = has_attribute(pdev, "allocate"),
-	};
-
-#ifdef CONFIG_PM
-	sight.awake = atomic_read(&pdev->dev.power.usage_count);
-#endif
-	guard(rcu)();
-	lender = rcu_dereference(pdev->p2pdma);
-	sight.lends = !!lender;
-	if (!lender)
-		return sight;
-	list_for_each_entry_rcu(range, &lender->ranges, node) {
-		sight.size += range->provider.size;
-		sight.available += p2pdma_pool_available(&range->pool);
-		sight.ranges++;
-	}
-	return sight;
-}
-
-static void expect_lends(struct kunit *test, struct pci_dev *pdev, u32 ranges,
-			 u64 size, u64 available)
-{
-	struct sight sight = look(pdev);
-
-	KUNIT_EXPECT_EQ(test, sight.ranges, ranges);
-	KUNIT_EXPECT_EQ(test, sight.size, size);
-	KUNIT_EXPECT_EQ(test, sight.available, available);
-	KUNIT_EXPECT_EQ(test, sight.lends, ranges > 0);
-	KUNIT_EXPECT_EQ(test, sight.group, ranges > 0);
-	KUNIT_EXPECT_EQ(test, sight.allocate, ranges > 0);
-}
-
 /* What a driver that lets go of the device does */
 static void unbind(void *data)
 {
@@ -149,12 +85,12 @@ static const struct bad {
 static void expect_refused(struct kunit *test, struct pci_dev *pdev,
 			   const struct bad *bad)
 {
-	struct sight before = look(pdev), after;
+	struct lent_sight before = lent_look(pdev), after;
 	int error;
 
 	error = pci_p2pdma_add_resource(pdev, bad->bar, bad->size, bad->offset);
 	KUNIT_EXPECT_EQ_MSG(test, error, bad->error, "%s", bad->name);
-	after = look(pdev);
+	after = lent_look(pdev);
 	KUNIT_EXPECT_EQ_MSG(test, 0, memcmp(&before, &after, sizeof(before)),
 			    "%s changes something", bad->name);
 }
@@ -179,7 +115,7 @@ static void register_bad(struct kunit *test)
 	/* The first one goes on as before, and can have company. */
 	lent_take(test, fn, SZ_64K);
 	KUNIT_EXPECT_EQ(test, 0, pci_p2pdma_add_resource(pdev, 0, SZ_2M, SZ_8M));
-	expect_lends(test, pdev, 2, SZ_4M + SZ_2M, SZ_4M + SZ_2M - SZ_128K);
+	lent_expect(test, pdev, 2, SZ_4M + SZ_2M, SZ_4M + SZ_2M - SZ_128K);
 }
 
 /* The same with nothing lent yet: nothing is lent afterwards. */
@@ -191,9 +127,9 @@ static void register_bad_first(struct kunit *test)
 	for (i = 0; i < ARRAY_SIZE(bads); i++)
 		if (bads[i].error != -EBUSY)
 			expect_refused(test, pdev, &bads[i]);
-	expect_lends(test, pdev, 0, 0, 0);
+	lent_expect(test, pdev, 0, 0, 0);
 	KUNIT_EXPECT_EQ(test, 0, pci_p2pdma_add_resource(pdev, 0, 0, 0));
-	expect_lends(test, pdev, 1, BAR_SIZE, BAR_SIZE);
+	lent_expect(test, pdev, 1, BAR_SIZE, BAR_SIZE);
 }
 
 /* A ROM has an address, but no BAR that could be lent.  Mutation: "BAR 6". */
@@ -206,7 +142,7 @@ static void register_rom(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, -EINVAL,
 			pci_p2pdma_add_resource(pdev, PCI_ROM_RESOURCE, 0, 0));
 	*rom = saved;
-	expect_lends(test, pdev, 0, 0, 0);
+	lent_expect(test, pdev, 0, 0, 0);
 }
 
 static void register_no_address(struct kunit *test)
@@ -223,7 +159,7 @@ static void register_no_address(struct kunit *test)
 	res->flags = IORESOURCE_IO;
 	KUNIT_EXPECT_EQ(test, -EINVAL, pci_p2pdma_add_resource(pdev, 0, 0, 0));
 	res->flags = saved.flags;
-	expect_lends(test, pdev, 0, 0, 0);
+	lent_expect(test, pdev, 0, 0, 0);
 	KUNIT_EXPECT_EQ(test, 0, pci_p2pdma_add_resource(pdev, 0, 0, 0));
 }
 
@@ -239,19 +175,19 @@ static void register_name_taken(struct kunit *test)
 		.name = "p2pmem", .attrs = none,
 	};
 	struct pci_dev *pdev = make_lender(test)->pdev;
-	struct sight before, after;
+	struct lent_sight before, after;
 
 	KUNIT_ASSERT_EQ(test, 0, sysfs_create_group(&pdev->dev.kobj, &taken));
-	before = look(pdev);
+	before = lent_look(pdev);
 	KUNIT_EXPECT_EQ(test, -EEXIST, pci_p2pdma_add_resource(pdev, 0, 0, 0));
-	after = look(pdev);
+	after = lent_look(pdev);
 	KUNIT_EXPECT_MEMEQ(test, &before, &after, sizeof(before));
 	sysfs_remove_group(&pdev->dev.kobj, &taken);
 
 	KUNIT_EXPECT_EQ(test, 0, pci_p2pdma_add_resource(pdev, 0, 0, 0));
-	expect_lends(test, pdev, 1, BAR_SIZE, BAR_SIZE);
+	lent_expect(test, pdev, 1, BAR_SIZE, BAR_SIZE);
 	unbind(pdev);
-	expect_lends(test, pdev, 0, 0, 0);
+	lent_expect(test, pdev, 0, 0, 0);
 	KUNIT_ASSERT_EQ(test, 1, device_attach(&pdev->dev));
 }
 
@@ -265,13 +201,13 @@ static void register_parts(struct kunit *test)
 	void *addr;
 
 	KUNIT_EXPECT_EQ(test, 0, pci_p2pdma_add_resource(pdev, 0, SZ_2M, SZ_4M));
-	expect_lends(test, pdev, 1, SZ_2M, SZ_2M);
+	lent_expect(test, pdev, 1, SZ_2M, SZ_2M);
 	addr = lent_take(test, fn, SZ_2M);
 	KUNIT_EXPECT_EQ(test, page_to_phys(virt_to_page(addr)), start + SZ_4M);
 
 	/* The rest of the BAR, and another BAR */
 	KUNIT_EXPECT_EQ(test, 0, pci_p2pdma_add_resource(pdev, 0, 0, SZ_8M));
-	expect_lends(test, pdev, 2, SZ_2M + SZ_8M, SZ_8M);
+	lent_expect(test, pdev, 2, SZ_2M + SZ_8M, SZ_8M);
 	addr = lent_take(test, fn, SZ_8M);
 	KUNIT_EXPECT_EQ(test, page_to_phys(virt_to_page(addr)), start + SZ_8M);
 	KUNIT_EXPECT_EQ(test, 0, pci_p2pdma_add_resource(pdev, 4, 0, 0));
@@ -294,9 +230,9 @@ static void register_unbind(struct kunit *test)
 		KUNIT_ASSERT_EQ(test, 0, pci_p2pdma_add_resource(pdev, 0, SZ_2M, 0));
 		KUNIT_ASSERT_EQ(test, 0, pci_p2pdma_add_resource(pdev, 0, SZ_4M, SZ_4M));
 		pci_p2pmem_publish(pdev, true);
-		expect_lends(test, pdev, 2, SZ_2M + SZ_4M, SZ_2M + SZ_4M);
+		lent_expect(test, pdev, 2, SZ_2M + SZ_4M, SZ_2M + SZ_4M);
 		unbind(pdev);
-		expect_lends(test, pdev, 0, 0, 0);
+		lent_expect(test, pdev, 0, 0, 0);
 		KUNIT_EXPECT_FALSE(test, pci_has_p2pmem(pdev));
 		KUNIT_EXPECT_NULL(test, pci_alloc_p2pmem(pdev, PAGE_SIZE));
 		KUNIT_EXPECT_NULL(test, pci_p2pmem_find(dev));
@@ -335,18 +271,18 @@ static void register_unbind_waits(struct kunit *test)
 		KUNIT_EXPECT_FALSE(test, pci_has_p2pmem(pdev));
 		KUNIT_EXPECT_NULL(test, pci_alloc_p2pmem(pdev, PAGE_SIZE));
 		KUNIT_EXPECT_NULL(test, pci_p2pmem_find(&pdev->dev));
-		KUNIT_EXPECT_FALSE(test, has_attribute(pdev, NULL));
+		KUNIT_EXPECT_FALSE(test, lent_attribute(pdev, NULL));
 		/* What is held stays usable. */
 		KUNIT_EXPECT_EQ(test, pci_p2pmem_virt_to_bus(pdev, addr[kept]),
 				pci_bus_address(pdev, 0) + from[kept]);
 		KUNIT_EXPECT_TRUE(test, job_waits(removal));
-		awake = look(pdev).awake;
+		awake = lent_look(pdev).awake;
 		pci_free_p2pmem(pdev, addr[kept], SZ_2M);
 		KUNIT_EXPECT_TRUE(test, job_ends(removal));
-		expect_lends(test, pdev, 0, 0, 0);
+		lent_expect(test, pdev, 0, 0, 0);
 		/* Until then it had to stay awake. */
 		if (IS_ENABLED(CONFIG_PM))
-			KUNIT_EXPECT_GT(test, awake, look(pdev).awake);
+			KUNIT_EXPECT_GT(test, awake, lent_look(pdev).awake);
 		KUNIT_ASSERT_EQ(test, 1, device_attach(&pdev->dev));
 	}
 }
@@ -391,7 +327,7 @@ static void register_unplug(struct kunit *test)
 	pci_dev_put(pdev);
 
 	fabric_replug(fn);
-	expect_lends(test, fn->pdev, 0, 0, 0);
+	lent_expect(test, fn->pdev, 0, 0, 0);
 	KUNIT_EXPECT_EQ(test, 0, pci_p2pdma_add_resource(fn->pdev, 0, 0, 0));
 }
 
@@ -584,12 +520,12 @@ static void register_unbind_pinned(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, 2, pin->take(addr + PAGE_SIZE, 2,
 					   FOLL_WRITE | FOLL_PCI_P2PDMA, held));
 	KUNIT_ASSERT_EQ(test, 0, vm_munmap(addr, len));
-	expect_lends(test, pdev, 1, SZ_4M, SZ_4M - 2 * PAGE_SIZE);
+	lent_expect(test, pdev, 1, SZ_4M, SZ_4M - 2 * PAGE_SIZE);
 
 	removal = job_start(test, unbind, pdev);
 	/* If it does not wait there is nothing left to look at. */
 	KUNIT_ASSERT_TRUE(test, job_waits(removal));
-	expect_lends(test, pdev, 0, 0, 0);
+	lent_expect(test, pdev, 0, 0, 0);
 	for (page = held[0]; page <= held[1]; page++) {
 		KUNIT_EXPECT_TRUE(test, is_pci_p2pdma_page(page));
 		KUNIT_EXPECT_PTR_EQ(test, p2pdma_page_provider(page)->pdev, pdev);
@@ -601,7 +537,7 @@ static void register_unbind_pinned(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, job_ends(removal));
 	KUNIT_ASSERT_EQ(test, 1, device_attach(&pdev->dev));
 	KUNIT_EXPECT_EQ(test, 0, pci_p2pdma_add_resource(pdev, 0, SZ_4M, 0));
-	expect_lends(test, pdev, 1, SZ_4M, SZ_4M);
+	lent_expect(test, pdev, 1, SZ_4M, SZ_4M);
 }
 
 /* ---- the end, with mappings ---- */
@@ -631,7 +567,7 @@ static void register_unbind_mapped(struct kunit *test)
 	addr = map_allocate(&m, len);
 	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(addr));
 	if (!m.overtaken) {
-		expect_lends(test, m.pdev, 1, SZ_4M, SZ_4M - len);
+		lent_expect(test, m.pdev, 1, SZ_4M, SZ_4M - len);
 		KUNIT_EXPECT_EQ(test, 0, get_user(byte, (char __user *)addr));
 		KUNIT_EXPECT_EQ(test, 0, byte);
 		m.removal = job_start(test, unbind, m.pdev);
@@ -639,7 +575,31 @@ static void register_unbind_mapped(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, job_ends(m.removal));
 	KUNIT_EXPECT_NE(test, 0, get_user(byte, (char __user *)addr));
 	KUNIT_EXPECT_EQ(test, 0, vm_munmap(addr, len));
-	expect_lends(test, m.pdev, 0, 0, 0);
+	lent_expect(test, m.pdev, 0, 0, 0);
+}
+
+/* A range that is given up takes its mappings with it, and no others. */
+static void register_give_up_mapped(struct kunit *test)
+{
+	const unsigned long len = 4 * PAGE_SIZE;
+	struct mapping m = {};
+	unsigned long addr;
+	char byte = 1;
+
+	mapping_init(test, &m);
+	addr = map_allocate(&m, len);
+	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(addr));
+	KUNIT_ASSERT_EQ(test, 0, pci_p2pdma_add_resource(m.pdev, 0, SZ_2M, SZ_8M));
+	KUNIT_EXPECT_EQ(test, 0, pci_p2pdma_remove_resource(m.pdev, 0, SZ_8M));
+	KUNIT_EXPECT_EQ(test, 0, get_user(byte, (char __user *)addr));
+	KUNIT_EXPECT_EQ(test, 0, byte);
+	lent_expect(test, m.pdev, 1, SZ_4M, SZ_4M - len);
+
+	KUNIT_ASSERT_EQ(test, 0, pci_p2pdma_add_resource(m.pdev, 0, SZ_2M, SZ_8M));
+	KUNIT_EXPECT_EQ(test, 0, pci_p2pdma_remove_resource(m.pdev, 0, 0));
+	KUNIT_EXPECT_NE(test, 0, get_user(byte, (char __user *)addr));
+	KUNIT_EXPECT_EQ(test, 0, vm_munmap(addr, len));
+	lent_expect(test, m.pdev, 1, SZ_2M, SZ_2M);
 }
 
 static void free_obstacle(void *page)
@@ -661,7 +621,7 @@ static void register_mmap_fails(struct kunit *test)
 							   m.obstacle));
 	mapping_init(test, &m);
 	KUNIT_EXPECT_EQ(test, -EBUSY, (int)map_allocate(&m, 5 * PAGE_SIZE));
-	expect_lends(test, m.pdev, 1, SZ_4M, SZ_4M);
+	lent_expect(test, m.pdev, 1, SZ_4M, SZ_4M);
 	removal = job_start(test, unbind, m.pdev);
 	KUNIT_EXPECT_TRUE(test, job_ends(removal));
 }
@@ -706,21 +666,21 @@ static void register_fails(struct kunit *test)
 {
 	const struct failing *failing = test->param_value;
 	struct pci_dev *pdev = make_lender(test)->pdev;
-	struct sight before, after;
+	struct lent_sight before, after;
 	unsigned int nth, failed = 0;
 	bool injected = true;
 
 	if (failing->nothing) {
 		KUNIT_EXPECT_EQ(test, 0, add_failing(pdev, INT_MAX, &injected));
 		KUNIT_EXPECT_FALSE(test, injected);
-		expect_lends(test, pdev, 1, SZ_2M, SZ_2M);
+		lent_expect(test, pdev, 1, SZ_2M, SZ_2M);
 		return;
 	}
 	for (nth = 1; injected; nth++) {
-		if (failing->already && !look(pdev).lends)
+		if (failing->already && !lent_look(pdev).lends)
 			KUNIT_ASSERT_EQ(test, 0, pci_p2pdma_add_resource(pdev, 0,
 									 SZ_4M, SZ_4M));
-		before = look(pdev);
+		before = lent_look(pdev);
 		if (!add_failing(pdev, nth, &injected)) {
 			/* Nothing failed, or what did was not needed. */
 			unbind(pdev);
@@ -729,7 +689,7 @@ static void register_fails(struct kunit *test)
 		}
 		KUNIT_ASSERT_TRUE_MSG(test, injected, "failed by itself");
 		failed++;
-		after = look(pdev);
+		after = lent_look(pdev);
 		KUNIT_ASSERT_MEMEQ(test, &before, &after, sizeof(before));
 	}
 	if (!failed)
@@ -752,6 +712,7 @@ static struct kunit_case register_cases[] = {
 	KUNIT_CASE_PARAM(register_memory_type, cpu_type_gen_params),
 	KUNIT_CASE_PARAM(register_unbind_pinned, pin_gen_params),
 	KUNIT_CASE_PARAM(register_unbind_mapped, overtakes_gen_params),
+	KUNIT_CASE(register_give_up_mapped),
 	KUNIT_CASE(register_mmap_fails),
 #ifdef CONFIG_FAILSLAB
 	KUNIT_CASE_PARAM(register_fails, failing_gen_params),
