@@ -16,6 +16,8 @@
  *	unpublish -> unlink: no new allocation -> remove sysfs: user mappings
  *	go -> wait for allocations and pins -> pages -> pool -> memory
  *
+ * For a range that is not the last, the first and the third are left out.
+ *
  * Kernel users that do not give their allocations back hold up the unbinding
  * for ever; that is their bug to fix, the alternative being DMA into memory
  * that belongs to somebody else.  A program holds it up as long as its direct
@@ -263,7 +265,8 @@ static void range_release(void *data)
  *
  * Start and size have to be aligned to memremap_compat_align(), usually 2 MiB.
  * A device can lend several ranges.  They are taken back when the driver is
- * unbound, which waits for users of the memory.  The memory is not found by
+ * unbound, or one by one with pci_p2pdma_remove_resource(); that waits for users
+ * of the memory.  The memory is not found by
  * pci_p2pmem_find_many() before pci_p2pmem_publish().
  *
  * Context: process context, may sleep.
@@ -275,7 +278,7 @@ static void range_release(void *data)
  *	-EBUSY if a part of it has struct pages already;
  *	-EOPNOTSUPP if memory encryption is active;
  *	-ENOMEM if memory is short;
- *	another code from memremap_pages() or sysfs.
+ *	another code from runtime PM, memremap_pages() or sysfs.
  */
 int pci_p2pdma_add_resource(struct pci_dev *pdev, int bar, size_t size,
 			    u64 offset)
@@ -350,8 +353,9 @@ static struct pci_p2pdma_range *range_at(struct pci_p2pdma *lender,
  * Only needed by drivers that go on without it.  User mappings of the range are
  * torn down, and what is allocated or pinned of it is waited for; other ranges
  * of the device, and who uses them, are not touched.  With the last range the
- * device is no lender any more.  The driver must not register a range of the
- * same device at the same time.
+ * device is no lender any more; if it lends again, it has to be published again.
+ * The driver must not register a range of the same device while it gives up
+ * what may be the last one.
  *
  * Context: process context, may sleep.
  * Return: 0, or -ENOENT if no such range is lent.
@@ -361,7 +365,9 @@ int pci_p2pdma_remove_resource(struct pci_dev *pdev, int bar, u64 offset)
 	struct pci_p2pdma_range *range = NULL;
 	struct pci_p2pdma *lender;
 
-	if (bar < 0 || bar >= PCI_STD_NUM_BARS)
+	/* What begins behind the BAR, or wraps, may be another BAR's. */
+	if (bar < 0 || bar >= PCI_STD_NUM_BARS ||
+	    offset >= pci_resource_len(pdev, bar))
 		return -ENOENT;
 	scoped_guard(mutex, &p2pdma_lock) {
 		lender = lender_locked(pdev);
@@ -474,19 +480,22 @@ static struct p2pdma_verdict device_verdict(struct pci_dev *provider,
 	struct pci_dev *pdev = client_function(client);
 	struct pci_p2pdma_range *range;
 	struct pci_p2pdma *lender;
+	bool any = false;
 
 	if (!pdev)
 		return verdict;
 	guard(rcu)();
 	lender = rcu_dereference(provider->p2pdma);
-	if (!lender || list_empty(&lender->ranges))
+	if (!lender)
 		return p2pdma_route(pdev, provider);
 	list_for_each_entry_rcu(range, &lender->ranges, node) {
+		any = true;
 		verdict = p2pdma_peer_verdict(&range->provider, &pdev->dev);
 		if (!usable(&verdict))
 			break;
 	}
-	return verdict;
+	/* The last one may have gone just now. */
+	return any ? verdict : p2pdma_route(pdev, provider);
 }
 
 /*

@@ -4,7 +4,8 @@
  *
  * The rooms, from the front door down; each may call those below it only:
  *
- *   ../p2pdma.c      providers, the exported API, lifetimes
+ *   ../p2pdma.c      providers, most of the exported API, lifetimes
+ *    |- memory.c     allocate from them, and free
  *    |- sysfs.c      p2pmem/ attributes, mmap for user space
  *    |- debugfs.c    the routes, for people
  *    |- map.c        how a DMA mapping reaches a page
@@ -364,10 +365,13 @@ struct pci_p2pdma {
 	struct rcu_head rcu;
 };
 
-struct pci_p2pdma_range *p2pdma_range_alloc(struct pci_dev *pdev, u64 size,
-					    u64 align, u64 *offset);
 int p2pdma_for_each_provider(int (*fn)(struct p2pdma_provider *, void *),
 			     void *data);
+
+/* ---- memory.c: pieces of any range of a device ---- */
+
+struct pci_p2pdma_range *p2pdma_range_alloc(struct pci_dev *pdev, u64 size,
+					    u64 align, u64 *offset);
 
 int p2pdma_sysfs_add(struct pci_dev *pdev);
 void p2pdma_sysfs_remove(struct pci_dev *pdev);
