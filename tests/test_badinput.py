@@ -134,7 +134,10 @@ def cut_short(project, source, sig, seconds):
 def test_import_cut_short(made, newer, sig):
     """Whatever was under way, the old source and the new one both work afterwards."""
     want, hits = made.git('rev-parse', 'p2pdma'), 0
-    for step in range(6):
+    for step in range(24):
+        # On a busy machine nothing has begun so soon
+        if step >= 6 and hits:
+            break
         status, said = cut_short(made, newer, sig, 0.15 + 0.08 * step)
         if sig == signal.SIGINT and status == 130:
             hits += 1
