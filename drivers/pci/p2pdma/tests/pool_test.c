@@ -179,6 +179,43 @@ static void pool_holes(struct kunit *test)
 }
 
 /* Offsets beyond 4 GiB are whole. */
+/*
+ * A piece becomes a little shorter and stays the first of its class; the second
+ * has to know where it begins now, as that one goes later.
+ */
+static void pool_shorter(struct kunit *test)
+{
+	struct p2pdma_pool *pool = make_pool(test, 4096);
+	/* Pages: a piece, one between, a piece, all others */
+	static const u32 pages[] = { 1024, 1, 1024, 4096 - 2049 };
+	u64 at[ARRAY_SIZE(pages)], first, second, offset;
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(pages); i++)
+		KUNIT_ASSERT_TRUE(test, p2pdma_pool_alloc(pool, pages[i] * PAGE_SIZE,
+							  PAGE_SIZE, &at[i]));
+	p2pdma_pool_free(pool, at[0], SZ_4M);
+	p2pdma_pool_free(pool, at[2], SZ_4M);
+	/* The first of the class is what came back last. */
+	KUNIT_ASSERT_TRUE(test, p2pdma_pool_alloc(pool, 1, PAGE_SIZE, &offset));
+	KUNIT_EXPECT_EQ(test, offset, at[2]);
+	/* 1,025 pages are another class. */
+	p2pdma_pool_free(pool, at[1], PAGE_SIZE);
+	KUNIT_ASSERT_TRUE(test, p2pdma_pool_alloc(pool, 1025 * PAGE_SIZE, PAGE_SIZE,
+						  &first));
+	KUNIT_EXPECT_EQ(test, first, at[0]);
+	KUNIT_ASSERT_TRUE(test, p2pdma_pool_alloc(pool, 1023 * PAGE_SIZE, PAGE_SIZE,
+						  &second));
+	KUNIT_EXPECT_EQ(test, second, at[2] + PAGE_SIZE);
+	KUNIT_EXPECT_EQ(test, p2pdma_pool_available(pool), 0);
+	KUNIT_EXPECT_FALSE(test, p2pdma_pool_alloc(pool, 1, PAGE_SIZE, &offset));
+
+	p2pdma_pool_free(pool, first, 2049 * PAGE_SIZE);
+	p2pdma_pool_free(pool, at[3], pages[3] * PAGE_SIZE);
+	KUNIT_EXPECT_TRUE(test, p2pdma_pool_alloc(pool, 4096 * PAGE_SIZE, PAGE_SIZE,
+						  &offset));
+}
+
 static void pool_large(struct kunit *test)
 {
 	u64 pages = 2 * (SZ_4G >> PAGE_SHIFT);
@@ -621,6 +658,7 @@ static struct kunit_case pool_cases[] = {
 	KUNIT_CASE(pool_every_page),
 	KUNIT_CASE(pool_back_in_parts),
 	KUNIT_CASE(pool_holes),
+	KUNIT_CASE(pool_shorter),
 	KUNIT_CASE(pool_large),
 	KUNIT_CASE(pool_over_ends),
 	KUNIT_CASE(pool_aligned),

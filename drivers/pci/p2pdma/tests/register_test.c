@@ -163,6 +163,24 @@ static void register_no_address(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, pci_p2pdma_add_resource(pdev, 0, 0, 0));
 }
 
+/* What does not wake cannot lend. */
+static void register_asleep(struct kunit *test)
+{
+#ifdef CONFIG_PM
+	struct pci_dev *pdev = make_lender(test)->pdev;
+	struct lent_sight before = lent_look(pdev), after;
+
+	pdev->dev.power.runtime_error = -EIO;
+	KUNIT_EXPECT_EQ(test, -EINVAL, pci_p2pdma_add_resource(pdev, 0, 0, 0));
+	pdev->dev.power.runtime_error = 0;
+	after = lent_look(pdev);
+	KUNIT_EXPECT_MEMEQ(test, &before, &after, sizeof(before));
+	KUNIT_EXPECT_EQ(test, 0, pci_p2pdma_add_resource(pdev, 0, 0, 0));
+#else
+	kunit_skip(test, "no runtime PM");
+#endif
+}
+
 /*
  * Fault 1: the last step fails, as there are attributes of that name.  Devres
  * must not take the range away a second time.  Mutation: no devm_remove_action()
@@ -704,6 +722,7 @@ static struct kunit_case register_cases[] = {
 	KUNIT_CASE(register_bad_first),
 	KUNIT_CASE(register_rom),
 	KUNIT_CASE(register_no_address),
+	KUNIT_CASE(register_asleep),
 	KUNIT_CASE(register_name_taken),
 	KUNIT_CASE(register_parts),
 	KUNIT_CASE(register_unbind),
