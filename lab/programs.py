@@ -313,6 +313,8 @@ def check_power_down(vm, _run):
 WARM_UP = 4             # rounds in which caches fill that stay
 # KiB a round. What is free wanders by megabytes; the struct pages alone of what is lent here are one.
 KIB = {"MemFree": 256, "PageTables": 16, "Percpu": 16}
+# In few rounds that is less than it wanders; still less than the struct pages of those.
+WANDERS = {"MemFree": 6000}
 # vfree() gives areas back when there are many; how many the pools have is counted apart.
 LAZY = {"slab.vmap_area"}
 
@@ -331,7 +333,7 @@ def check_drift(vm, _run):
         # The least of several: what is not given back yet is not lost.
         first, last = (min(sign * int(sample.get(name, 0)) for sample in some)
                        for some in (samples[:part], samples[-part:]))
-        if (last - first) / (len(samples) - part) > KIB.get(name, 0.5):
+        if last - first > max(KIB.get(name, 0.5) * (len(samples) - part), WANDERS.get(name, 0)):
             reasons.append(f"drift: {name} went from {sign * first} to {sign * last} in {len(samples) - part} rounds")
     return reasons
 
