@@ -266,8 +266,8 @@ static void range_release(void *data)
  * Start and size have to be aligned to memremap_compat_align(), usually 2 MiB.
  * A device can lend several ranges.  They are taken back when the driver is
  * unbound, or one by one with pci_p2pdma_remove_resource(); that waits for users
- * of the memory.  The memory is not found by
- * pci_p2pmem_find_many() before pci_p2pmem_publish().
+ * of the memory.  pci_p2pmem_find_many() does not find it before
+ * pci_p2pmem_publish().
  *
  * Context: process context, may sleep.
  * Return: 0, or with a line in the log and nothing changed:
