@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * PCI peer-to-peer DMA: the front door.
+ * PCI peer-to-peer DMA: registration and lifetime of providers.
  *
- * A driver lends (part of) a BAR with pci_p2pdma_add_resource().  The range
- * becomes a provider with struct pages and a pool, and is taken away again
- * when the driver lets go of the device.
+ * A driver registers (part of) a BAR with pci_p2pdma_add_resource().  The
+ * resource gets struct pages and a pool, and is unregistered at the latest when
+ * the driver is unbound.
  *
- * Who owns what.  struct pci_p2pdma (the lender) hangs off pci_dev and owns
- * its ranges; both are created and unlinked under p2pdma_lock, read under RCU
- * and freed after a grace period.  A range goes when the driver gives it up, or
- * by a devres action of its own, in reverse order of registration; the first of
- * these closes the shop for all ranges, as then the driver lets go of the
- * device.  In this order:
+ * Who owns what.  struct pci_p2pdma (the provider) hangs off pci_dev and owns
+ * its resources, each a struct p2pdma_memory; both are created and unlinked
+ * under p2pdma_lock, read under RCU and freed after a grace period.  A resource
+ * goes when the driver unregisters it, or by a devres action of its own, in
+ * reverse order of registration; the first of these unlinks all resources of
+ * the device, as its driver is being unbound then.  In this order:
  *
  *	unpublish -> unlink: no new allocation -> remove sysfs: user mappings
  *	go -> wait for allocations and pins -> pages -> pool -> memory
  *
- * For a range that is not the last, the first and the third are left out.
+ * For a resource that is not the last, the first and the third are left out.
  *
  * Kernel users that do not give their allocations back hold up the unbinding
  * for ever; that is their bug to fix, the alternative being DMA into memory
@@ -24,7 +24,7 @@
  * I/O lasts, and that may be until it is killed: one that waits for another
  * page of the same request, for example.
  *
- * A device that lends stays awake until all of that is over: its memory must
+ * A provider stays in D0 until all of that is over: its memory must
  * be there for peers, and a bridge above it that sleeps passes nothing on.
  */
 #include <linux/cc_platform.h>
@@ -35,17 +35,20 @@
 #include <linux/pci.h>
 #include <linux/pci-p2pdma.h>
 #include <linux/pm_runtime.h>
-#include <linux/random.h>
 #include <linux/rculist.h>
+#include <linux/sched/mm.h>
+#include <linux/security.h>
 #include <linux/slab.h>
 
+#include "p2pdma/hostbridge.h"
+#include "p2pdma/memory.h"
+#include "p2pdma/notify.h"
+#include "p2pdma/outage.h"
 #include "p2pdma/p2pdma.h"
+#include "p2pdma/peers.h"
+#include "p2pdma/sysfs.h"
 
-/* Protects the lists of lenders and of their ranges against other writers */
-static DEFINE_MUTEX(p2pdma_lock);
-static LIST_HEAD(p2pdma_lenders);
-
-static struct pci_p2pdma *lender_locked(struct pci_dev *pdev)
+static struct pci_p2pdma *provider_locked(struct pci_dev *pdev)
 {
 	return rcu_dereference_protected(pdev->p2pdma,
 					 lockdep_is_held(&p2pdma_lock));
@@ -53,14 +56,14 @@ static struct pci_p2pdma *lender_locked(struct pci_dev *pdev)
 
 /* How often removal looks for user mappings, and when it says that it waits */
 #define DRAIN_PERIOD	(HZ / 5)
-#define DRAIN_COMPLAIN	50
+#define DRAIN_WARN	50
 #define DRAIN_AGAIN	300
 
 /* ---- registration ---- */
 
 /*
- * Can [@offset, @offset + @size) of BAR @bar be lent?  Turns a size of 0 into
- * what is left behind @offset.
+ * Can [@offset, @offset + @size) of BAR @bar be registered?  Turns a size of 0
+ * into what is left behind @offset.
  */
 static int check_bar(struct pci_dev *pdev, int bar, u64 *size, u64 offset)
 {
@@ -68,47 +71,50 @@ static int check_bar(struct pci_dev *pdev, int bar, u64 *size, u64 offset)
 	u64 len;
 
 	if (bar < 0 || bar >= PCI_STD_NUM_BARS) {
-		pci_err(pdev, "cannot lend BAR %d: there are BARs 0 to %d\n",
+		pci_err(pdev, "cannot register BAR %d: there are BARs 0 to %d\n",
 			bar, PCI_STD_NUM_BARS - 1);
 		return -EINVAL;
 	}
 	res = pci_resource_n(pdev, bar);
 	len = resource_size(res);
 	if (!(res->flags & IORESOURCE_MEM)) {
-		pci_err(pdev, "cannot lend BAR %d: not a memory BAR\n", bar);
+		pci_err(pdev, "cannot register BAR %d: not a memory BAR\n", bar);
 		return -EINVAL;
 	}
 	if (res->flags & IORESOURCE_UNSET || !res->parent) {
-		pci_err(pdev, "cannot lend BAR %d: no address assigned\n", bar);
+		pci_err(pdev, "cannot register BAR %d: no address assigned\n", bar);
 		return -EINVAL;
 	}
 	if (offset >= len) {
-		pci_err(pdev, "cannot lend BAR %d from %#llx: it has %#llx bytes\n",
+		pci_err(pdev, "cannot register BAR %d from %#llx: it has %#llx bytes\n",
 			bar, offset, len);
 		return -EINVAL;
 	}
 	if (!*size)
 		*size = len - offset;
 	if (*size > len - offset) {
-		pci_err(pdev, "cannot lend %#llx bytes of BAR %d from %#llx: it has %#llx bytes\n",
+		pci_err(pdev, "cannot register %#llx bytes of BAR %d from %#llx: it has %#llx bytes\n",
 			*size, bar, offset, len);
 		return -EINVAL;
 	}
 	return 0;
 }
 
-static void range_page_free(struct p2pdma_backing *backing, u64 offset)
+static void memory_page_free(struct p2pdma_backing *backing, u64 offset,
+			     bool last)
 {
-	struct pci_p2pdma_range *range =
-		container_of(backing, struct pci_p2pdma_range, backing);
+	struct p2pdma_memory *mem =
+		container_of(backing, struct p2pdma_memory, backing);
 
-	p2pdma_pool_free(&range->pool, offset, PAGE_SIZE);
+	if (last && unlikely(READ_ONCE(mem->res.suspect)))
+		p2pdma_outage_pages_returned(&mem->res);
+	p2pdma_pool_free(&mem->pool, offset, PAGE_SIZE);
 }
 
-static struct pci_p2pdma_range *range_create(struct pci_dev *pdev, int bar,
-					     u64 size, u64 offset)
+static struct p2pdma_memory *memory_create(struct pci_dev *pdev, int bar,
+					   u64 size, u64 offset)
 {
-	struct pci_p2pdma_range *range;
+	struct p2pdma_memory *mem;
 	phys_addr_t start = pci_resource_start(pdev, bar) + offset;
 	int error;
 
@@ -117,163 +123,244 @@ static struct pci_p2pdma_range *range_create(struct pci_dev *pdev, int bar,
 		return ERR_PTR(error);
 
 	error = -ENOMEM;
-	range = kzalloc_node(sizeof(*range), GFP_KERNEL,
-			     dev_to_node(&pdev->dev));
-	if (!range)
-		goto complain;
-	range->provider.pdev = pdev;
-	range->provider.start = start;
-	range->provider.size = size;
-	range->provider.bus_offset = pci_bus_address(pdev, bar) -
+	mem = kzalloc_node(sizeof(*mem), GFP_KERNEL,
+			   dev_to_node(&pdev->dev));
+	if (!mem)
+		goto print_error;
+	mem->res.pdev = pdev;
+	mem->res.start = start;
+	mem->res.size = size;
+	mem->res.bus_offset = pci_bus_address(pdev, bar) -
 				     pci_resource_start(pdev, bar);
-	range->backing.writecombine =
+	mem->backing.writecombine =
 		pci_resource_flags(pdev, bar) & IORESOURCE_PREFETCH;
-	range->backing.page_free = range_page_free;
+	mem->backing.page_free = memory_page_free;
 
-	/* Also while its driver is already gone: see range_destroy() */
+	/* Also while its driver is already gone: see memory_destroy() */
 	error = pm_runtime_resume_and_get(&pdev->dev);
 	if (error)
-		goto free_range;
-	error = p2pdma_pool_init(&range->pool, size, dev_to_node(&pdev->dev));
+		goto free_mem;
+	error = p2pdma_pool_init(&mem->pool, size, dev_to_node(&pdev->dev));
 	if (error)
-		goto let_sleep;
-	error = p2pdma_pages_add(&range->backing, &range->provider);
+		goto put_pm;
+	p2pdma_peers_add(&mem->res);
+	error = p2pdma_pages_add(&mem->backing, &mem->res);
 	if (error)
-		goto exit_pool;
-	return range;
+		goto remove_peers;
+	p2pdma_outage_check_upstream(pdev);
+	p2pdma_outage_add(&mem->res);
+	p2pdma_memory_add(mem);
+	return mem;
 
-exit_pool:
-	p2pdma_pool_exit(&range->pool);
-let_sleep:
+remove_peers:
+	p2pdma_peers_remove(&mem->res);
+	p2pdma_pool_exit(&mem->pool);
+put_pm:
 	pm_runtime_put(&pdev->dev);
-free_range:
-	kfree(range);
-complain:
-	pci_err(pdev, "cannot lend BAR %d: error %d\n", bar, error);
+free_mem:
+	kfree(mem);
+print_error:
+	pci_err(pdev, "cannot register BAR %d: error %d\n", bar, error);
 	return ERR_PTR(error);
 }
 
 /*
- * Wait until all of a range that nobody can find any more has come back.  User
- * mappings are torn down, again and again: see p2pdma_sysfs_revoke().
+ * Wait until all of a resource that nobody can find any more has come back.  User
+ * mappings are torn down, again and again: see p2pdma_pages_revoke().
  */
-static void range_drain(struct pci_p2pdma_range *range)
+static void memory_drain(struct p2pdma_memory *mem)
 {
-	struct p2pdma_provider *provider = &range->provider;
+	struct p2pdma_resource *res = &mem->res;
 	unsigned int tries = 0;
 
-	p2pdma_pool_close(&range->pool);
+	p2pdma_pool_close(&mem->pool);
 	do {
-		p2pdma_sysfs_revoke(provider);
-		if (++tries % DRAIN_AGAIN == DRAIN_COMPLAIN)
-			pci_warn(provider->pdev, "waits for %llu bytes of lent memory that are in use: end the programs that do I/O with it\n",
-				 provider->size -
-				 p2pdma_pool_available(&range->pool));
-	} while (!p2pdma_pool_wait(&range->pool, DRAIN_PERIOD));
+		p2pdma_pages_revoke(res);
+		if (++tries % DRAIN_AGAIN == DRAIN_WARN)
+			pci_warn(res->pdev, "removal waits for %llu bytes of peer memory in use: end the programs that do I/O with it\n",
+				 res->size -
+				 p2pdma_pool_available(&mem->pool));
+	} while (!p2pdma_pool_wait(&mem->pool, DRAIN_PERIOD));
 }
 
-static void range_destroy(struct pci_p2pdma_range *range)
+static void memory_destroy(struct p2pdma_memory *mem)
 {
-	range_drain(range);
-	p2pdma_pages_remove(&range->backing);
-	p2pdma_pool_exit(&range->pool);
-	pm_runtime_put(&range->provider.pdev->dev);
-	kfree_rcu(range, rcu);
+	memory_drain(mem);
+	p2pdma_memory_del(mem);
+	p2pdma_outage_remove(&mem->res);
+	p2pdma_pages_remove(&mem->backing);
+	p2pdma_peers_remove(&mem->res);
+	p2pdma_pool_exit(&mem->pool);
+	pm_runtime_put(&mem->res.pdev->dev);
+	kfree_rcu(mem, rcu);
 }
 
-/* The first range of a device: it becomes a lender. */
-static int lender_create(struct pci_dev *pdev, struct pci_p2pdma_range *first)
+/* The first resource of a device: it becomes a provider. */
+static int provider_create(struct pci_dev *pdev, struct p2pdma_memory *first)
 {
-	struct pci_p2pdma *lender;
+	struct pci_p2pdma *p2pdma;
 	int error;
 
-	lender = kzalloc(sizeof(*lender), GFP_KERNEL);
-	if (!lender)
+	p2pdma = kzalloc(sizeof(*p2pdma), GFP_KERNEL);
+	if (!p2pdma)
 		return -ENOMEM;
-	lender->pdev = pdev;
-	INIT_LIST_HEAD(&lender->ranges);
-	list_add_rcu(&first->node, &lender->ranges);
+	p2pdma->pdev = pdev;
+	INIT_LIST_HEAD(&p2pdma->resources);
+	p2pdma->unvetted = first->unvetted;
+	list_add_rcu(&first->node, &p2pdma->resources);
 
-	rcu_assign_pointer(pdev->p2pdma, lender);
+	rcu_assign_pointer(pdev->p2pdma, p2pdma);
 	error = p2pdma_sysfs_add(pdev);
 	if (error) {
 		RCU_INIT_POINTER(pdev->p2pdma, NULL);
 		list_del_rcu(&first->node);
-		kfree_rcu(lender, rcu);
+		kfree_rcu(p2pdma, rcu);
 		return error;
 	}
-	list_add_tail_rcu(&lender->node, &p2pdma_lenders);
+	list_add_tail_rcu(&p2pdma->node, &p2pdma_providers);
 	return 0;
 }
 
-/* Nobody finds the range after this and a grace period. */
-static void range_unlink(struct pci_p2pdma_range *range)
+/* Nobody finds the resource after this and a grace period. */
+static void memory_unlink(struct p2pdma_memory *mem)
 {
 	lockdep_assert_held(&p2pdma_lock);
-	WRITE_ONCE(range->unlinked, true);
-	list_del_rcu(&range->node);
+	WRITE_ONCE(mem->unlinked, true);
+	list_del_rcu(&mem->node);
 }
 
-/* Nobody finds the lender or a range of it after this and a grace period. */
-static void lender_unlink(struct pci_p2pdma *lender)
+/* Nobody finds the provider or a resource of it after this and a grace period. */
+static void provider_unlink(struct pci_p2pdma *p2pdma)
 {
-	struct pci_p2pdma_range *range, *next;
+	struct p2pdma_memory *mem, *next;
 
 	lockdep_assert_held(&p2pdma_lock);
-	WRITE_ONCE(lender->published, false);
-	list_del_rcu(&lender->node);
-	list_for_each_entry_safe(range, next, &lender->ranges, node)
-		range_unlink(range);
-	RCU_INIT_POINTER(lender->pdev->p2pdma, NULL);
+	WRITE_ONCE(p2pdma->published, false);
+	list_del_rcu(&p2pdma->node);
+	list_for_each_entry_safe(mem, next, &p2pdma->resources, node)
+		memory_unlink(mem);
+	RCU_INIT_POINTER(p2pdma->pdev->p2pdma, NULL);
 }
 
-/* Take an unlinked range away, and before it @lender, if that is unlinked. */
-static void range_remove(struct pci_p2pdma_range *range,
-			 struct pci_p2pdma *lender)
+/* Take an unlinked resource away, and before it @p2pdma, if that is unlinked. */
+static void memory_remove(struct p2pdma_memory *mem,
+			  struct pci_p2pdma *p2pdma)
 {
-	if (lender) {
+	if (p2pdma) {
 		/* Not under the lock, as it waits for attributes to finish */
-		p2pdma_sysfs_remove(range->provider.pdev);
-		kfree_rcu(lender, rcu);
+		p2pdma_sysfs_remove(mem->res.pdev);
+		kfree_rcu(p2pdma, rcu);
 	}
+	p2pdma_notify(PCI_P2PDMA_RESOURCE_REMOVED, mem->res.pdev);
 	/* Whoever still looks at the lists is done with them after this. */
 	synchronize_rcu();
-	range_destroy(range);
+	memory_destroy(mem);
 }
 
-/* Called for each range of a device; see the top of this file. */
-static void range_release(void *data)
+/* Called for each resource of a device; see the top of this file. */
+static void memory_release(void *data)
 {
-	struct pci_p2pdma_range *range = data;
-	struct pci_dev *pdev = range->provider.pdev;
-	struct pci_p2pdma *lender;
+	struct p2pdma_memory *mem = data;
+	struct pci_dev *pdev = mem->res.pdev;
+	struct pci_p2pdma *p2pdma;
 
 	scoped_guard(mutex, &p2pdma_lock) {
-		lender = lender_locked(pdev);
-		if (lender)
-			lender_unlink(lender);
+		p2pdma = provider_locked(pdev);
+		if (p2pdma)
+			provider_unlink(p2pdma);
 	}
-	range_remove(range, lender);
+	memory_remove(mem, p2pdma);
+	/* What the driver said of the device goes with it. */
+	if (p2pdma)
+		p2pdma_outage_driver_unbound(pdev);
+}
+
+static int add_resource(struct pci_dev *pdev, int bar, size_t size, u64 offset,
+			bool unvetted)
+{
+	struct p2pdma_memory *mem;
+	struct pci_p2pdma *p2pdma;
+	u64 len = size;
+	unsigned int noio;
+	int error;
+
+	/*
+	 * phys_to_dma(), page protections and some IOMMU drivers would set the
+	 * encryption bit, which is no address bit of a BAR.
+	 */
+	if (cc_platform_has(CC_ATTR_MEM_ENCRYPT)) {
+		pci_err(pdev, "cannot register BAR %d: memory encryption is active; boot without it\n",
+			bar);
+		return -EOPNOTSUPP;
+	}
+	error = check_bar(pdev, bar, &len, offset);
+	if (error)
+		return error;
+	mem = memory_create(pdev, bar, len, offset);
+	if (IS_ERR(mem))
+		return PTR_ERR(mem);
+	mem->unvetted = unvetted;
+
+	/* Before anybody sees the memory: to link it to others cannot fail. */
+	error = devm_add_action(&pdev->dev, memory_release, mem);
+	if (error)
+		goto destroy_mem;
+	scoped_guard(mutex, &p2pdma_lock) {
+		noio = memalloc_noio_save();
+		p2pdma = provider_locked(pdev);
+		if (!p2pdma) {
+			error = provider_create(pdev, mem);
+		} else {
+			if (unvetted)
+				WRITE_ONCE(p2pdma->unvetted, true);
+			list_add_tail_rcu(&mem->node, &p2pdma->resources);
+		}
+		memalloc_noio_restore(noio);
+	}
+	if (error)
+		goto remove_action;
+
+	pci_info(pdev, "registered BAR %d, %pa+%#llx, as peer memory\n", bar,
+		 &mem->res.start, mem->res.size);
+	p2pdma_hostbridge_warn_guest(pdev);
+	p2pdma_notify(PCI_P2PDMA_RESOURCE_ADDED, pdev);
+	return 0;
+
+remove_action:
+	devm_remove_action(&pdev->dev, memory_release, mem);
+	synchronize_rcu();
+destroy_mem:
+	memory_destroy(mem);
+	pci_err(pdev, "cannot register BAR %d: error %d\n", bar, error);
+	return error;
 }
 
 /**
- * pci_p2pdma_add_resource - lend (part of) a BAR to peers
+ * pci_p2pdma_add_resource - register (part of) a BAR as memory for peers
  * @pdev: device that owns the BAR; its driver is being or has been bound
  * @bar: BAR number, 0 to 5
  * @size: number of bytes, 0 for all from @offset to the end of the BAR
  * @offset: first byte in the BAR
  *
  * Start and size have to be aligned to memremap_compat_align(), usually 2 MiB.
- * A device can lend several ranges.  They are taken back when the driver is
- * unbound, or one by one with pci_p2pdma_remove_resource(); that waits for users
- * of the memory.  pci_p2pmem_find_many() does not find it before
+ * A device can register several resources.  They are unregistered when the
+ * driver is unbound, or one by one with pci_p2pdma_remove_resource(); that waits
+ * for users of the memory.  pci_p2pmem_find_many() does not find it before
  * pci_p2pmem_publish().
+ *
+ * User programs map what is registered, and read and write all of it: also when
+ * the kernel is locked down, where they must not get at the registers of a
+ * device.  So a driver may register what it knows to be memory and nothing but
+ * memory: no registers or doorbells, and nothing that the device takes for an
+ * address or a command, unless the driver itself has allocated those bytes.  If
+ * it only has somebody's word for that, pci_p2pdma_add_unvetted_resource() is
+ * for it.
  *
  * Context: process context, may sleep.
  * Return: 0, or with a line in the log and nothing changed:
  *	-EINVAL if the BAR does not exist, is not memory, has no address, is
- *	too small, or the range is misaligned;
- *	-ERANGE if the range is beyond what the kernel can map, or larger than
+ *	too small, or the resource is misaligned;
+ *	-ERANGE if the resource is beyond what the kernel can map, or larger than
  *	2^30 pages;
  *	-EBUSY if a part of it has struct pages already;
  *	-EOPNOTSUPP if memory encryption is active;
@@ -283,129 +370,122 @@ static void range_release(void *data)
 int pci_p2pdma_add_resource(struct pci_dev *pdev, int bar, size_t size,
 			    u64 offset)
 {
-	struct pci_p2pdma_range *range;
-	struct pci_p2pdma *lender;
-	u64 len = size;
-	int error;
-
-	/*
-	 * phys_to_dma(), page protections and some IOMMU drivers would set the
-	 * encryption bit, which is no address bit of a BAR.
-	 */
-	if (cc_platform_has(CC_ATTR_MEM_ENCRYPT)) {
-		pci_err(pdev, "cannot lend BAR %d: memory encryption is active; boot without it\n",
-			bar);
-		return -EOPNOTSUPP;
-	}
-	error = check_bar(pdev, bar, &len, offset);
-	if (error)
-		return error;
-	range = range_create(pdev, bar, len, offset);
-	if (IS_ERR(range))
-		return PTR_ERR(range);
-
-	/* Before anybody sees the range: to link it to others cannot fail. */
-	error = devm_add_action(&pdev->dev, range_release, range);
-	if (error)
-		goto destroy_range;
-	scoped_guard(mutex, &p2pdma_lock) {
-		lender = lender_locked(pdev);
-		if (lender)
-			list_add_tail_rcu(&range->node, &lender->ranges);
-		else
-			error = lender_create(pdev, range);
-	}
-	if (error)
-		goto remove_action;
-
-	pci_info(pdev, "lends BAR %d, %pa+%#llx, to peers\n", bar,
-		 &range->provider.start, range->provider.size);
-	return 0;
-
-remove_action:
-	devm_remove_action(&pdev->dev, range_release, range);
-	synchronize_rcu();
-destroy_range:
-	range_destroy(range);
-	pci_err(pdev, "cannot lend BAR %d: error %d\n", bar, error);
-	return error;
+	return add_resource(pdev, bar, size, offset, false);
 }
 EXPORT_SYMBOL_GPL(pci_p2pdma_add_resource);
 
-/* The range that begins at @start; caller holds p2pdma_lock */
-static struct pci_p2pdma_range *range_at(struct pci_p2pdma *lender,
-					 phys_addr_t start)
+/**
+ * pci_p2pdma_add_unvetted_resource - register what may be no memory
+ * @pdev: device that owns the BAR; its driver is being or has been bound
+ * @bar: BAR number, 0 to 5
+ * @size: number of bytes, 0 for all from @offset to the end of the BAR
+ * @offset: first byte in the BAR
+ *
+ * For drivers that do not know the device and take the administrator's word for
+ * what the BAR holds.  If that is registers, the device can be told to do DMA
+ * to anywhere, which lockdown forbids (LOCKDOWN_PCI_ACCESS): it is asked here,
+ * at each new user mapping, and whenever somebody looks for memory to use, as
+ * it may be raised at any time.  What was mapped or chosen before stays, as
+ * with resourceN in sysfs.
+ *
+ * Context: process context, may sleep.
+ * Return: as pci_p2pdma_add_resource(), and -EPERM if the kernel is locked down.
+ */
+int pci_p2pdma_add_unvetted_resource(struct pci_dev *pdev, int bar, size_t size,
+				     u64 offset)
 {
-	struct pci_p2pdma_range *range;
+	int error = security_locked_down(LOCKDOWN_PCI_ACCESS);
 
-	list_for_each_entry(range, &lender->ranges, node)
-		if (range->provider.start == start)
-			return range;
+	if (error) {
+		pci_err(pdev, "cannot register BAR %d: the kernel is locked down, and its driver does not know that it holds no registers\n",
+			bar);
+		return error;
+	}
+	return add_resource(pdev, bar, size, offset, true);
+}
+EXPORT_SYMBOL_GPL(pci_p2pdma_add_unvetted_resource);
+
+/* The resource that begins at @start; caller holds p2pdma_lock */
+static struct p2pdma_memory *memory_at(struct pci_p2pdma *p2pdma,
+				       phys_addr_t start)
+{
+	struct p2pdma_memory *mem;
+
+	list_for_each_entry(mem, &p2pdma->resources, node)
+		if (mem->res.start == start)
+			return mem;
 	return NULL;
 }
 
 /**
- * pci_p2pdma_remove_resource - lend a range no longer
- * @pdev: device that lends it; its driver is bound and stays so meanwhile
+ * pci_p2pdma_remove_resource - unregister a resource
+ * @pdev: its provider; its driver is bound and stays so meanwhile
  * @bar: BAR number, 0 to 5
- * @offset: where the range begins in the BAR, as it was registered
+ * @offset: where the resource begins in the BAR, as it was registered
  *
- * Only needed by drivers that go on without it.  User mappings of the range are
- * torn down, and what is allocated or pinned of it is waited for; other ranges
- * of the device, and who uses them, are not touched.  With the last range the
- * device is no lender any more; if it lends again, it has to be published again.
- * The driver must not register a range of the same device while it gives up
- * what may be the last one.
+ * Only needed by drivers that go on without it.  User mappings of the resource
+ * are torn down, and what is allocated or pinned of it is waited for; other
+ * resources of the device, and their users, are not touched.  Without its last
+ * resource the device is not a provider; if it registers one again, it has to be
+ * published again.  The driver must not register a resource of the same device
+ * while it unregisters what may be the last one.
  *
  * Context: process context, may sleep.
- * Return: 0, or -ENOENT if no such range is lent.
+ * Return: 0, or -ENOENT if no such resource is registered.
  */
 int pci_p2pdma_remove_resource(struct pci_dev *pdev, int bar, u64 offset)
 {
-	struct pci_p2pdma_range *range = NULL;
-	struct pci_p2pdma *lender;
+	struct p2pdma_memory *mem = NULL;
+	struct pci_p2pdma *p2pdma;
 
 	/* What begins behind the BAR, or wraps, may be another BAR's. */
 	if (bar < 0 || bar >= PCI_STD_NUM_BARS ||
 	    offset >= pci_resource_len(pdev, bar))
 		return -ENOENT;
 	scoped_guard(mutex, &p2pdma_lock) {
-		lender = lender_locked(pdev);
-		if (lender)
-			range = range_at(lender,
-					 pci_resource_start(pdev, bar) + offset);
-		if (!range)
+		p2pdma = provider_locked(pdev);
+		if (p2pdma)
+			mem = memory_at(p2pdma,
+					pci_resource_start(pdev, bar) + offset);
+		if (!mem)
 			return -ENOENT;
-		if (list_is_singular(&lender->ranges)) {
-			lender_unlink(lender);
+		if (list_is_singular(&p2pdma->resources)) {
+			provider_unlink(p2pdma);
 		} else {
-			range_unlink(range);
-			lender = NULL;
+			memory_unlink(mem);
+			p2pdma = NULL;
 		}
 	}
-	devm_remove_action(&pdev->dev, range_release, range);
-	pci_info(pdev, "lends BAR %d, %pa+%#llx, no longer\n", bar,
-		 &range->provider.start, range->provider.size);
-	range_remove(range, lender);
+	devm_remove_action(&pdev->dev, memory_release, mem);
+	pci_info(pdev, "unregistered BAR %d, %pa+%#llx\n", bar,
+		 &mem->res.start, mem->res.size);
+	memory_remove(mem, p2pdma);
 	return 0;
 }
 EXPORT_SYMBOL_GPL(pci_p2pdma_remove_resource);
 
 /**
  * pci_p2pmem_publish - let others find the memory of a device, or stop that
- * @pdev: device that lends memory; ignored if it lends none
+ * @pdev: device; ignored if it is not a provider
  * @publish: whether pci_p2pmem_find_many() may choose it
  *
  * Context: process context, may sleep.
  */
 void pci_p2pmem_publish(struct pci_dev *pdev, bool publish)
 {
-	struct pci_p2pdma *lender;
+	struct pci_p2pdma *p2pdma;
+	bool changed = false;
 
-	guard(mutex)(&p2pdma_lock);
-	lender = lender_locked(pdev);
-	if (lender)
-		WRITE_ONCE(lender->published, publish);
+	scoped_guard(mutex, &p2pdma_lock) {
+		p2pdma = provider_locked(pdev);
+		if (p2pdma && p2pdma->published != publish) {
+			WRITE_ONCE(p2pdma->published, publish);
+			changed = true;
+		}
+	}
+	if (changed)
+		p2pdma_notify(publish ? PCI_P2PDMA_PUBLISHED :
+					PCI_P2PDMA_UNPUBLISHED, pdev);
 }
 EXPORT_SYMBOL_GPL(pci_p2pmem_publish);
 
@@ -414,254 +494,15 @@ EXPORT_SYMBOL_GPL(pci_p2pmem_publish);
  * @pdev: device
  *
  * Context: any.
- * Return: true if it lends memory that is published.
+ * Return: true if it provides memory that is published; of unvetted memory, see
+ * pci_p2pdma_add_unvetted_resource(), only while the kernel is not locked down.
  */
 bool pci_has_p2pmem(struct pci_dev *pdev)
 {
-	struct pci_p2pdma *lender;
+	struct pci_p2pdma *p2pdma;
 
 	guard(rcu)();
-	lender = rcu_dereference(pdev->p2pdma);
-	return lender && READ_ONCE(lender->published);
+	p2pdma = rcu_dereference(pdev->p2pdma);
+	return p2pdma && p2pdma_is_published(p2pdma);
 }
 EXPORT_SYMBOL_GPL(pci_has_p2pmem);
-
-/**
- * p2pdma_for_each_provider - call a function for every lent range
- * @fn: the function; a result other than 0 ends the walk; may sleep
- * @data: passed to it
- *
- * Context: process context, takes p2pdma_lock.
- * Return: 0 or what @fn returned.
- */
-int p2pdma_for_each_provider(int (*fn)(struct p2pdma_provider *, void *),
-			     void *data)
-{
-	struct pci_p2pdma_range *range;
-	struct pci_p2pdma *lender;
-	int ret;
-
-	guard(mutex)(&p2pdma_lock);
-	list_for_each_entry(lender, &p2pdma_lenders, node) {
-		list_for_each_entry(range, &lender->ranges, node) {
-			ret = fn(&range->provider, data);
-			if (ret)
-				return ret;
-		}
-	}
-	return 0;
-}
-
-/* ---- distance and choice ---- */
-
-/* The PCI function behind a device that sits on top of it, e.g. an RDMA one */
-static struct pci_dev *client_function(struct device *client)
-{
-	while (client && !dev_is_pci(client))
-		client = client->parent;
-	return client ? to_pci_dev(client) : NULL;
-}
-
-static bool usable(const struct p2pdma_verdict *verdict)
-{
-	return verdict->map[P2PDMA_READ] != PCI_P2PDMA_MAP_NOT_SUPPORTED &&
-	       verdict->map[P2PDMA_WRITE] != PCI_P2PDMA_MAP_NOT_SUPPORTED;
-}
-
-/*
- * The verdict on a device, which may lend several ranges: the worst of them.
- * A device that lends none is asked about, too, by drivers that map its BARs
- * themselves; nothing is remembered for it.
- */
-static struct p2pdma_verdict device_verdict(struct pci_dev *provider,
-					    struct device *client)
-{
-	struct p2pdma_verdict verdict = p2pdma_verdict_not_pci;
-	struct pci_dev *pdev = client_function(client);
-	struct pci_p2pdma_range *range;
-	struct pci_p2pdma *lender;
-	bool any = false;
-
-	if (!pdev)
-		return verdict;
-	guard(rcu)();
-	lender = rcu_dereference(provider->p2pdma);
-	if (!lender)
-		return p2pdma_route(pdev, provider);
-	list_for_each_entry_rcu(range, &lender->ranges, node) {
-		any = true;
-		verdict = p2pdma_peer_verdict(&range->provider, &pdev->dev);
-		if (!usable(&verdict))
-			break;
-	}
-	/* The last one may have gone just now. */
-	return any ? verdict : p2pdma_route(pdev, provider);
-}
-
-/*
- * total_distance() of what is remembered, for callers who ask often.  Adds
- * -EAGAIN to what that returns: there is a client whose verdict is not at hand.
- */
-static __always_inline int recalled_distance(const struct pci_p2pdma *lender,
-					     struct device **clients,
-					     int num_clients)
-{
-	struct p2pdma_verdict verdict __uninitialized;
-	const struct pci_p2pdma_range *range;
-	int i, total = -EAGAIN;
-	struct pci_dev *client;
-
-	/* Each range has to be usable; all of them are as far away. */
-	list_for_each_entry_rcu(range, &lender->ranges, node) {
-		total = 0;
-		for (i = 0; i < num_clients; i++) {
-			client = client_function(clients[i]);
-			if (unlikely(!client) ||
-			    !p2pdma_peer_recall(&range->provider, &client->dev,
-						&verdict))
-				return -EAGAIN;
-			if (!usable(&verdict))
-				return -1;
-			total += verdict.distance;
-		}
-	}
-	return total;
-}
-
-static int total_distance(struct pci_dev *provider, struct device **clients,
-			  int num_clients, bool verbose)
-{
-	struct p2pdma_verdict verdict;
-	int i, total = 0;
-
-	for (i = 0; i < num_clients; i++) {
-		verdict = device_verdict(provider, clients[i]);
-		if (!usable(&verdict)) {
-			if (verbose)
-				p2pdma_verdict_explain(provider, clients[i],
-						       &verdict);
-			return -1;
-		}
-		total += verdict.distance;
-	}
-	return total;
-}
-
-/**
- * pci_p2pdma_distance_many - how far several clients are from a provider
- * @provider: device that lends memory (or whose BARs the caller maps itself)
- * @clients: devices that would do DMA, both reading and writing; each one a
- *	PCI device or something on top of one
- * @num_clients: their number
- * @verbose: log the reason of a refusal, and what to do
- *
- * The distance to one client counts the links on the way over the lowest
- * common bridge, or over the root complex: 0 for the provider itself, 2 for
- * another function of its device, 4 under one switch.
- *
- * Context: any.
- * Return: the sum of all distances, or -1 if there is no client, or one that
- * cannot reach the memory.
- */
-int pci_p2pdma_distance_many(struct pci_dev *provider, struct device **clients,
-			     int num_clients, bool verbose)
-{
-	struct pci_p2pdma *lender;
-	int distance = -EAGAIN;
-
-	if (num_clients <= 0)
-		return -1;
-	scoped_guard(rcu) {
-		lender = rcu_dereference(provider->p2pdma);
-		if (lender)
-			distance = recalled_distance(lender, clients,
-						     num_clients);
-	}
-	if (distance >= 0)
-		return distance;
-	return total_distance(provider, clients, num_clients, verbose);
-}
-EXPORT_SYMBOL_GPL(pci_p2pdma_distance_many);
-
-/* As total_distance(), -1 also if the lender offers nothing; caller is in RCU */
-static __always_inline int offered_distance(const struct pci_p2pdma *lender,
-					    struct device **clients,
-					    int num_clients)
-{
-	int distance;
-
-	if (!READ_ONCE(lender->published))
-		return -1;
-	distance = recalled_distance(lender, clients, num_clients);
-	if (unlikely(distance == -EAGAIN))
-		distance = total_distance(lender->pdev, clients, num_clients,
-					  false);
-	return distance;
-}
-
-/*
- * One of the lenders at this distance, of which there were @ties just now, at
- * random.  One number for all of them, as it takes longer than to look again.
- */
-static noinline struct pci_dev *any_at(int distance, unsigned int ties,
-				       struct device **clients, int num_clients)
-{
-	unsigned int skip = get_random_u32_below(ties);
-	struct pci_dev *last = NULL;
-	struct pci_p2pdma *lender;
-
-	list_for_each_entry_rcu(lender, &p2pdma_lenders, node) {
-		if (offered_distance(lender, clients, num_clients) != distance)
-			continue;
-		last = lender->pdev;
-		if (!skip--)
-			break;
-	}
-	return last;
-}
-
-/**
- * pci_p2pmem_find_many - find the published memory closest to some clients
- * @clients: devices that will do DMA
- * @num_clients: their number
- *
- * One of several at the same distance is chosen at random, so that they share
- * the load.
- *
- * Context: any.
- * Return: a device that lends memory that all clients reach, with a reference
- * that the caller drops with pci_dev_put(), or NULL.
- */
-struct pci_dev *pci_p2pmem_find_many(struct device **clients, int num_clients)
-{
-	struct pci_dev *closest = NULL, *other;
-	int distance, best = INT_MAX;
-	struct pci_p2pdma *lender;
-	unsigned int ties = 0;
-
-	if (num_clients <= 0)
-		return NULL;
-	guard(rcu)();
-	list_for_each_entry_rcu(lender, &p2pdma_lenders, node) {
-		distance = offered_distance(lender, clients, num_clients);
-		if (distance < 0 || distance > best)
-			continue;
-		ties = distance < best ? 1 : ties + 1;
-		best = distance;
-		closest = lender->pdev;
-	}
-	if (ties > 1) {
-		other = any_at(best, ties, clients, num_clients);
-		closest = other ?: closest;
-	}
-	/* Linked, so still there: see range_release() */
-	return pci_dev_get(closest);
-}
-EXPORT_SYMBOL_GPL(pci_p2pmem_find_many);
-
-static int __init p2pdma_init(void)
-{
-	p2pdma_debugfs_init();
-	return 0;
-}
-late_initcall(p2pdma_init);

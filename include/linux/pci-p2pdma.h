@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * PCI peer-to-peer DMA: one device lends (part of) a BAR, other devices
- * reach it through the DMA API.
+ * PCI peer-to-peer DMA: one device makes (part of) a BAR available, others reach
+ * it through the DMA API.
  *
  * See Documentation/driver-api/pci/p2pdma.rst.
  */
@@ -15,7 +15,7 @@
 #include <linux/scatterlist.h>
 
 /**
- * enum pci_p2pdma_map_type - how a client reaches a range of peer memory
+ * enum pci_p2pdma_map_type - how a client reaches peer memory
  * @PCI_P2PDMA_MAP_UNKNOWN: not decided yet; never returned to a caller
  * @PCI_P2PDMA_MAP_NONE: not peer memory at all: map it as usual
  * @PCI_P2PDMA_MAP_NOT_SUPPORTED: no usable route; the mapping must fail with
@@ -23,7 +23,7 @@
  * @PCI_P2PDMA_MAP_BUS_ADDR: the request never reaches the root complex; the
  *	client is programmed with the bus address and no IOMMU is involved
  * @PCI_P2PDMA_MAP_THRU_HOST_BRIDGE: the request goes up to the root complex,
- *	which is known to send it down again; the range is mapped as RAM would
+ *	which is known to send it down again; the memory is mapped as RAM would
  *	be, by CPU physical address or IOVA
  */
 enum pci_p2pdma_map_type {
@@ -35,11 +35,27 @@ enum pci_p2pdma_map_type {
 };
 
 /**
- * struct pci_p2pdma_map_state - what a DMA mapping loop remembers
- * @dir: direction of the mapping, set by the caller before the first segment
- * @type: the answer for pages of @pgmap
- * @pgmap: the pages that @type and @bus_offset hold for, NULL at first
+ * enum pci_p2pdma_tlp - kinds of packets between a client and a provider
+ * @PCI_P2PDMA_TLP_REQUEST: the client's memory requests with the addresses that
+ *	it was given (Untranslated Requests)
+ * @PCI_P2PDMA_TLP_COMPLETION: what the provider returns for the client's reads
+ * @PCI_P2PDMA_TLP_TRANSLATED: the client's memory requests with addresses that it
+ *	has had translated by ATS (Translated Requests)
+ */
+enum pci_p2pdma_tlp {
+	PCI_P2PDMA_TLP_REQUEST,
+	PCI_P2PDMA_TLP_COMPLETION,
+	PCI_P2PDMA_TLP_TRANSLATED,
+};
+
+/**
+ * struct pci_p2pdma_map_state - what a DMA mapping loop keeps
+ * @dir: direction of the mapping
+ * @type: the map type for pages of @pgmap
+ * @pgmap: the pages that @type and @bus_offset hold for; NULL at first, and
+ *	they hold for nothing
  * @bus_offset: bus address minus CPU physical address
+ * @mapped: for the caller, who may count what is not mapped by bus address
  *
  * Consecutive segments of one provider cost a pointer comparison each.  The
  * state must not outlive the mapping call: pages mapped keep their provider,
@@ -50,14 +66,48 @@ struct pci_p2pdma_map_state {
 	enum pci_p2pdma_map_type type;
 	const struct dev_pagemap *pgmap;
 	u64 bus_offset;
+	unsigned int mapped;
 };
+
+/**
+ * enum pci_p2pdma_event - what a registered notifier hears of
+ * @PCI_P2PDMA_PROVIDER_DOWN: peers cannot reach the provider: nothing is
+ *	allocated or mapped any more.  Before it stops decoding, where that is
+ *	known before: the callback may wait for what is in flight, for a time
+ *	that it bounds.
+ * @PCI_P2PDMA_PROVIDER_UP: peers reach it again; what its memory holds is not to
+ *	be relied on
+ * @PCI_P2PDMA_VERDICTS_CHANGED: what reaches what may be another now: somebody
+ *	who has chosen a provider for a client might choose anew
+ * @PCI_P2PDMA_RESOURCE_ADDED: the provider has registered a resource
+ * @PCI_P2PDMA_RESOURCE_REMOVED: a resource of it, or all of them, goes as soon as
+ *	all of its memory has come back
+ * @PCI_P2PDMA_PUBLISHED: anybody may find the provider's memory
+ * @PCI_P2PDMA_UNPUBLISHED: nobody finds it any more
+ */
+enum pci_p2pdma_event {
+	PCI_P2PDMA_PROVIDER_DOWN,
+	PCI_P2PDMA_PROVIDER_UP,
+	PCI_P2PDMA_VERDICTS_CHANGED,
+	PCI_P2PDMA_RESOURCE_ADDED,
+	PCI_P2PDMA_RESOURCE_REMOVED,
+	PCI_P2PDMA_PUBLISHED,
+	PCI_P2PDMA_UNPUBLISHED,
+};
+
+struct notifier_block;
 
 #ifdef CONFIG_PCI_P2PDMA
 int pci_p2pdma_add_resource(struct pci_dev *pdev, int bar, size_t size,
 			    u64 offset);
+int pci_p2pdma_add_unvetted_resource(struct pci_dev *pdev, int bar, size_t size,
+				     u64 offset);
 int pci_p2pdma_remove_resource(struct pci_dev *pdev, int bar, u64 offset);
 int pci_p2pdma_distance_many(struct pci_dev *provider, struct device **clients,
 			     int num_clients, bool verbose);
+enum pci_p2pdma_map_type pci_p2pdma_tlp_type(struct pci_dev *provider,
+					     struct device *client,
+					     enum pci_p2pdma_tlp tlp);
 struct pci_dev *pci_p2pmem_find_many(struct device **clients, int num_clients);
 bool pci_has_p2pmem(struct pci_dev *pdev);
 void pci_p2pmem_publish(struct pci_dev *pdev, bool publish);
@@ -73,15 +123,34 @@ int pci_p2pdma_enable_store(const char *page, struct pci_dev **p2p_dev,
 			    bool *use_p2pdma);
 ssize_t pci_p2pdma_enable_show(char *page, struct pci_dev *p2p_dev,
 			       bool use_p2pdma);
+int pci_p2pmem_check_name(const char *name);
+struct pci_dev *pci_p2pmem_find_named(const char *name);
 
-pgprot_t pci_p2pdma_pgprot(const struct dev_pagemap *pgmap, pgprot_t prot);
-void pci_p2pdma_topology_changed(void);
+void pci_p2pdma_provider_down(struct pci_dev *pdev);
+void pci_p2pdma_provider_up(struct pci_dev *pdev);
+bool pci_p2pdma_reachable(struct pci_dev *pdev);
+int pci_p2pdma_register_notifier(struct notifier_block *nb);
+int pci_p2pdma_unregister_notifier(struct notifier_block *nb);
+
+/* See the functions without underscores below */
+extern unsigned long __pci_p2pdma_outage_number;
+bool __pci_p2pmem_intact(struct pci_dev *pdev, unsigned long since);
+bool __pci_p2pdma_sg_intact(struct scatterlist *sgl, unsigned int nents,
+			    unsigned long since);
+
 void __pci_p2pdma_update_state(struct pci_p2pdma_map_state *state,
 			       struct device *dev,
 			       const struct dev_pagemap *pgmap);
 #else /* CONFIG_PCI_P2PDMA */
 static inline int pci_p2pdma_add_resource(struct pci_dev *pdev, int bar,
 					  size_t size, u64 offset)
+{
+	return -EOPNOTSUPP;
+}
+
+static inline int pci_p2pdma_add_unvetted_resource(struct pci_dev *pdev,
+						   int bar, size_t size,
+						   u64 offset)
 {
 	return -EOPNOTSUPP;
 }
@@ -97,6 +166,13 @@ static inline int pci_p2pdma_distance_many(struct pci_dev *provider,
 					   int num_clients, bool verbose)
 {
 	return -1;
+}
+
+static inline enum pci_p2pdma_map_type
+pci_p2pdma_tlp_type(struct pci_dev *provider, struct device *client,
+		    enum pci_p2pdma_tlp tlp)
+{
+	return PCI_P2PDMA_MAP_NOT_SUPPORTED;
 }
 
 static inline struct pci_dev *pci_p2pmem_find_many(struct device **clients,
@@ -156,14 +232,50 @@ static inline ssize_t pci_p2pdma_enable_show(char *page,
 	return sprintf(page, "none\n");
 }
 
-static inline pgprot_t pci_p2pdma_pgprot(const struct dev_pagemap *pgmap,
-					 pgprot_t prot)
+static inline void pci_p2pdma_provider_down(struct pci_dev *pdev)
 {
-	return pgprot_noncached(prot);
 }
 
-static inline void pci_p2pdma_topology_changed(void)
+static inline void pci_p2pdma_provider_up(struct pci_dev *pdev)
 {
+}
+
+static inline bool pci_p2pdma_reachable(struct pci_dev *pdev)
+{
+	return true;
+}
+
+static inline int pci_p2pdma_register_notifier(struct notifier_block *nb)
+{
+	return 0;
+}
+
+static inline int pci_p2pdma_unregister_notifier(struct notifier_block *nb)
+{
+	return 0;
+}
+
+static inline bool __pci_p2pmem_intact(struct pci_dev *pdev,
+				       unsigned long since)
+{
+	return true;
+}
+
+static inline bool __pci_p2pdma_sg_intact(struct scatterlist *sgl,
+					  unsigned int nents,
+					  unsigned long since)
+{
+	return true;
+}
+
+static inline int pci_p2pmem_check_name(const char *name)
+{
+	return -EINVAL;
+}
+
+static inline struct pci_dev *pci_p2pmem_find_named(const char *name)
+{
+	return NULL;
 }
 
 static inline void
@@ -174,15 +286,41 @@ __pci_p2pdma_update_state(struct pci_p2pdma_map_state *state,
 #endif /* CONFIG_PCI_P2PDMA */
 
 /**
+ * pci_p2pdma_map_begin - a mapping loop begins
+ * @state: its state; may be uninitialized
+ * @dir: direction of the mapping
+ *
+ * Lists of RAM pay for it, so what is not looked at is left as it is.
+ */
+static inline void pci_p2pdma_map_begin(struct pci_p2pdma_map_state *state,
+					enum dma_data_direction dir)
+{
+	state->dir = dir;
+	state->pgmap = NULL;
+	state->mapped = 0;
+}
+
+/**
+ * pci_p2pdma_map_seen - has there been peer memory?
+ * @state: state of the mapping loop
+ *
+ * Return: true if pci_p2pdma_map_segment() has met any.
+ */
+static inline bool pci_p2pdma_map_seen(const struct pci_p2pdma_map_state *state)
+{
+	return IS_ENABLED(CONFIG_PCI_P2PDMA) && state->pgmap;
+}
+
+/**
  * pci_p2pdma_map_segment - decide how one scatterlist entry is to be mapped
- * @state: remembered between the segments of one mapping call; zeroed but for
- *	its direction before the first
+ * @state: kept between the segments of one mapping call, from
+ *	pci_p2pdma_map_begin() on
  * @dev: device that will do the DMA
  * @sg: entry to map; all its pages are of one provider (see sg_page())
  *
  * For PCI_P2PDMA_MAP_BUS_ADDR the entry's DMA address, length and bus address
  * mark are set and the caller has nothing left to do for it; for every other
- * answer the entry is untouched.
+ * type the entry is untouched.
  *
  * Context: any, takes no lock and does not allocate.
  * Return: PCI_P2PDMA_MAP_NONE for memory that is not peer memory (a constant
@@ -195,9 +333,13 @@ pci_p2pdma_map_segment(struct pci_p2pdma_map_state *state, struct device *dev,
 	const struct page *page = sg_page(sg);
 	const struct dev_pagemap *pgmap;
 
-	/* is_pci_p2pdma_page(), but what is known is not looked at again */
+	/*
+	 * is_pci_p2pdma_page(), but what is known is not looked at again.
+	 * Where the key is a variable it costs what it saves.
+	 */
 	if (!IS_ENABLED(CONFIG_PCI_P2PDMA) ||
-	    !static_branch_unlikely(&pci_p2pdma_key) ||
+	    (IS_ENABLED(CONFIG_JUMP_LABEL) &&
+	     !static_branch_unlikely(&pci_p2pdma_key)) ||
 	    !is_zone_device_page(page))
 		return PCI_P2PDMA_MAP_NONE;
 	pgmap = page->pgmap;
@@ -216,8 +358,75 @@ pci_p2pdma_map_segment(struct pci_p2pdma_map_state *state, struct device *dev,
 }
 
 /**
+ * pci_p2pdma_outages - a number that tells of outages of any provider
+ *
+ * To be read before memory is allocated or mapped, and passed to
+ * pci_p2pdma_sg_intact() or pci_p2pmem_intact() when a transfer is over.
+ *
+ * Context: any.
+ * Return: the number; a constant without CONFIG_PCI_P2PDMA.
+ */
+static inline unsigned long pci_p2pdma_outages(void)
+{
+#ifdef CONFIG_PCI_P2PDMA
+	/* Whoever reads a new one sees what has led to it. */
+	return smp_load_acquire(&__pci_p2pdma_outage_number);
+#else
+	return 0;
+#endif
+}
+
+/*
+ * There are no peer pages, or nothing has changed since then and all providers
+ * are reachable
+ */
+static inline bool __pci_p2pdma_no_outage(unsigned long since)
+{
+	return !IS_ENABLED(CONFIG_PCI_P2PDMA) ||
+	       !static_branch_unlikely(&pci_p2pdma_key) ||
+	       likely(pci_p2pdma_outages() == since && !(since & 1));
+}
+
+/**
+ * pci_p2pmem_intact - could a provider be reached all the time?
+ * @pdev: provider
+ * @since: what pci_p2pdma_outages() returned at the beginning
+ *
+ * Context: any.
+ * Return: false if there was an outage since then, or is one: what was moved to
+ * or from the provider's memory, and what it holds, cannot be trusted.
+ */
+static inline bool pci_p2pmem_intact(struct pci_dev *pdev, unsigned long since)
+{
+	return __pci_p2pdma_no_outage(since) ||
+	       __pci_p2pmem_intact(pdev, since);
+}
+
+/**
+ * pci_p2pdma_sg_intact - could the memory of a scatterlist be reached all the
+ * time?
+ * @sgl: first entry; any mix of RAM and peer pages, mapped for DMA or not
+ * @nents: number of entries, as before mapping (sg_table.orig_nents)
+ * @since: what pci_p2pdma_outages() returned before the list was mapped, or the
+ *	data were put into its memory
+ *
+ * To be asked after a transfer, before it is taken for complete: the caller has
+ * ordered this after the device's word that it is.
+ *
+ * Context: any.
+ * Return: false if some of it belongs to a provider that had an outage since then,
+ * or has one.
+ */
+static inline bool pci_p2pdma_sg_intact(struct scatterlist *sgl,
+					unsigned int nents, unsigned long since)
+{
+	return __pci_p2pdma_no_outage(since) ||
+	       __pci_p2pdma_sg_intact(sgl, nents, since);
+}
+
+/**
  * pci_p2pdma_distance - distance between a provider and one client
- * @provider: device that lends memory
+ * @provider: provider
  * @client: device that would do DMA
  * @verbose: log the reason of a refusal
  *

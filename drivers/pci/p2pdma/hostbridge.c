@@ -4,27 +4,30 @@
  *
  * PCIe leaves it to the root complex whether it routes requests between its
  * ports (r6.0, sec 1.3.1), and nothing in config space tells.  So only those
- * that are known to do it count: by what the administrator says, by the CPU, or
- * by the ids of the device that stands for the host bridge.
+ * that are known to do it count: by what the administrator says, by what
+ * firmware says, by the CPU, or by the ids of the device that stands for the
+ * host bridge; whoever comes first here decides.
  *
  * To look at the devices of a root bus takes pci_bus_sem, which a mapping
  * must not.  So what each root bus may do is worked out when its devices
  * appear, and kept by segment and bus number.
  */
 #include <linux/cleanup.h>
-#include <linux/kstrtox.h>
-#include <linux/moduleparam.h>
 #include <linux/mutex.h>
 #include <linux/pci.h>
 #include <linux/processor.h>
+#include <linux/property.h>
+#include <linux/rcupdate.h>
+#include <linux/slab.h>
+#include <linux/spinlock.h>
 #include <linux/string.h>
-#include <linux/sysfs.h>
 #include <linux/xarray.h>
 
 #include "../pci.h"
-#include "p2pdma.h"
+#include "hostbridge.h"
 
-#define MAX_POLICIES	16
+/* What firmware says: a list of the words below, on the host bridge */
+#define FIRMWARE_PROPERTY	"linux,pci-p2pdma-routes"
 
 #define KNOWN(vendor, device, routes)	\
 	{ PCI_DEVICE(vendor, device), .driver_data = routes }
@@ -35,7 +38,7 @@
 
 #define GOOGLE	0x1ae0
 
-static const struct pci_device_id known[] = {
+static const struct pci_device_id known_bridges[] = {
 	/* Xeon E5, E5 v3 */
 	KNOWN(PCI_VENDOR_ID_INTEL, 0x3c00, WITHIN),
 	KNOWN(PCI_VENDOR_ID_INTEL, 0x3c01, WITHIN),
@@ -72,27 +75,58 @@ static const struct pci_device_id known[] = {
 	{ }
 };
 
-/* Root buses seen: segment << 8 | bus number -> P2PDMA_ROUTES_* */
-static DEFINE_XARRAY(root_buses);
+const struct p2pdma_route_word p2pdma_route_words[P2PDMA_ROUTE_WORDS] = {
+	{ "reads", P2PDMA_ROUTES_READS },
+	{ "writes", P2PDMA_ROUTES_WRITES },
+	{ "between", P2PDMA_ROUTES_BETWEEN },
+};
 
-/* What the administrator says of the bridges with these ids */
-struct policy {
+/**
+ * struct root_bus - what is known of one root bus
+ * @has_id: a device stands for its host bridge
+ * @vendor: vendor id of the device that stands for its host bridge
+ * @device: device id of the same
+ * @routes: P2PDMA_ROUTES_*
+ * @source: enum p2pdma_root_source, who says so
+ * @rcu: freed after a grace period, as it is looked up under RCU
+ *
+ * Not changed once it is in root_buses, but replaced.
+ */
+struct root_bus {
+	bool has_id;
 	u16 vendor;
 	u16 device;
 	u8 routes;
+	u8 source;
+	struct rcu_head rcu;
 };
 
-static struct policy policies[MAX_POLICIES];
+/* Root buses seen: segment << 8 | bus number -> struct root_bus */
+static DEFINE_XARRAY(root_buses);
+
+const char * const p2pdma_root_source_names[P2PDMA_ROOT_SOURCES] = {
+	[P2PDMA_ROOT_UNKNOWN]	= "unknown",
+	[P2PDMA_ROOT_TABLE]	= "table",
+	[P2PDMA_ROOT_CPU]	= "cpu",
+	[P2PDMA_ROOT_POLICY]	= "policy",
+	[P2PDMA_ROOT_FIRMWARE]	= "firmware",
+};
+
+/* Both written under root_bus_lock and policy_lock, read under one of them */
+static struct p2pdma_policy policies[P2PDMA_POLICIES];
 static unsigned int policy_count;
 
-/* Protects policies, and root_buses against a change of them meanwhile */
-static DEFINE_MUTEX(learn_lock);
+/* Protects root_buses against a change of policies meanwhile */
+static DEFINE_MUTEX(root_bus_lock);
+
+/* Inside root_bus_lock: for whoever explains a route, in any context */
+static DEFINE_SPINLOCK(policy_lock);
 
 /* Before that, a policy is for later; see p2pdma_hostbridge_scan(). */
 static bool scanned;
 
-/* A bus could not be remembered; one without entry may be it from then on. */
-static bool forgetful;
+/* A bus could not be stored; one without entry may be it from then on. */
+static bool root_bus_lost;
 
 static unsigned long root_key(struct pci_bus *root)
 {
@@ -114,7 +148,7 @@ static unsigned int cpu_routes(void)
  * Does @pdev stand for its host bridge?  Device 00.0 does; where there is
  * none, the first device on the bus if it is a part of the root complex.
  */
-static bool stands_for_root(struct pci_dev *pdev)
+static bool represents_bridge(struct pci_dev *pdev)
 {
 	struct pci_dev *other, *first = NULL, *zero = NULL;
 
@@ -134,11 +168,11 @@ static bool stands_for_root(struct pci_dev *pdev)
 		pci_pcie_type(pdev) == PCI_EXP_TYPE_RC_END);
 }
 
-static const struct policy *policy_of(struct pci_dev *pdev)
+static const struct p2pdma_policy *policy_of(struct pci_dev *pdev)
 {
 	unsigned int i;
 
-	lockdep_assert_held(&learn_lock);
+	lockdep_assert_held(&root_bus_lock);
 	for (i = 0; i < policy_count; i++)
 		if (policies[i].vendor == pdev->vendor &&
 		    policies[i].device == pdev->device)
@@ -146,47 +180,127 @@ static const struct policy *policy_of(struct pci_dev *pdev)
 	return NULL;
 }
 
-/**
- * p2pdma_hostbridge_learn - a PCI device has appeared
- * @pdev: the device
- *
- * Context: process context, may sleep.  The device is on its bus.
+/*
+ * What the table says of @pdev.  An entry for all devices of a vendor is about
+ * what leads to a root complex, not about functions that happen to be in one,
+ * such as a virtual network card.
  */
-void p2pdma_hostbridge_learn(struct pci_dev *pdev)
+static const struct pci_device_id *known_bridge(struct pci_dev *pdev)
 {
-	const struct pci_device_id *id;
-	const struct policy *policy;
-	unsigned int routes;
+	const struct pci_device_id *id = pci_match_id(known_bridges, pdev);
 
-	if (!pci_is_root_bus(pdev->bus) || !stands_for_root(pdev))
-		return;
+	if (id && id->device == PCI_ANY_ID &&
+	    pdev->class >> 16 != PCI_BASE_CLASS_BRIDGE)
+		return NULL;
+	return id;
+}
 
-	guard(mutex)(&learn_lock);
-	policy = policy_of(pdev);
-	if (policy) {
-		routes = policy->routes;
-		/* Wrongly said, it loses data without any error. */
-		if (routes)
-			pci_warn(pdev, "host bridge taken to route%s%s of peers, as host_bridges= says\n",
-				 routes & P2PDMA_ROUTES_READS ? " reads" : "",
-				 routes & P2PDMA_ROUTES_WRITES ? " writes" : "");
-	} else {
-		id = pci_match_id(known, pdev);
-		routes = cpu_routes() ?: id ? id->driver_data : 0;
+/*
+ * What firmware says of the host bridge of @pdev, be it a device tree, ACPI
+ * (_DSD) or the code of a controller that adds a software node; false if
+ * nothing.
+ */
+static bool firmware_routes(struct pci_dev *pdev, u8 *routes)
+{
+	struct device *bridge = &pci_find_host_bridge(pdev->bus)->dev;
+	unsigned int i;
+
+	if (!device_property_present(bridge, FIRMWARE_PROPERTY))
+		return false;
+	*routes = 0;
+	for (i = 0; i < P2PDMA_ROUTE_WORDS; i++)
+		if (device_property_match_string(bridge, FIRMWARE_PROPERTY,
+						 p2pdma_route_words[i].word) >= 0)
+			*routes |= p2pdma_route_words[i].routes;
+	return true;
+}
+
+/* Wrongly said, it loses data without any error. */
+static void warn_override(struct pci_dev *pdev, u8 routes, const char *who)
+{
+	if (routes & WITHIN)
+		pci_warn(pdev, "host bridge taken to route%s%s of peers%s, as %s\n",
+			 routes & P2PDMA_ROUTES_READS ? " reads" : "",
+			 routes & P2PDMA_ROUTES_WRITES ? " writes" : "",
+			 routes & P2PDMA_ROUTES_BETWEEN ?
+			 ", and to and from other host bridges" : "", who);
+}
+
+/* Fill in @bus, for which @pdev stands if it has an id. */
+static void root_bus_fill(struct pci_dev *pdev, struct root_bus *bus)
+{
+	const struct p2pdma_policy *policy = NULL;
+	const struct pci_device_id *id = NULL;
+
+	if (bus->has_id) {
+		bus->vendor = pdev->vendor;
+		bus->device = pdev->device;
+		policy = policy_of(pdev);
+		id = known_bridge(pdev);
 	}
+	if (policy) {
+		bus->routes = policy->routes;
+		bus->source = P2PDMA_ROOT_POLICY;
+		warn_override(pdev, bus->routes, "host_bridges= says");
+	} else if (firmware_routes(pdev, &bus->routes)) {
+		bus->source = P2PDMA_ROOT_FIRMWARE;
+		warn_override(pdev, bus->routes, "firmware says");
+	} else if (cpu_routes()) {
+		bus->routes = cpu_routes();
+		bus->source = P2PDMA_ROOT_CPU;
+	} else if (id) {
+		bus->routes = id->driver_data;
+		bus->source = P2PDMA_ROOT_TABLE;
+	}
+}
+
+/* Store @new for the root bus of @pdev. */
+static void root_bus_store(struct pci_dev *pdev, const struct root_bus *new)
+{
+	struct root_bus *bus, *old = NULL;
+
+	lockdep_assert_held(&root_bus_lock);
+	bus = kmemdup(new, sizeof(*new), GFP_KERNEL);
+	if (bus)
+		old = xa_store(&root_buses, root_key(pdev->bus), bus, GFP_KERNEL);
 	/*
 	 * Without memory for it the bus stays unknown: refused, not wrong, and
 	 * not what the CPU alone would do where the administrator said "none".
 	 */
-	if (xa_is_err(xa_store(&root_buses, root_key(pdev->bus),
-			       xa_mk_value(routes), GFP_KERNEL))) {
-		WRITE_ONCE(forgetful, true);
-		xa_erase(&root_buses, root_key(pdev->bus));
+	if (!bus || xa_is_err(old)) {
+		WRITE_ONCE(root_bus_lost, true);
+		kfree(bus);
+		old = xa_erase(&root_buses, root_key(pdev->bus));
 	}
+	if (old)
+		kfree_rcu(old, rcu);
 }
 
 /**
- * p2pdma_hostbridge_forget - a PCI device goes away
+ * p2pdma_hostbridge_add - a PCI device has appeared
+ * @pdev: the device
+ *
+ * Context: process context, may sleep.  The device is on its bus.
+ */
+void p2pdma_hostbridge_add(struct pci_dev *pdev)
+{
+	struct root_bus new = {};
+
+	if (!pci_is_root_bus(pdev->bus))
+		return;
+	new.has_id = represents_bridge(pdev);
+
+	guard(mutex)(&root_bus_lock);
+	/* Nothing but firmware knows a bus by who does not stand for it. */
+	if (!new.has_id && xa_load(&root_buses, root_key(pdev->bus)))
+		return;
+	root_bus_fill(pdev, &new);
+	if (new.has_id || new.source == P2PDMA_ROOT_FIRMWARE)
+		root_bus_store(pdev, &new);
+}
+
+/**
+ * p2pdma_hostbridge_remove - a PCI device goes away
  * @pdev: the device
  *
  * What was learnt of a root bus outlives the device that stood for it: the
@@ -195,8 +309,9 @@ void p2pdma_hostbridge_learn(struct pci_dev *pdev)
  *
  * Context: process context, may sleep.  The device is still on its bus.
  */
-void p2pdma_hostbridge_forget(struct pci_dev *pdev)
+void p2pdma_hostbridge_remove(struct pci_dev *pdev)
 {
+	struct root_bus *old;
 	bool last;
 
 	if (!pci_is_root_bus(pdev->bus))
@@ -204,8 +319,11 @@ void p2pdma_hostbridge_forget(struct pci_dev *pdev)
 	down_read(&pci_bus_sem);
 	last = list_is_singular(&pdev->bus->devices);
 	up_read(&pci_bus_sem);
-	if (last)
-		xa_erase(&root_buses, root_key(pdev->bus));
+	if (!last)
+		return;
+	old = xa_erase(&root_buses, root_key(pdev->bus));
+	if (old)
+		kfree_rcu(old, rcu);
 }
 
 /**
@@ -219,148 +337,145 @@ void p2pdma_hostbridge_scan(void)
 
 	WRITE_ONCE(scanned, true);
 	for_each_pci_dev(pdev)
-		p2pdma_hostbridge_learn(pdev);
-}
-
-static unsigned int root_routes(struct pci_bus *root)
-{
-	void *entry = xa_load(&root_buses, root_key(root));
-
-	if (entry)
-		return xa_to_value(entry);
-	/* Nobody may stand for a bus; the CPU is known all the same. */
-	return READ_ONCE(forgetful) ? 0 : cpu_routes();
+		p2pdma_hostbridge_add(pdev);
 }
 
 /**
- * p2pdma_hostbridge - does the root complex route between two of its ports?
+ * p2pdma_hostbridge_get - what is known of a host bridge
+ * @top: a device on its root bus
+ * @root: filled in
+ *
+ * Context: any; takes no lock.
+ */
+void p2pdma_hostbridge_get(struct pci_dev *top, struct p2pdma_root *root)
+{
+	const struct root_bus *bus;
+
+	*root = (struct p2pdma_root){};
+	guard(rcu)();
+	bus = xa_load(&root_buses, root_key(top->bus));
+	if (bus) {
+		root->has_id = bus->has_id;
+		root->vendor = bus->vendor;
+		root->device = bus->device;
+		root->routes = bus->routes;
+		root->source = bus->source;
+	} else if (!READ_ONCE(root_bus_lost) && cpu_routes()) {
+		/* Nobody may stand for a bus; the CPU is known all the same. */
+		root->routes = cpu_routes();
+		root->source = P2PDMA_ROOT_CPU;
+	}
+}
+
+static enum p2pdma_reason refusal_reason(const struct p2pdma_root *root)
+{
+	return root->source == P2PDMA_ROOT_POLICY ||
+	       root->source == P2PDMA_ROOT_FIRMWARE ?
+	       P2PDMA_REASON_ROOT_FORBIDDEN : P2PDMA_REASON_ROOT_UNKNOWN;
+}
+
+/**
+ * p2pdma_hostbridge_routes - does the root complex route between two of its
+ * ports?
  * @client_top: the client's last ancestor, on a root bus
  * @provider_top: the same for the provider
  * @routes: P2PDMA_ROUTES_READS and P2PDMA_ROUTES_WRITES, as far as it does
+ * @decides: of these two the one whose host bridge is the reason
  *
  * Context: any; takes no lock.
  * Return: P2PDMA_REASON_ROOT_COMPLEX when it routes both, else why not.
  */
-enum p2pdma_reason p2pdma_hostbridge(struct pci_dev *client_top,
-				     struct pci_dev *provider_top,
-				     unsigned int *routes)
+enum p2pdma_reason p2pdma_hostbridge_routes(struct pci_dev *client_top,
+					    struct pci_dev *provider_top,
+					    unsigned int *routes,
+					    struct pci_dev **decides)
 {
-	struct pci_bus *client = client_top->bus, *provider = provider_top->bus;
-	unsigned int both = root_routes(client) & root_routes(provider);
+	struct p2pdma_root client, provider;
+	unsigned int both;
 
-	*routes = both & WITHIN;
-	if (!*routes)
-		return P2PDMA_REASON_ROOT_UNKNOWN;
-	if (client != provider && !(both & P2PDMA_ROUTES_BETWEEN)) {
-		*routes = 0;
+	p2pdma_hostbridge_get(client_top, &client);
+	p2pdma_hostbridge_get(provider_top, &provider);
+	both = client.routes & provider.routes;
+
+	*routes = 0;
+	*decides = client_top;
+	if (!(client.routes & WITHIN))
+		return refusal_reason(&client);
+	if (!(provider.routes & WITHIN)) {
+		*decides = provider_top;
+		return refusal_reason(&provider);
+	}
+	if (!(both & WITHIN))
+		return P2PDMA_REASON_ROOT_DIFFERS;
+	if (client_top->bus != provider_top->bus &&
+	    !(both & P2PDMA_ROUTES_BETWEEN)) {
+		if (client.routes & P2PDMA_ROUTES_BETWEEN)
+			*decides = provider_top;
 		return P2PDMA_REASON_ROOT_DIFFERS;
 	}
-	if (*routes == P2PDMA_ROUTES_READS)
-		return P2PDMA_REASON_ROOT_READS;
-	if (*routes == P2PDMA_ROUTES_WRITES)
-		return P2PDMA_REASON_ROOT_WRITES;
-	return P2PDMA_REASON_ROOT_COMPLEX;
+	*routes = both & WITHIN;
+	if (*routes == WITHIN)
+		return P2PDMA_REASON_ROOT_COMPLEX;
+	if ((client.routes & WITHIN) == WITHIN)
+		*decides = provider_top;
+	return *routes == P2PDMA_ROUTES_READS ? P2PDMA_REASON_ROOT_READS :
+						P2PDMA_REASON_ROOT_WRITES;
 }
 
-/* ---- the administrator's policy ---- */
-
-static const struct {
-	const char *word;
-	u8 routes;
-} policy_words[] = {
-	{ "reads", P2PDMA_ROUTES_READS },
-	{ "writes", P2PDMA_ROUTES_WRITES },
-	{ "between", P2PDMA_ROUTES_BETWEEN },
-};
-
-/* VENDOR:DEVICE[=WORD[+WORD]...]; @text is cut into pieces */
-static int parse_policy(char *text, struct policy *policy)
+/**
+ * p2pdma_hostbridge_warn_guest - say once that there may be another topology
+ * below
+ * @pdev: device that has just registered memory
+ *
+ * A hypervisor shows a topology of its own.  What passes a switch there, or is
+ * one function beside another, may be far from each other on the host, and its IOMMU decides.
+ *
+ * Context: process context.
+ */
+void p2pdma_hostbridge_warn_guest(struct pci_dev *pdev)
 {
-	char *ids = strsep(&text, "="), *vendor = strsep(&ids, ":"), *word;
-	unsigned int i;
+#ifdef CONFIG_X86
+	static bool said;
 
-	if (!ids || kstrtou16(vendor, 16, &policy->vendor) ||
-	    kstrtou16(ids, 16, &policy->device))
-		return -EINVAL;
-	policy->routes = text ? 0 : WITHIN;
-	if (text && !strcmp(text, "none"))
-		return 0;
-	while ((word = strsep(&text, "+"))) {
-		for (i = 0; i < ARRAY_SIZE(policy_words); i++)
-			if (!strcmp(word, policy_words[i].word))
-				break;
-		if (i == ARRAY_SIZE(policy_words))
-			return -EINVAL;
-		policy->routes |= policy_words[i].routes;
-	}
-	return policy->routes & WITHIN ? 0 : -EINVAL;
+	if (!boot_cpu_has(X86_FEATURE_HYPERVISOR) || xchg(&said, true))
+		return;
+	pci_info(pdev, "this is a virtual machine: who reaches this memory is worked out from the virtual topology, and true only if the host's is alike\n");
+#endif
 }
 
-/* Runs at boot, too, long before there is anything to allocate from. */
-static int policy_set(const char *value, const struct kernel_param *kp)
+/**
+ * p2pdma_hostbridge_set_policies - go by other policies from now on
+ * @new: the policies
+ * @count: their number, at most P2PDMA_POLICIES
+ *
+ * Context: process context, may sleep.
+ * Return: true if routes may have changed by that; false at boot, when no bus
+ * has been scanned yet.
+ */
+bool p2pdma_hostbridge_set_policies(const struct p2pdma_policy *new,
+				    unsigned int count)
 {
-	struct policy new[MAX_POLICIES];
-	unsigned int count = 0;
-	char buf[256], *rest, *text;
-
-	if (strscpy(buf, value, sizeof(buf)) < 0) {
-		pr_err("P2PDMA: host_bridges=: longer than %zu characters\n",
-		       sizeof(buf) - 1);
-		return -EINVAL;
-	}
-	rest = strim(buf);
-	if (!*rest)
-		rest = NULL;
-	while ((text = strsep(&rest, ","))) {
-		if (count == MAX_POLICIES || parse_policy(text, &new[count])) {
-			pr_err("P2PDMA: host_bridges=%s: entry %u: use up to %u of VENDOR:DEVICE[=none|reads+writes+between]\n",
-			       value, count + 1, MAX_POLICIES);
-			return -EINVAL;
-		}
-		count++;
-	}
-	scoped_guard(mutex, &learn_lock) {
+	scoped_guard(mutex, &root_bus_lock) {
+		guard(spinlock_irqsave)(&policy_lock);
 		memcpy(policies, new, count * sizeof(*new));
 		policy_count = count;
 	}
-	if (READ_ONCE(scanned)) {
-		p2pdma_hostbridge_scan();
-		pci_p2pdma_topology_changed();
-	}
-	return 0;
+	if (!READ_ONCE(scanned))
+		return false;
+	p2pdma_hostbridge_scan();
+	return true;
 }
 
-static int policy_get(char *buffer, const struct kernel_param *kp)
+/**
+ * p2pdma_hostbridge_get_policies - what the administrator says
+ * @copy: room for P2PDMA_POLICIES
+ *
+ * Context: any.
+ * Return: number of policies.
+ */
+unsigned int p2pdma_hostbridge_get_policies(struct p2pdma_policy *copy)
 {
-	unsigned int i, j;
-	int len = 0;
-	char sep;
-
-	guard(mutex)(&learn_lock);
-	for (i = 0; i < policy_count; i++) {
-		len += sysfs_emit_at(buffer, len, "%s%04x:%04x", i ? "," : "",
-				     policies[i].vendor, policies[i].device);
-		sep = '=';
-		for (j = 0; j < ARRAY_SIZE(policy_words); j++) {
-			if (!(policies[i].routes & policy_words[j].routes))
-				continue;
-			len += sysfs_emit_at(buffer, len, "%c%s", sep,
-					     policy_words[j].word);
-			sep = '+';
-		}
-		if (sep == '=')
-			len += sysfs_emit_at(buffer, len, "=none");
-	}
-	return len + sysfs_emit_at(buffer, len, "\n");
+	guard(spinlock_irqsave)(&policy_lock);
+	memcpy(copy, policies, policy_count * sizeof(*copy));
+	return policy_count;
 }
-
-static const struct kernel_param_ops policy_ops = {
-	.set = policy_set,
-	.get = policy_get,
-};
-
-#undef MODULE_PARAM_PREFIX
-#define MODULE_PARAM_PREFIX "pci_p2pdma."
-module_param_cb(host_bridges, &policy_ops, NULL, 0644);
-MODULE_PARM_DESC(host_bridges,
-		 "What host bridges route, over what the kernel knows: VENDOR:DEVICE[=none|reads+writes+between],...");

@@ -6,10 +6,11 @@
 #include <linux/export.h>
 #include <linux/pci-p2pdma.h>
 
-#include "p2pdma.h"
+#include "peers.h"
 
 /* What both directions allow, where a caller needs both and they differ */
-static enum pci_p2pdma_map_type both_ways(const struct p2pdma_verdict *verdict)
+static enum pci_p2pdma_map_type
+map_type_both(const struct p2pdma_verdict *verdict)
 {
 	if (verdict->map[P2PDMA_READ] == PCI_P2PDMA_MAP_NOT_SUPPORTED ||
 	    verdict->map[P2PDMA_WRITE] == PCI_P2PDMA_MAP_NOT_SUPPORTED)
@@ -27,28 +28,28 @@ static enum pci_p2pdma_map_type map_type(const struct p2pdma_verdict *verdict,
 		return verdict->map[P2PDMA_READ];
 	if (dir == DMA_FROM_DEVICE)
 		return verdict->map[P2PDMA_WRITE];
-	return both_ways(verdict);
+	return map_type_both(verdict);
 }
 
 static __always_inline void
-set_state(struct pci_p2pdma_map_state *state, const struct dev_pagemap *pgmap,
-	  const struct p2pdma_provider *provider,
+state_set(struct pci_p2pdma_map_state *state, const struct dev_pagemap *pgmap,
+	  const struct p2pdma_resource *res,
 	  const struct p2pdma_verdict *verdict)
 {
 	state->pgmap = pgmap;
-	state->bus_offset = provider->bus_offset;
+	state->bus_offset = res->bus_offset;
 	state->type = map_type(verdict, state->dir);
 }
 
 /* On its own, so that the usual case need not save a register. */
-static noinline void ask_for_state(struct pci_p2pdma_map_state *state,
-				   struct device *dev,
-				   const struct dev_pagemap *pgmap)
+static noinline void state_set_uncached(struct pci_p2pdma_map_state *state,
+					struct device *dev,
+					const struct dev_pagemap *pgmap)
 {
-	struct p2pdma_provider *provider = pgmap->owner;
-	struct p2pdma_verdict verdict = p2pdma_peer_verdict(provider, dev);
+	struct p2pdma_resource *res = pgmap->owner;
+	struct p2pdma_verdict verdict = p2pdma_peer_verdict(res, dev);
 
-	set_state(state, pgmap, provider, &verdict);
+	state_set(state, pgmap, res, &verdict);
 }
 
 /**
@@ -63,11 +64,15 @@ void __pci_p2pdma_update_state(struct pci_p2pdma_map_state *state,
 			       struct device *dev,
 			       const struct dev_pagemap *pgmap)
 {
-	const struct p2pdma_provider *provider = pgmap->owner;
-	struct p2pdma_verdict verdict __uninitialized;
+	const struct p2pdma_resource *res = pgmap->owner;
+	const struct p2pdma_verdict *verdict;
 
-	if (likely(p2pdma_peer_recall(provider, dev, &verdict)))
-		set_state(state, pgmap, provider, &verdict);
-	else
-		ask_for_state(state, dev, pgmap);
+	/* The cheapest that keeps it: nothing in here sleeps */
+	rcu_read_lock_sched();
+	verdict = p2pdma_peer_cached(res, dev);
+	if (likely(verdict))
+		state_set(state, pgmap, res, verdict);
+	rcu_read_unlock_sched();
+	if (unlikely(!verdict))
+		state_set_uncached(state, dev, pgmap);
 }

@@ -1,85 +1,127 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Lent memory, given out and taken back.
+ * Peer memory, given out and taken back.
  *
- * Whoever has a piece keeps its range, as removal waits for all pieces.
+ * Whoever has a piece keeps its resource, as removal waits for all pieces.
  */
 #include <linux/cleanup.h>
 #include <linux/export.h>
+#include <linux/minmax.h>
+#include <linux/mm.h>
 #include <linux/pci.h>
 #include <linux/pci-p2pdma.h>
 #include <linux/preempt.h>
 #include <linux/rculist.h>
 #include <linux/scatterlist.h>
+#include <linux/sizes.h>
 #include <linux/slab.h>
+#include <linux/spinlock.h>
 
+#include "memory.h"
 #include "p2pdma.h"
 
-static __always_inline struct pci_p2pdma_range *
-range_alloc(struct pci_dev *pdev, u64 size, u64 align, u64 *offset)
+/* Those of which somebody may have memory, being removed or not; under RCU */
+static LIST_HEAD(all_memory);
+static DEFINE_SPINLOCK(all_memory_lock);	/* against writers */
+
+/**
+ * p2pdma_memory_add - addresses in a resource are known from now on
+ * @mem: resource with pages and pool, of which nothing is allocated yet
+ *
+ * Context: process context.
+ */
+void p2pdma_memory_add(struct p2pdma_memory *mem)
 {
-	struct pci_p2pdma_range *range;
-	struct pci_p2pdma *lender;
+	guard(spinlock)(&all_memory_lock);
+	list_add_tail_rcu(&mem->all, &all_memory);
+}
+
+/**
+ * p2pdma_memory_del - addresses in a resource are not known any more
+ * @mem: resource, of which nothing is allocated any more; there for a grace
+ *	period yet
+ *
+ * Context: process context.
+ */
+void p2pdma_memory_del(struct p2pdma_memory *mem)
+{
+	guard(spinlock)(&all_memory_lock);
+	list_del_rcu(&mem->all);
+}
+
+static __always_inline struct p2pdma_memory *
+memory_alloc(struct pci_dev *pdev, u64 size, u64 align, u64 *offset)
+{
+	struct p2pdma_memory *mem;
+	struct pci_p2pdma *p2pdma;
 
 	if (unlikely(!size))
 		return NULL;
 	/* As good as rcu_read_lock(), as the pool does not sleep; and cheaper. */
 	guard(preempt)();
-	lender = rcu_dereference_sched(pdev->p2pdma);
-	if (unlikely(!lender))
+	p2pdma = rcu_dereference_sched(pdev->p2pdma);
+	if (unlikely(!p2pdma))
 		return NULL;
-	list_for_each_entry_rcu(range, &lender->ranges, node,
+	list_for_each_entry_rcu(mem, &p2pdma->resources, node,
 				rcu_read_lock_sched_held())
-		if (p2pdma_pool_alloc(&range->pool, size, align, offset))
-			return range;
+		if (p2pdma_pool_alloc(&mem->pool, size, align, offset))
+			return mem;
 	return NULL;
 }
 
 /**
- * p2pdma_range_alloc - take a piece out of any range of a device
- * @pdev: device that lends memory
+ * p2pdma_memory_alloc - take a piece out of any resource of a device
+ * @pdev: provider
  * @size: number of bytes, rounded up to whole pages
- * @align: power of two that the offset in the range is to be a multiple of
- * @offset: where the piece begins in the range
+ * @align: power of two that the offset in the resource is to be a multiple of
+ * @offset: where the piece begins in the resource
  *
  * Context: any.
- * Return: the range, which is there until the piece is given back, or NULL.
+ * Return: the resource, which is there until the piece is given back, or NULL.
  */
-struct pci_p2pdma_range *p2pdma_range_alloc(struct pci_dev *pdev, u64 size,
-					    u64 align, u64 *offset)
+struct p2pdma_memory *p2pdma_memory_alloc(struct pci_dev *pdev, u64 size,
+					  u64 align, u64 *offset)
 {
-	return range_alloc(pdev, size, align, offset);
+	return memory_alloc(pdev, size, align, offset);
 }
 
-/* The range that allocated memory came from, also while it is being removed */
-static struct pci_p2pdma_range *range_of(void *addr)
+/* The resource that allocated memory came from, also while it is being removed */
+static struct p2pdma_memory *memory_of(void *addr)
 {
-	return container_of(p2pdma_virt_backing(addr), struct pci_p2pdma_range,
+	return container_of(p2pdma_virt_backing(addr), struct p2pdma_memory,
 			    backing);
 }
 
 /**
  * pci_alloc_p2pmem - allocate peer memory
- * @pdev: device that lends it
+ * @pdev: its provider
  * @size: number of bytes; takes whole pages
+ *
+ * The mapping is write-combined if the BAR is prefetchable, else uncached.  So
+ * stores to it may be held back, joined and reordered until wmb(): a driver
+ * that puts a command there and then writes a doorbell, be it with writel() or
+ * by way of another CPU, needs a wmb() between the two.  And as stores are
+ * posted, only a read back of the last word tells that they have arrived before
+ * DMA of another device looks.
  *
  * Context: any.  Removal of @pdev's driver waits for pci_free_p2pmem().
  * Return: kernel address of the memory, which is not cached and not cleared,
- * or NULL.
+ * or NULL if @pdev provides nothing, or no piece of that size is free: see
+ * p2pdma_pool_alloc().  To ask again and again is cheap.
  */
 void *pci_alloc_p2pmem(struct pci_dev *pdev, size_t size)
 {
-	struct pci_p2pdma_range *range;
+	struct p2pdma_memory *mem;
 	u64 offset;
 
-	range = range_alloc(pdev, size, PAGE_SIZE, &offset);
-	return range ? range->backing.kaddr + offset : NULL;
+	mem = memory_alloc(pdev, size, PAGE_SIZE, &offset);
+	return mem ? mem->backing.kaddr + offset : NULL;
 }
 EXPORT_SYMBOL_GPL(pci_alloc_p2pmem);
 
 /**
  * pci_free_p2pmem - give peer memory back
- * @pdev: device that lends it
+ * @pdev: its provider
  * @addr: what pci_alloc_p2pmem() returned
  * @size: number of bytes allocated
  *
@@ -87,38 +129,107 @@ EXPORT_SYMBOL_GPL(pci_alloc_p2pmem);
  */
 void pci_free_p2pmem(struct pci_dev *pdev, void *addr, size_t size)
 {
-	struct pci_p2pdma_range *range = range_of(addr);
+	struct p2pdma_memory *mem = memory_of(addr);
 
-	/* @range may be gone after that. */
-	p2pdma_pool_free(&range->pool, addr - range->backing.kaddr, size);
+	/* @mem may be gone after that. */
+	p2pdma_pool_free(&mem->pool, addr - mem->backing.kaddr, size);
 }
 EXPORT_SYMBOL_GPL(pci_free_p2pmem);
 
 /**
  * pci_p2pmem_virt_to_bus - bus address of peer memory
- * @pdev: device that lends it
- * @addr: address in memory from pci_alloc_p2pmem()
+ * @pdev: its provider
+ * @addr: address in memory from pci_alloc_p2pmem(), or NULL
  *
  * For @pdev itself, which needs no route to its own memory.  For other devices
  * only the DMA API knows the address.
  *
  * Context: any.
- * Return: the address as @pdev's bus has it.
+ * Return: the address as @pdev's bus has it, also while the memory is being taken
+ * back; 0 for NULL, or if @pdev provides nothing; all ones for what is not in
+ * its memory.
  */
 pci_bus_addr_t pci_p2pmem_virt_to_bus(struct pci_dev *pdev, void *addr)
 {
-	struct pci_p2pdma_range *range = range_of(addr);
+	struct p2pdma_memory *mem;
+	pci_bus_addr_t none = 0;
+	u64 offset;
 
-	return range->provider.start + range->provider.bus_offset +
-	       (addr - range->backing.kaddr);
+	if (!addr)
+		return 0;
+	guard(rcu)();
+	list_for_each_entry_rcu(mem, &all_memory, all) {
+		if (mem->res.pdev != pdev)
+			continue;
+		none = (pci_bus_addr_t)-1;
+		/* Wraps if it is before the resource */
+		offset = (unsigned long)addr -
+			 (unsigned long)mem->backing.kaddr;
+		if (offset < mem->res.size)
+			return mem->res.start +
+			       mem->res.bus_offset + offset;
+	}
+	return none;
 }
 EXPORT_SYMBOL_GPL(pci_p2pmem_virt_to_bus);
 
+/*
+ * Longest entry of a scatterlist: what each device takes that says nothing
+ * else, see dma_get_max_seg_size(); and as many pages as any RDMA card
+ * registers at once.
+ */
+#define SGL_ENTRY	max_t(u32, SZ_64K, PAGE_SIZE)
+
+/* Entries for @length bytes at @addr, or NULL for pieces that are allocated here */
+static bool fill_sgl(struct pci_dev *pdev, struct scatterlist *sgl,
+		     unsigned int count, void *addr, u32 length)
+{
+	struct scatterlist *sg;
+	unsigned int i;
+	void *piece;
+	u32 part;
+
+	for_each_sg(sgl, sg, count, i) {
+		part = min(length, SGL_ENTRY);
+		piece = addr ? addr + i * (size_t)SGL_ENTRY :
+			       pci_alloc_p2pmem(pdev, part);
+		if (!piece)
+			return false;
+		sg_set_buf(sg, piece, part);
+		length -= part;
+	}
+	return true;
+}
+
+/* Give back as much at once as is in one piece. */
+static void free_entries(struct pci_dev *pdev, struct scatterlist *sgl)
+{
+	struct scatterlist *sg = sgl, *next;
+	size_t size;
+	void *addr;
+
+	for (; sg && sg_page(sg); sg = next) {
+		addr = sg_virt(sg);
+		size = sg->length;
+		/* What ends within a page is the last entry. */
+		for (next = sg_next(sg); next && sg_page(next) &&
+		     sg_virt(next) == addr + size &&
+		     sg_page(next)->pgmap == sg_page(sg)->pgmap;
+		     next = sg_next(next))
+			size += next->length;
+		pci_free_p2pmem(pdev, addr, size);
+	}
+}
+
 /**
  * pci_p2pmem_alloc_sgl - allocate peer memory in a scatterlist
- * @pdev: device that lends it
+ * @pdev: its provider
  * @nents: number of entries, set on success
  * @length: number of bytes
+ *
+ * No entry is longer than 64 KiB, or one page where pages are larger.  The
+ * entries are an array, and all but the last are of whole pages.  They are in
+ * one piece if there is one, or else in as many as it takes.
  *
  * Context: may sleep.
  * Return: the scatterlist, or NULL.
@@ -126,31 +237,39 @@ EXPORT_SYMBOL_GPL(pci_p2pmem_virt_to_bus);
 struct scatterlist *pci_p2pmem_alloc_sgl(struct pci_dev *pdev,
 					 unsigned int *nents, u32 length)
 {
-	struct scatterlist *sgl __free(kfree) = kmalloc(sizeof(*sgl), GFP_KERNEL);
-	void *addr = sgl ? pci_alloc_p2pmem(pdev, length) : NULL;
+	unsigned int count = length ? (length - 1) / SGL_ENTRY + 1 : 0;
+	struct scatterlist *sgl;
+	void *addr;
 
-	if (!addr)
+	if (!count)
 		return NULL;
-	/* Pieces are contiguous: one entry, whatever the length */
-	sg_init_one(sgl, addr, length);
-	*nents = 1;
-	return no_free_ptr(sgl);
+	sgl = kvmalloc_array(count, sizeof(*sgl), GFP_KERNEL);
+	if (!sgl)
+		return NULL;
+	sg_init_table(sgl, count);
+	addr = pci_alloc_p2pmem(pdev, length);
+	if (likely(addr || count > 1) &&
+	    likely(fill_sgl(pdev, sgl, count, addr, length))) {
+		*nents = count;
+		return sgl;
+	}
+	free_entries(pdev, sgl);
+	kvfree(sgl);
+	return NULL;
 }
 EXPORT_SYMBOL_GPL(pci_p2pmem_alloc_sgl);
 
 /**
  * pci_p2pmem_free_sgl - free what pci_p2pmem_alloc_sgl() returned
- * @pdev: device that lends the memory
+ * @pdev: its provider
  * @sgl: scatterlist, unmapped
  *
- * Context: any.
+ * Context: any, but for scatterlists that do not fit in a page or two: those
+ * may only be freed where kvfree() may be called.
  */
 void pci_p2pmem_free_sgl(struct pci_dev *pdev, struct scatterlist *sgl)
 {
-	struct scatterlist *sg;
-
-	for (sg = sgl; sg; sg = sg_next(sg))
-		pci_free_p2pmem(pdev, sg_virt(sg), sg->length);
-	kfree(sgl);
+	free_entries(pdev, sgl);
+	kvfree(sgl);
 }
 EXPORT_SYMBOL_GPL(pci_p2pmem_free_sgl);

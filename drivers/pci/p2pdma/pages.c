@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Struct pages for lent memory: the only room that knows dev_pagemap.
+ * Struct pages for peer memory: the only file that knows dev_pagemap.
  *
  * The life of a page.  memremap_pages() leaves every page with a reference
  * count of 1, which means free or allocated by the kernel: pool.c knows which,
@@ -10,8 +10,22 @@
  * page_free(), which hands the page to the pool.
  *
  * Nothing here counts who uses the pages: what is out is what is not in the
- * pool, and whoever removes the pages has waited until all of it is back.
+ * pool, and whoever removes the pages has waited until all of it is back.  But
+ * those in user space are counted, and carry the number of outages from before
+ * they were cleared: so one that outlives an outage in a pin can be told from
+ * one that was given out afterwards.
+ *
+ * All user mappings belong to one address space of our own, at the offset that
+ * is their physical address.  So they can be found and torn down without the
+ * file.  An mmap() that is about to end when the device goes links its mapping
+ * only afterwards, when nobody looks for it any more; therefore removal looks
+ * again until all of the memory has come back.
  */
+#include <linux/anon_inodes.h>
+#include <linux/err.h>
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/init.h>
 #include <linux/io.h>
 #include <linux/memory_hotplug.h>
 #include <linux/memremap.h>
@@ -20,7 +34,7 @@
 #include <linux/pci-p2pdma.h>
 #include <linux/pfn_t.h>
 
-#include "p2pdma.h"
+#include "pages.h"
 
 static struct p2pdma_backing *to_backing(struct dev_pagemap *pgmap)
 {
@@ -34,40 +48,29 @@ static struct p2pdma_backing *to_backing(struct dev_pagemap *pgmap)
 static void page_free(struct page *page)
 {
 	struct p2pdma_backing *backing = to_backing(page->pgmap);
+	struct p2pdma_resource *res = p2pdma_page_resource(page);
 
+	page->zone_device_data = NULL;
 	backing->page_free(backing,
-			   page_to_phys(page) - backing->pgmap.range.start);
+			   page_to_phys(page) - backing->pgmap.range.start,
+			   atomic_long_dec_and_test(&res->user_pages));
 }
 
 static const struct dev_pagemap_ops p2pdma_pgmap_ops = {
 	.page_free = page_free,
 };
 
-/**
- * pci_p2pdma_pgprot - how the CPU maps lent memory
- * @pgmap: its pages
- * @prot: protection of the mapping, cacheable or not
- *
- * Not every architecture has something like MTRRs that would overrule a
- * cacheable page table entry.
- *
- * Context: any.
- * Return: write-combined if the BAR is prefetchable, else uncached.
- */
-pgprot_t pci_p2pdma_pgprot(const struct dev_pagemap *pgmap, pgprot_t prot)
-{
-	return container_of(pgmap, struct p2pdma_backing, pgmap)->writecombine ?
-		       pgprot_writecombine(prot) : pgprot_noncached(prot);
-}
-
 /*
  * Of the same type as the kernel's own mapping, which on x86 may have become
- * another than what was asked for.
+ * another than what was asked for.  Not every architecture has something like
+ * MTRRs that would overrule a cacheable page table entry.
  */
 static pgprot_t user_prot(struct p2pdma_backing *backing,
 			  struct vm_area_struct *vma, unsigned long pfn)
 {
-	pgprot_t prot = pci_p2pdma_pgprot(&backing->pgmap, vma->vm_page_prot);
+	pgprot_t prot = backing->pgmap.flags & PGMAP_WRITE_COMBINE ?
+				pgprot_writecombine(vma->vm_page_prot) :
+				pgprot_noncached(vma->vm_page_prot);
 
 	track_pfn_insert(vma, &prot, pfn_to_pfn_t(pfn));
 	return prot;
@@ -75,7 +78,7 @@ static pgprot_t user_prot(struct p2pdma_backing *backing,
 
 /**
  * p2pdma_pages_check - can this range have struct pages?
- * @pdev: owner, for messages
+ * @pdev: provider, for messages
  * @start: first physical address
  * @size: length in bytes, not 0
  *
@@ -95,12 +98,12 @@ int p2pdma_pages_check(struct pci_dev *pdev, phys_addr_t start, u64 size)
 	phys_addr_t addr;
 
 	if (!IS_ALIGNED(start, align) || !IS_ALIGNED(size, align)) {
-		pci_err(pdev, "cannot lend %pa: struct pages need multiples of %#lx; start is %#llx and size %#llx bytes off\n",
+		pci_err(pdev, "cannot register %pa: struct pages need multiples of %#lx; start is %#llx and size %#llx bytes off\n",
 			&start, align, (u64)start % align, size % align);
 		return -EINVAL;
 	}
 	if (last < start || start < reach.start || last > reach.end) {
-		pci_err(pdev, "cannot lend %pa-%pa: this kernel can map %#llx-%#llx\n",
+		pci_err(pdev, "cannot register %pa-%pa: this kernel can map %#llx-%#llx\n",
 			&start, &last, reach.start, reach.end);
 		return -ERANGE;
 	}
@@ -110,7 +113,7 @@ int p2pdma_pages_check(struct pci_dev *pdev, phys_addr_t start, u64 size)
 		if (!other)
 			continue;
 		put_dev_pagemap(other);
-		pci_err(pdev, "cannot lend %pa-%pa: %pa has struct pages already\n",
+		pci_err(pdev, "cannot register %pa-%pa: %pa has struct pages already\n",
 			&start, &last, &addr);
 		return -EBUSY;
 	}
@@ -118,26 +121,28 @@ int p2pdma_pages_check(struct pci_dev *pdev, phys_addr_t start, u64 size)
 }
 
 /**
- * p2pdma_pages_add - give a provider's range struct pages
+ * p2pdma_pages_add - give a resource struct pages
  * @backing: zeroed but for its callback
- * @provider: provider, checked with p2pdma_pages_check()
+ * @res: resource, checked with p2pdma_pages_check()
  *
  * Context: may sleep.
  * Return: 0 or what memremap_pages() failed with.
  */
 int p2pdma_pages_add(struct p2pdma_backing *backing,
-		     struct p2pdma_provider *provider)
+		     struct p2pdma_resource *res)
 {
 	struct dev_pagemap *pgmap = &backing->pgmap;
 
 	pgmap->type = MEMORY_DEVICE_PCI_P2PDMA;
 	pgmap->ops = &p2pdma_pgmap_ops;
-	pgmap->owner = provider;
+	if (backing->writecombine)
+		pgmap->flags |= PGMAP_WRITE_COMBINE;
+	pgmap->owner = res;
 	pgmap->nr_range = 1;
-	pgmap->range.start = provider->start;
-	pgmap->range.end = provider->start + provider->size - 1;
+	pgmap->range.start = res->start;
+	pgmap->range.end = res->start + res->size - 1;
 
-	backing->kaddr = memremap_pages(pgmap, dev_to_node(&provider->pdev->dev));
+	backing->kaddr = memremap_pages(pgmap, dev_to_node(&res->pdev->dev));
 	return PTR_ERR_OR_ZERO(backing->kaddr);
 }
 
@@ -155,10 +160,11 @@ void p2pdma_pages_remove(struct p2pdma_backing *backing)
 /**
  * p2pdma_pages_insert - map an allocation into user space, and give it away
  * @backing: pages
- * @offset: where the allocation begins in the range
+ * @offset: where the allocation begins in the resource
  * @vma: mapping, as long as the allocation
  * @done: number of bytes mapped so far, 0 at first; brought up to date
  * @end: number to get to now, as the caller may do it in parts
+ * @since: pci_p2pdma_outages() before the pages were cleared
  *
  * The pages mapped belong to the mapping from now on: they come back through
  * page_free(), also if the mapping fails later.  The rest still belongs to the
@@ -170,8 +176,9 @@ void p2pdma_pages_remove(struct p2pdma_backing *backing)
  */
 int p2pdma_pages_insert(struct p2pdma_backing *backing, u64 offset,
 			struct vm_area_struct *vma, unsigned long *done,
-			unsigned long end)
+			unsigned long end, unsigned long since)
 {
+	struct p2pdma_resource *res = backing->pgmap.owner;
 	unsigned long first = PHYS_PFN(backing->pgmap.range.start + offset);
 	int error;
 
@@ -182,11 +189,61 @@ int p2pdma_pages_insert(struct p2pdma_backing *backing, u64 offset,
 	for (; *done < end; *done += PAGE_SIZE) {
 		struct page *page = pfn_to_page(first + PHYS_PFN(*done));
 
+		/* Before, as it may be pinned as soon as it is there */
+		page->zone_device_data = (void *)since;
+		atomic_long_inc(&res->user_pages);
 		error = vm_insert_page(vma, vma->vm_start + *done, page);
-		if (error)
+		if (error) {
+			atomic_long_dec(&res->user_pages);
+			page->zone_device_data = NULL;
 			return error;
+		}
 		/* That took a reference of its own: ours is the mapping's. */
 		put_page(page);
 	}
 	return 0;
+}
+
+/* ---- user mappings ---- */
+
+/* Whose mapping all mappings are; never closed */
+static struct file *p2pmem_file;
+
+static int __init p2pmem_file_init(void)
+{
+	static const struct file_operations fops = {};
+
+	p2pmem_file = anon_inode_create_getfile("[p2pmem]", &fops, NULL, O_RDWR,
+						NULL);
+	return PTR_ERR_OR_ZERO(p2pmem_file);
+}
+fs_initcall(p2pmem_file_init);	/* before drivers */
+
+/**
+ * p2pdma_pages_mapping - what user mappings of all resources belong to
+ *
+ * Context: any.
+ * Return: the address space, or NULL if there was no memory for it at boot.
+ */
+struct address_space *p2pdma_pages_mapping(void)
+{
+	return IS_ERR_OR_NULL(p2pmem_file) ? NULL : p2pmem_file->f_mapping;
+}
+
+/**
+ * p2pdma_pages_revoke - tear down the user mappings of a resource
+ * @res: the resource
+ *
+ * Accesses raise SIGBUS from now on.  Pins taken through a mapping keep their
+ * pages; and an mmap() that is just about to end may be missed, so call it
+ * again while pages are out.
+ *
+ * Context: may sleep.
+ */
+void p2pdma_pages_revoke(struct p2pdma_resource *res)
+{
+	if (IS_ERR_OR_NULL(p2pmem_file))
+		return;		/* and so nothing was ever mapped */
+	unmap_mapping_range(p2pmem_file->f_mapping, res->start,
+			    res->size, 1);
 }

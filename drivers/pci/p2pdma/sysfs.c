@@ -1,62 +1,55 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The p2pmem/ attributes of a lending device, and its memory in user space.
+ * The p2pmem/ attributes of a provider, and its memory in user space.
  *
- * Attributes run under RCU only, as the lender may go at any time.
- *
- * All mappings belong to one address space of our own, at the offset that is
- * their physical address.  So they can be found and torn down without the file.
- * An mmap() that is about to end when the device goes links its mapping only
- * afterwards, when nobody looks for it any more; therefore removal looks again
- * until all of the memory has come back.
+ * Attributes run under RCU only, as the provider may go at any time.
  */
-#include <linux/anon_inodes.h>
-#include <linux/err.h>
-#include <linux/file.h>
 #include <linux/fs.h>
-#include <linux/init.h>
 #include <linux/io.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
 #include <linux/pci.h>
+#include <linux/pci-p2pdma.h>
 #include <linux/sched/signal.h>
 #include <linux/sizes.h>
 #include <linux/sysfs.h>
 
+#include "memory.h"
 #include "p2pdma.h"
+#include "sysfs.h"
 
 static ssize_t size_show(struct device *dev, struct device_attribute *attr,
 			 char *buf)
 {
-	struct pci_p2pdma_range *range;
+	struct p2pdma_memory *mem;
 	struct pci_p2pdma *p2pdma;
 	u64 size = 0;
 
 	guard(rcu)();
 	p2pdma = rcu_dereference(to_pci_dev(dev)->p2pdma);
 	if (p2pdma)
-		list_for_each_entry_rcu(range, &p2pdma->ranges, node)
-			size += range->provider.size;
+		list_for_each_entry_rcu(mem, &p2pdma->resources, node)
+			size += mem->res.size;
 	return sysfs_emit(buf, "%llu\n", size);
 }
 static DEVICE_ATTR_RO(size);
 
 /*
- * The pools of all ranges together; the largest piece is of one of them.  Holds
+ * The pools of all resources together; the largest piece is of one of them.  Holds
  * up allocations for a moment, hence for the administrator only.
  */
 static struct p2pdma_pool_stats device_stats(struct device *dev)
 {
 	struct p2pdma_pool_stats sum = {}, stats;
-	struct pci_p2pdma_range *range;
+	struct p2pdma_memory *mem;
 	struct pci_p2pdma *p2pdma;
 
 	guard(rcu)();
 	p2pdma = rcu_dereference(to_pci_dev(dev)->p2pdma);
 	if (!p2pdma)
 		return sum;
-	list_for_each_entry_rcu(range, &p2pdma->ranges, node) {
-		p2pdma_pool_stats(&range->pool, &stats);
+	list_for_each_entry_rcu(mem, &p2pdma->resources, node) {
+		p2pdma_pool_stats(&mem->pool, &stats);
 		sum.largest = max(sum.largest, stats.largest);
 		sum.allocs += stats.allocs;
 		sum.failures += stats.failures;
@@ -67,15 +60,15 @@ static struct p2pdma_pool_stats device_stats(struct device *dev)
 static ssize_t available_show(struct device *dev, struct device_attribute *attr,
 			      char *buf)
 {
-	struct pci_p2pdma_range *range;
+	struct p2pdma_memory *mem;
 	struct pci_p2pdma *p2pdma;
 	u64 free = 0;
 
 	guard(rcu)();
 	p2pdma = rcu_dereference(to_pci_dev(dev)->p2pdma);
 	if (p2pdma)
-		list_for_each_entry_rcu(range, &p2pdma->ranges, node)
-			free += p2pdma_pool_available(&range->pool);
+		list_for_each_entry_rcu(mem, &p2pdma->resources, node)
+			free += p2pdma_pool_available(&mem->pool);
 	return sysfs_emit(buf, "%llu\n", free);
 }
 static DEVICE_ATTR_RO(available);
@@ -105,7 +98,11 @@ static DEVICE_ATTR_ADMIN_RO(allocation_failures);
 static ssize_t published_show(struct device *dev, struct device_attribute *attr,
 			      char *buf)
 {
-	return sysfs_emit(buf, "%d\n", pci_has_p2pmem(to_pci_dev(dev)));
+	struct pci_p2pdma *p2pdma;
+
+	guard(rcu)();
+	p2pdma = rcu_dereference(to_pci_dev(dev)->p2pdma);
+	return sysfs_emit(buf, "%d\n", p2pdma && p2pdma_is_published(p2pdma));
 }
 static DEVICE_ATTR_RO(published);
 
@@ -125,6 +122,18 @@ static int check_mapping(struct pci_dev *pdev, struct vm_area_struct *vma)
 	return 0;
 }
 
+/* See pci_p2pdma_add_unvetted_resource(): it may have been raised since. */
+static int check_lockdown(struct pci_dev *pdev,
+			  const struct p2pdma_memory *mem)
+{
+	int error = mem->unvetted && p2pdma_locked_down() ? -EPERM : 0;
+
+	if (error)
+		pci_info_ratelimited(pdev, "p2pmem/allocate: %s: the kernel is locked down, and its driver does not know that this memory holds no registers\n",
+				     current->comm);
+	return error;
+}
+
 /* A mapping may be made writable again: nothing to do, but kernfs asks. */
 static vm_fault_t allocate_page_mkwrite(struct vm_fault *vmf)
 {
@@ -137,7 +146,7 @@ static const struct vm_operations_struct allocate_vm_ops = {
 };
 
 /* Nothing of the previous owner may show. */
-static void clear(void *kaddr, unsigned long len)
+static void clear_memory(void *kaddr, unsigned long len)
 {
 	void __iomem *io = (void __iomem __force *)kaddr;
 
@@ -156,12 +165,29 @@ static void clear(void *kaddr, unsigned long len)
  * make that an hour.  Neither who is killed nor a removal is to wait so long:
  * the latter cannot take the attributes away before mmap() has ended.
  */
-static int may_go_on(const struct pci_p2pdma_range *range)
+static int mmap_interrupted(const struct p2pdma_memory *mem)
 {
 	cond_resched();
 	if (fatal_signal_pending(current))
 		return -EINTR;
-	return READ_ONCE(range->unlinked) ? -ENODEV : 0;
+	return READ_ONCE(mem->unlinked) ? -ENODEV : 0;
+}
+
+static int unreachable_error(struct pci_dev *pdev)
+{
+	if (pci_dev_is_disconnected(pdev))
+		return -ENODEV;
+	pci_info_ratelimited(pdev, "p2pmem/allocate: %s: the memory cannot be reached now: try again when the device has been reset, or recovered\n",
+			     current->comm);
+	return -EREMOTEIO;
+}
+
+/* There is none, or there was none for the moment. */
+static int alloc_error(struct pci_dev *pdev, unsigned long since)
+{
+	/* An outage stops the pool before it shows in the number. */
+	return pci_p2pdma_reachable(pdev) && pci_p2pmem_intact(pdev, since) ?
+		       -ENOMEM : unreachable_error(pdev);
 }
 
 static int allocate_mmap(struct file *file, struct kobject *kobj,
@@ -169,7 +195,8 @@ static int allocate_mmap(struct file *file, struct kobject *kobj,
 {
 	struct pci_dev *pdev = to_pci_dev(kobj_to_dev(kobj));
 	unsigned long len = vma->vm_end - vma->vm_start, done = 0, part;
-	struct pci_p2pdma_range *range;
+	unsigned long since = pci_p2pdma_outages();
+	struct p2pdma_memory *mem;
 	u64 offset;
 	int error;
 
@@ -177,9 +204,14 @@ static int allocate_mmap(struct file *file, struct kobject *kobj,
 	if (error)
 		return error;
 
-	range = p2pdma_range_alloc(pdev, len, PAGE_SIZE, &offset);
-	if (!range)
-		return -ENOMEM;
+	mem = p2pdma_memory_alloc(pdev, len, PAGE_SIZE, &offset);
+	if (!mem)
+		return alloc_error(pdev, since);
+	error = check_lockdown(pdev, mem);
+	if (error) {
+		p2pdma_pool_free(&mem->pool, offset, len);
+		return error;
+	}
 
 	/*
 	 * No growing by mremap: there is nothing behind the end.  No core dump:
@@ -189,19 +221,24 @@ static int allocate_mmap(struct file *file, struct kobject *kobj,
 	vma->vm_ops = &allocate_vm_ops;
 
 	while (done < len) {
-		error = may_go_on(range);
+		error = mmap_interrupted(mem);
 		if (error)
 			break;
 		part = min(len - done, SZ_64K);
-		clear(range->backing.kaddr + offset + done, part);
-		error = p2pdma_pages_insert(&range->backing, offset, vma, &done,
-					    done + part);
+		clear_memory(mem->backing.kaddr + offset + done, part);
+		/* Or the zeros may be lost. */
+		if (!pci_p2pmem_intact(pdev, since))
+			error = unreachable_error(pdev);
+		else
+			error = p2pdma_pages_insert(&mem->backing, offset,
+						    vma, &done, done + part,
+						    since);
 		if (error)
 			break;
 	}
 	/* What was mapped comes back when the caller unmaps it. */
 	if (error)
-		p2pdma_pool_free(&range->pool, offset + done, len - done);
+		p2pdma_pool_free(&mem->pool, offset + done, len - done);
 	return error;
 }
 
@@ -215,24 +252,6 @@ static struct attribute *p2pmem_attrs[] = {
 	NULL
 };
 
-/* Whose mapping all mappings are; never closed */
-static struct file *p2pmem_file;
-
-static int __init p2pmem_file_init(void)
-{
-	static const struct file_operations fops = {};
-
-	p2pmem_file = anon_inode_create_getfile("[p2pmem]", &fops, NULL, O_RDWR,
-						NULL);
-	return PTR_ERR_OR_ZERO(p2pmem_file);
-}
-fs_initcall(p2pmem_file_init);	/* before drivers */
-
-static struct address_space *allocate_mapping(void)
-{
-	return p2pmem_file->f_mapping;
-}
-
 /*
  * Each mapping is an allocation; the size is there for languages whose mmap()
  * does not go beyond the end of a file.
@@ -241,7 +260,7 @@ static struct bin_attribute allocate_attr = {
 	.attr = { .name = "allocate", .mode = 0660 },
 	.size = SZ_1T,
 	.mmap = allocate_mmap,
-	.f_mapping = allocate_mapping,
+	.f_mapping = p2pdma_pages_mapping,
 };
 
 static struct bin_attribute *p2pmem_bin_attrs[] = {
@@ -256,7 +275,7 @@ static const struct attribute_group p2pmem_group = {
 };
 
 /**
- * p2pdma_sysfs_add - show the lent memory of a device
+ * p2pdma_sysfs_add - show the peer memory of a device
  * @pdev: device
  *
  * Context: may sleep.
@@ -264,7 +283,7 @@ static const struct attribute_group p2pmem_group = {
  */
 int p2pdma_sysfs_add(struct pci_dev *pdev)
 {
-	if (IS_ERR_OR_NULL(p2pmem_file))
+	if (!p2pdma_pages_mapping())
 		return -ENOMEM;
 	return sysfs_create_group(&pdev->dev.kobj, &p2pmem_group);
 }
@@ -273,7 +292,7 @@ int p2pdma_sysfs_add(struct pci_dev *pdev)
  * p2pdma_sysfs_remove - take the attributes away
  * @pdev: device
  *
- * No new user mapping begins once this returns; p2pdma_sysfs_revoke() is for
+ * No new user mapping begins once this returns; p2pdma_pages_revoke() is for
  * those that there are.
  *
  * Context: may sleep; waits for attributes that are running.
@@ -281,22 +300,4 @@ int p2pdma_sysfs_add(struct pci_dev *pdev)
 void p2pdma_sysfs_remove(struct pci_dev *pdev)
 {
 	sysfs_remove_group(&pdev->dev.kobj, &p2pmem_group);
-}
-
-/**
- * p2pdma_sysfs_revoke - tear down the user mappings of a range
- * @provider: the range
- *
- * Accesses raise SIGBUS from now on.  Pins taken through a mapping keep their
- * pages; and an mmap() that is just about to end may be missed, so call it
- * again while pages are out.
- *
- * Context: may sleep.
- */
-void p2pdma_sysfs_revoke(struct p2pdma_provider *provider)
-{
-	if (IS_ERR_OR_NULL(p2pmem_file))
-		return;		/* and so nothing was ever mapped */
-	unmap_mapping_range(p2pmem_file->f_mapping, provider->start,
-			    provider->size, 1);
 }

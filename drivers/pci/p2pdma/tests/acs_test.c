@@ -139,6 +139,19 @@ static unsigned int vector_bit(const struct fabric_fn *fn)
 	return PCI_FUNC(fn->devfn);
 }
 
+/* Upstream Forwarding, sec 6.12.1.1 */
+static bool forwards(const struct fabric_fn *fn, u16 cap, u16 ctrl)
+{
+	switch (fn->type) {
+	case PCI_EXP_TYPE_DOWNSTREAM:
+		return ctrl & PCI_ACS_UF;
+	case PCI_EXP_TYPE_ROOT_PORT:
+		return !(cap & PCI_ACS_UF) || ctrl & PCI_ACS_UF;
+	default:
+		return true;
+	}
+}
+
 static void check(struct kunit *test, const struct acs_kind *kind,
 		  const struct siblings *s, u16 cap, u16 ctrl, bool bit)
 {
@@ -155,9 +168,9 @@ static void check(struct kunit *test, const struct acs_kind *kind,
 	request = p2pdma_acs_request(s->in->pdev, s->out->pdev);
 	completion = p2pdma_acs_completion(s->in->pdev);
 	if ((cap & kind->needs) != kind->needs) {
-		KUNIT_ASSERT_EQ_MSG(test, request, P2PDMA_ACS_NOT_INSIDE,
+		KUNIT_ASSERT_EQ_MSG(test, request, P2PDMA_ACS_NOT_ROUTED,
 				    "cap %#x ctrl %#x", cap, ctrl);
-		KUNIT_ASSERT_EQ_MSG(test, completion, P2PDMA_ACS_NOT_INSIDE,
+		KUNIT_ASSERT_EQ_MSG(test, completion, P2PDMA_ACS_NOT_ROUTED,
 				    "cap %#x ctrl %#x", cap, ctrl);
 		return;
 	}
@@ -170,15 +183,19 @@ static void check(struct kunit *test, const struct acs_kind *kind,
 						P2PDMA_ACS_DIRECT,
 			    "cap %#x ctrl %#x", cap, ctrl);
 	KUNIT_ASSERT_EQ_MSG(test, p2pdma_acs_forwards(s->in->pdev),
-			    s->in->type != PCI_EXP_TYPE_DOWNSTREAM ||
-			    (ctrl & PCI_ACS_UF), "cap %#x ctrl %#x", cap, ctrl);
+			    forwards(s->in, cap, ctrl), "cap %#x ctrl %#x", cap,
+			    ctrl);
+	KUNIT_ASSERT_EQ_MSG(test, p2pdma_acs_translated(s->in->pdev, s->out->pdev),
+			    !kind->needs && ctrl & PCI_ACS_TB ? P2PDMA_ACS_BLOCK :
+			    ctrl & PCI_ACS_DT ? P2PDMA_ACS_DIRECT : request,
+			    "cap %#x ctrl %#x bit %d", cap, ctrl, bit);
+	/* Who is isolated by redirect sends nothing straight to a sibling. */
+	if (cap & PCI_ACS_RR && pci_acs_enabled(s->in->pdev, PCI_ACS_RR))
+		KUNIT_ASSERT_NE_MSG(test, request, P2PDMA_ACS_DIRECT,
+				    "cap %#x ctrl %#x bit %d", cap, ctrl, bit);
 }
 
-/*
- * Fault 11: egress control counted as redirect, its vector ignored.
- * Mutation: take PCI_ACS_EC for PCI_ACS_RR in p2pdma_acs_request(), or
- * return a constant from egress_forbidden().
- */
+/* Egress control is no redirect, and its vector counts. */
 static void acs_truth_table(struct kunit *test)
 {
 	const struct acs_kind *kind = test->param_value;
@@ -213,7 +230,7 @@ static void acs_none(struct kunit *test)
 
 	s = kind->build(fabric);
 	fabric_scan(fabric);
-	expected = kind->needs ? P2PDMA_ACS_NOT_INSIDE : P2PDMA_ACS_DIRECT;
+	expected = kind->needs ? P2PDMA_ACS_NOT_ROUTED : P2PDMA_ACS_DIRECT;
 	KUNIT_EXPECT_EQ(test, p2pdma_acs_request(s.in->pdev, s.out->pdev),
 			expected);
 	KUNIT_EXPECT_EQ(test, p2pdma_acs_completion(s.in->pdev), expected);
@@ -267,10 +284,7 @@ static struct siblings with_egress_control(struct kunit *test)
 	return s;
 }
 
-/*
- * Each Port Number has its bit, in each of the eight words.  Mutations: bit / 8,
- * bit % 8, PCI_FUNC() or devfn in place of the Port Number.
- */
+/* Each Port Number has its bit, in each of the eight words. */
 static void acs_port_numbers(struct kunit *test)
 {
 	struct siblings s = with_egress_control(test);
@@ -337,6 +351,77 @@ static void acs_function_without_bit(struct kunit *test)
 			P2PDMA_ACS_BLOCK);
 }
 
+/* Such a quirk is one of ports. */
+static const void *acs_port_gen_params(const void *prev, char *desc)
+{
+	const struct acs_kind *kind = prev;
+
+	do
+		kind = acs_kind_gen_params(kind, desc);
+	while (kind && kind->needs);
+	return kind;
+}
+
+/*
+ * Ports that redirect without a capability: the kernel knows them by their ids.
+ * Routing goes by that as isolation does.
+ */
+static void acs_quirk(struct kunit *test)
+{
+	const struct acs_kind *kind = test->param_value;
+	struct fabric *fabric = fabric_alloc(test);
+	struct siblings s = kind->build(fabric);
+
+	quirky_port(s.in);
+	fabric_scan(fabric);
+	KUNIT_EXPECT_TRUE(test, pci_acs_enabled(s.in->pdev, PCI_ACS_RR | PCI_ACS_CR |
+						PCI_ACS_UF));
+	KUNIT_EXPECT_EQ(test, p2pdma_acs_request(s.in->pdev, s.out->pdev),
+			P2PDMA_ACS_REDIRECT);
+	KUNIT_EXPECT_EQ(test, p2pdma_acs_translated(s.in->pdev, s.out->pdev),
+			P2PDMA_ACS_REDIRECT);
+	KUNIT_EXPECT_EQ(test, p2pdma_acs_completion(s.in->pdev),
+			P2PDMA_ACS_REDIRECT);
+	KUNIT_EXPECT_TRUE(test, p2pdma_acs_forwards(s.in->pdev));
+	KUNIT_EXPECT_FALSE(test, p2pdma_acs_writable(s.in->pdev, PCI_ACS_RR));
+}
+
+/*
+ * Isolation and egress control: only if the vector forbids every other port do
+ * requests go up as redirect wants them to.
+ */
+static void acs_isolation(struct kunit *test)
+{
+	struct siblings s = with_egress_control(test);
+	const u16 flags = PCI_ACS_RR | PCI_ACS_CR;
+	unsigned int port;
+
+	s.in->acs_ctrl = flags;
+	fabric_config_acs(s.in);
+	KUNIT_EXPECT_TRUE(test, pci_acs_enabled(s.in->pdev, flags));
+	s.in->acs_ctrl = flags | PCI_ACS_EC;
+	for (port = 0; port < 256; port++) {
+		memset(s.in->egress, 0xff, sizeof(s.in->egress));
+		s.in->egress[port / 32] &= ~BIT(port % 32);
+		expect_port(test, &s, port, P2PDMA_ACS_DIRECT);
+		/* Nothing goes out where it comes in. */
+		KUNIT_ASSERT_EQ_MSG(test, pci_acs_enabled(s.in->pdev, flags),
+				    port == s.in->port, "port %u", port);
+		KUNIT_ASSERT_TRUE(test, pci_acs_enabled(s.in->pdev, PCI_ACS_CR));
+	}
+	memset(s.in->egress, 0xff, sizeof(s.in->egress));
+	expect_port(test, &s, 7, P2PDMA_ACS_REDIRECT);
+	KUNIT_EXPECT_TRUE(test, pci_acs_enabled(s.in->pdev, flags));
+	/* Bits that there are not do not count. */
+	s.in->egress_bits = 40;
+	s.in->egress[1] = 0xff;
+	expect_port(test, &s, 7, P2PDMA_ACS_REDIRECT);
+	KUNIT_EXPECT_TRUE(test, pci_acs_enabled(s.in->pdev, flags));
+	s.in->egress[1] = 0x7f;
+	expect_port(test, &s, 39, P2PDMA_ACS_DIRECT);
+	KUNIT_EXPECT_FALSE(test, pci_acs_enabled(s.in->pdev, flags));
+}
+
 /* A device that has been pulled reads all ones: nothing of it is direct. */
 static void acs_gone(struct kunit *test)
 {
@@ -348,6 +433,12 @@ static void acs_gone(struct kunit *test)
 	with_acs(s.in, 0);
 	fabric_scan(fabric);
 	s.in->gone = true;
+	/* Nor does it isolate anybody, or forward. */
+	if (!kind->needs || s.in->pdev->multifunction)
+		KUNIT_EXPECT_FALSE(test, pci_acs_enabled(s.in->pdev, PCI_ACS_RR));
+	KUNIT_EXPECT_EQ(test, p2pdma_acs_forwards(s.in->pdev), !!kind->needs);
+	KUNIT_EXPECT_NE(test, p2pdma_acs_translated(s.in->pdev, s.out->pdev),
+			P2PDMA_ACS_DIRECT);
 	KUNIT_EXPECT_NE(test, p2pdma_acs_request(s.in->pdev, s.out->pdev),
 			P2PDMA_ACS_DIRECT);
 	KUNIT_EXPECT_NE(test, p2pdma_acs_completion(s.in->pdev),
@@ -366,6 +457,8 @@ static struct kunit_case acs_cases[] = {
 	KUNIT_CASE(acs_port_numbers),
 	KUNIT_CASE(acs_vector_size),
 	KUNIT_CASE(acs_function_without_bit),
+	KUNIT_CASE_PARAM(acs_quirk, acs_port_gen_params),
+	KUNIT_CASE(acs_isolation),
 	KUNIT_CASE_PARAM(acs_gone, acs_kind_gen_params),
 	{ }
 };

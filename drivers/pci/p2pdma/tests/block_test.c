@@ -3,7 +3,7 @@
  * KUnit suite of what the block layer and scatterlists join, and of whom they
  * ask first.
  *
- * Two providers lend ranges that are neighbours in physical address space, as
+ * Two providers register ranges that are neighbours in physical address space, as
  * BARs behind one bridge may be:
  *
  *	| provider 0          | provider 1          |
@@ -13,7 +13,9 @@
  */
 #include <kunit/test.h>
 #include <linux/bio-integrity.h>
+#include <linux/blk-crypto.h>
 #include <linux/blk-mq.h>
+#include <linux/blk-integrity.h>
 #include <linux/blkdev.h>
 #include <linux/cleanup.h>
 #include <linux/ioport.h>
@@ -23,34 +25,35 @@
 #include <linux/sizes.h>
 
 #include "../../../../block/blk.h"
+#include "../../../../block/elevator.h"
 #include "../p2pdma.h"
 
 #define RANGES	2
 
 static struct {
-	struct resource res;
+	struct resource iomem;
 	struct pci_dev *pdev;
-	struct p2pdma_provider *provider[RANGES];
+	struct p2pdma_resource *res[RANGES];
 	struct p2pdma_backing backing[RANGES];
 	bool added[RANGES];
 	struct page *before, *last, *first;	/* see above */
 	struct page *ram;
-} lent;
+} registered;
 
-static int lend(int i, u64 size)
+static int register_memory(int i, u64 size)
 {
-	struct p2pdma_provider *provider;
+	struct p2pdma_resource *res;
 	int error;
 
-	provider = kzalloc(sizeof(*provider), GFP_KERNEL);
-	if (!provider)
+	res = kzalloc(sizeof(*res), GFP_KERNEL);
+	if (!res)
 		return -ENOMEM;
-	provider->pdev = lent.pdev;
-	provider->start = lent.res.start + i * size;
-	provider->size = size;
-	lent.provider[i] = provider;
-	error = p2pdma_pages_add(&lent.backing[i], provider);
-	lent.added[i] = !error;
+	res->pdev = registered.pdev;
+	res->start = registered.iomem.start + i * size;
+	res->size = size;
+	registered.res[i] = res;
+	error = p2pdma_pages_add(&registered.backing[i], res);
+	registered.added[i] = !error;
 	return error;
 }
 
@@ -59,16 +62,16 @@ static void block_suite_exit(struct kunit_suite *suite)
 	int i;
 
 	for (i = 0; i < RANGES; i++) {
-		if (lent.added[i])
-			p2pdma_pages_remove(&lent.backing[i]);
-		kfree(lent.provider[i]);
+		if (registered.added[i])
+			p2pdma_pages_remove(&registered.backing[i]);
+		kfree(registered.res[i]);
 	}
-	if (lent.ram)
-		__free_page(lent.ram);
-	if (lent.res.parent)
-		release_resource(&lent.res);
-	kfree(lent.pdev);
-	memset(&lent, 0, sizeof(lent));
+	if (registered.ram)
+		__free_page(registered.ram);
+	if (registered.iomem.parent)
+		release_resource(&registered.iomem);
+	kfree(registered.pdev);
+	memset(&registered, 0, sizeof(registered));
 }
 
 static int block_suite_init(struct kunit_suite *suite)
@@ -77,48 +80,44 @@ static int block_suite_init(struct kunit_suite *suite)
 	struct page *next;
 	int error, i;
 
-	lent.pdev = kzalloc(sizeof(*lent.pdev), GFP_KERNEL);
-	lent.ram = alloc_page(GFP_KERNEL);
-	if (!lent.pdev || !lent.ram)
+	registered.pdev = kzalloc(sizeof(*registered.pdev), GFP_KERNEL);
+	registered.ram = alloc_page(GFP_KERNEL);
+	if (!registered.pdev || !registered.ram)
 		return -ENOMEM;
-	set_dev_node(&lent.pdev->dev, NUMA_NO_NODE);
-	lent.res.name = "p2pdma_block_test";
-	lent.res.flags = IORESOURCE_MEM;
-	error = allocate_resource(&iomem_resource, &lent.res, RANGES * size,
+	set_dev_node(&registered.pdev->dev, NUMA_NO_NODE);
+	registered.iomem.name = "p2pdma_block_test";
+	registered.iomem.flags = IORESOURCE_MEM;
+	error = allocate_resource(&iomem_resource, &registered.iomem, RANGES * size,
 				  SZ_64G, mhp_get_pluggable_range(true).end,
 				  size, NULL, NULL);
 	for (i = 0; !error && i < RANGES; i++)
-		error = lend(i, size);
+		error = register_memory(i, size);
 	if (error)
 		return error;
-	next = pfn_to_page(PHYS_PFN(lent.provider[1]->start));
-	lent.first = next;
-	lent.last = pfn_to_page(page_to_pfn(next) - 1);
-	lent.before = pfn_to_page(page_to_pfn(next) - 2);
+	next = pfn_to_page(PHYS_PFN(registered.res[1]->start));
+	registered.first = next;
+	registered.last = pfn_to_page(page_to_pfn(next) - 1);
+	registered.before = pfn_to_page(page_to_pfn(next) - 2);
 	return 0;
 }
 
-/* ---- what may be joined: fault 15 ---- */
+/* ---- what may be joined ---- */
 
-/*
- * Mutation: zone_device_pages_have_same_pgmap() returning true joins pages of
- * two providers in the following three.
- */
 static void bio_does_not_join_providers(struct kunit *test)
 {
 	struct bio_vec vecs[4];
 	struct bio bio;
 
 	bio_init(&bio, NULL, vecs, ARRAY_SIZE(vecs), REQ_OP_READ);
-	KUNIT_ASSERT_EQ(test, bio_add_page(&bio, lent.before, PAGE_SIZE, 0),
+	KUNIT_ASSERT_EQ(test, bio_add_page(&bio, registered.before, PAGE_SIZE, 0),
 			PAGE_SIZE);
-	KUNIT_ASSERT_EQ(test, bio_add_page(&bio, lent.last, PAGE_SIZE, 0),
+	KUNIT_ASSERT_EQ(test, bio_add_page(&bio, registered.last, PAGE_SIZE, 0),
 			PAGE_SIZE);
 	KUNIT_EXPECT_EQ(test, bio.bi_vcnt, 1);
-	KUNIT_ASSERT_EQ(test, bio_add_page(&bio, lent.first, PAGE_SIZE, 0),
+	KUNIT_ASSERT_EQ(test, bio_add_page(&bio, registered.first, PAGE_SIZE, 0),
 			PAGE_SIZE);
 	KUNIT_EXPECT_EQ(test, bio.bi_vcnt, 2);
-	KUNIT_EXPECT_PTR_EQ(test, vecs[1].bv_page, lent.first);
+	KUNIT_EXPECT_PTR_EQ(test, vecs[1].bv_page, registered.first);
 	bio_uninit(&bio);
 }
 
@@ -129,17 +128,17 @@ static void segments_do_not_join_providers(struct kunit *test)
 
 	KUNIT_ASSERT_NOT_NULL(test, q);
 	q->limits.seg_boundary_mask = ULONG_MAX;
-	bvec_set_page(&a, lent.before, PAGE_SIZE, 0);
-	bvec_set_page(&b, lent.last, PAGE_SIZE, 0);
+	bvec_set_page(&a, registered.before, PAGE_SIZE, 0);
+	bvec_set_page(&b, registered.last, PAGE_SIZE, 0);
 	KUNIT_EXPECT_TRUE(test, biovec_phys_mergeable(q, &a, &b));
-	bvec_set_page(&a, lent.last, PAGE_SIZE, 0);
-	bvec_set_page(&b, lent.first, PAGE_SIZE, 0);
+	bvec_set_page(&a, registered.last, PAGE_SIZE, 0);
+	bvec_set_page(&b, registered.first, PAGE_SIZE, 0);
 	KUNIT_EXPECT_FALSE(test, biovec_phys_mergeable(q, &a, &b));
 }
 
 static void scatterlist_does_not_join_providers(struct kunit *test)
 {
-	struct page *pages[] = { lent.before, lent.last, lent.first };
+	struct page *pages[] = { registered.before, registered.last, registered.first };
 	struct sg_append_table append = {};
 	struct sg_table sgt;
 	int error;
@@ -227,78 +226,316 @@ static int submit(struct bio *bio)
 
 /*
  * A bio is built for one queue and submitted to another, as file systems on
- * several devices do.  Mutations: no check in submit_bio_noacct(); no mark in
- * bio_append_bvec().
+ * several devices do.
  */
 static void consent_of_the_queue_in_the_end(struct kunit *test)
 {
 	struct sink *willing = sink_create(test, BLK_FEAT_PCI_P2PDMA);
-	struct sink *blind = sink_create(test, 0);
+	struct sink *incapable = sink_create(test, 0);
 	struct bio *bio;
 
 	bio = bio_alloc(willing->disk->part0, 2, REQ_OP_WRITE, GFP_KERNEL);
-	__bio_add_page(bio, lent.first, PAGE_SIZE, 0);
+	__bio_add_page(bio, registered.first, PAGE_SIZE, 0);
 	KUNIT_EXPECT_EQ(test, submit(bio), 0);
 	KUNIT_EXPECT_EQ(test, willing->bios, 1);
 	bio_put(bio);
 
 	bio = bio_alloc(willing->disk->part0, 2, REQ_OP_WRITE, GFP_KERNEL);
-	__bio_add_page(bio, lent.first, PAGE_SIZE, 0);
-	bio_set_dev(bio, blind->disk->part0);
+	__bio_add_page(bio, registered.first, PAGE_SIZE, 0);
+	bio_set_dev(bio, incapable->disk->part0);
 	KUNIT_EXPECT_EQ(test, submit(bio), -EREMOTEIO);
-	KUNIT_EXPECT_EQ(test, blind->bios, 0);
+	KUNIT_EXPECT_EQ(test, incapable->bios, 0);
 	bio_put(bio);
 
-	bio = bio_alloc(blind->disk->part0, 2, REQ_OP_WRITE, GFP_KERNEL);
-	__bio_add_page(bio, lent.ram, PAGE_SIZE, 0);
+	bio = bio_alloc(incapable->disk->part0, 2, REQ_OP_WRITE, GFP_KERNEL);
+	__bio_add_page(bio, registered.ram, PAGE_SIZE, 0);
 	KUNIT_EXPECT_EQ(test, submit(bio), 0);
-	KUNIT_EXPECT_EQ(test, blind->bios, 1);
+	KUNIT_EXPECT_EQ(test, incapable->bios, 1);
 	bio_put(bio);
 }
 
-/* Mutation: __bio_clone() without the flag. */
 static void clones_are_asked_for_too(struct kunit *test)
 {
 	struct sink *willing = sink_create(test, BLK_FEAT_PCI_P2PDMA);
-	struct sink *blind = sink_create(test, 0);
+	struct sink *incapable = sink_create(test, 0);
 	struct bio *bio, *clone;
 
 	bio = bio_alloc(willing->disk->part0, 2, REQ_OP_WRITE, GFP_KERNEL);
-	__bio_add_page(bio, lent.ram, PAGE_SIZE, 0);
-	__bio_add_page(bio, lent.first, PAGE_SIZE, 0);
-	clone = bio_alloc_clone(blind->disk->part0, bio, GFP_KERNEL,
+	__bio_add_page(bio, registered.ram, PAGE_SIZE, 0);
+	__bio_add_page(bio, registered.first, PAGE_SIZE, 0);
+	clone = bio_alloc_clone(incapable->disk->part0, bio, GFP_KERNEL,
 				&fs_bio_set);
 	KUNIT_ASSERT_NOT_NULL(test, clone);
 	KUNIT_EXPECT_EQ(test, submit(clone), -EREMOTEIO);
-	KUNIT_EXPECT_EQ(test, blind->bios, 0);
+	KUNIT_EXPECT_EQ(test, incapable->bios, 0);
 	bio_put(clone);
 	bio_put(bio);
 }
 
-/*
- * Fault 18: one page decides, whichever it is.  Mutation: REQ_NOMERGE only for
- * bios that begin with peer memory.
- */
-static void any_page_prevents_merging(struct kunit *test)
+/* ---- what may be merged into one request ---- */
+
+/* Which of registered.ram, .last and .first are in a bio, in this order */
+static const struct content {
+	const char *name;
+	const char *pages;
+	bool mixed;
+} contents[] = {
+	{ "ram", "rr", false },
+	{ "provider", "bl", false },
+	{ "one_page", "f", false },
+	{ "ram_first", "rf", true },
+	{ "ram_last", "fr", true },
+	{ "ram_between", "lrl", true },
+	{ "two_providers", "lf", true },
+};
+
+KUNIT_ARRAY_PARAM_DESC(content, contents, name);
+
+static struct page *page_called(char letter)
+{
+	return letter == 'r' ? registered.ram : letter == 'b' ? registered.before :
+	       letter == 'l' ? registered.last : registered.first;
+}
+
+static struct bio *bio_of(struct sink *sink, const char *pages)
+{
+	struct bio *bio = bio_alloc(sink->disk->part0, 4, REQ_OP_WRITE,
+				    GFP_KERNEL);
+
+	while (*pages)
+		__bio_add_page(bio, page_called(*pages++), PAGE_SIZE, 0);
+	return bio;
+}
+
+/* One page decides, whichever it is. */
+static void mixed_bio_is_not_merged(struct kunit *test)
 {
 	struct sink *willing = sink_create(test, BLK_FEAT_PCI_P2PDMA);
-	struct bio *bio;
+	const struct content *content = test->param_value;
+	struct bio *bio = bio_of(willing, content->pages);
 
-	bio = bio_alloc(willing->disk->part0, 2, REQ_OP_WRITE, GFP_KERNEL);
-	__bio_add_page(bio, lent.ram, PAGE_SIZE, 0);
 	KUNIT_EXPECT_EQ(test, submit(bio), 0);
-	KUNIT_EXPECT_FALSE(test, willing->opf & REQ_NOMERGE);
-	bio_put(bio);
-
-	bio = bio_alloc(willing->disk->part0, 2, REQ_OP_WRITE, GFP_KERNEL);
-	__bio_add_page(bio, lent.ram, PAGE_SIZE, 0);
-	__bio_add_page(bio, lent.first, PAGE_SIZE, 0);
-	KUNIT_EXPECT_EQ(test, submit(bio), 0);
-	KUNIT_EXPECT_TRUE(test, willing->opf & REQ_NOMERGE);
+	KUNIT_EXPECT_EQ(test, !!(willing->opf & REQ_NOMERGE), content->mixed);
 	bio_put(bio);
 }
 
-/* Fault 17.  Mutation: blk_stack_limits() without the feature. */
+static struct request *request_of(struct kunit *test, struct sink *sink,
+				  struct bio *bio)
+{
+	struct request *rq = kunit_kzalloc(test, sizeof(*rq), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, rq);
+	rq->q = sink->disk->queue;
+	rq->cmd_flags = bio->bi_opf;
+	rq->bio = bio;
+	rq->biotail = bio;
+	rq->__sector = bio->bi_iter.bi_sector;
+	rq->__data_len = bio->bi_iter.bi_size;
+	rq->nr_phys_segments = 1;
+	return rq;
+}
+
+static const struct {
+	const char *first;
+	const char *second;
+	bool merged;
+} meetings[] = {
+	{ "r", "r", true },
+	{ "l", "b", true },
+	{ "f", "f", true },
+	{ "l", "f", false },
+	{ "f", "l", false },
+	{ "r", "f", false },
+	{ "f", "r", false },
+};
+
+/* One provider's memory, or none of it: for bios and for requests. */
+static void requests_are_of_one_provider(struct kunit *test)
+{
+	struct sink *willing = sink_create(test, BLK_FEAT_PCI_P2PDMA);
+	static struct elevator_type nothing_to_tell;
+	struct elevator_queue elevator = { .type = &nothing_to_tell };
+	struct request_queue *q = willing->disk->queue;
+	struct request *rq, *next;
+	struct bio *a, *b;
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(meetings); i++) {
+		a = bio_of(willing, meetings[i].first);
+		b = bio_of(willing, meetings[i].second);
+		b->bi_iter.bi_sector = PAGE_SECTORS;
+		rq = request_of(test, willing, a);
+		next = request_of(test, willing, b);
+		KUNIT_EXPECT_EQ_MSG(test, blk_rq_merge_ok(rq, b),
+				    meetings[i].merged, "bio %d", i);
+		q->elevator = &elevator;
+		KUNIT_EXPECT_EQ_MSG(test,
+				    blk_attempt_req_merge(q, rq, next),
+				    meetings[i].merged, "request %d", i);
+		q->elevator = NULL;
+		q->last_merge = NULL;
+		bio_put(a);
+		bio_put(b);
+	}
+}
+
+/* ---- what the CPU would touch ---- */
+
+static const struct protection {
+	const char *name;
+	enum blk_integrity_checksum csum;
+	unsigned int flags;
+	enum req_op op;
+	bool refused;
+} protections[] = {
+	{ "write", BLK_INTEGRITY_CSUM_CRC, 0, REQ_OP_WRITE, true },
+	{ "read", BLK_INTEGRITY_CSUM_CRC, 0, REQ_OP_READ, true },
+	{ "crc64", BLK_INTEGRITY_CSUM_CRC64, 0, REQ_OP_WRITE, true },
+	{ "write_not_generated", BLK_INTEGRITY_CSUM_CRC,
+	  BLK_INTEGRITY_NOGENERATE, REQ_OP_WRITE, false },
+	{ "read_though_not_generated", BLK_INTEGRITY_CSUM_CRC,
+	  BLK_INTEGRITY_NOGENERATE, REQ_OP_READ, true },
+	{ "read_not_verified", BLK_INTEGRITY_CSUM_CRC,
+	  BLK_INTEGRITY_NOVERIFY, REQ_OP_READ, false },
+	{ "write_though_not_verified", BLK_INTEGRITY_CSUM_CRC,
+	  BLK_INTEGRITY_NOVERIFY, REQ_OP_WRITE, true },
+	{ "write_without_checksum", BLK_INTEGRITY_CSUM_NONE, 0, REQ_OP_WRITE,
+	  false },
+	{ "read_without_checksum", BLK_INTEGRITY_CSUM_NONE, 0, REQ_OP_READ,
+	  false },
+};
+
+KUNIT_ARRAY_PARAM_DESC(protection, protections, name);
+
+/*
+ * What becomes of a bio that blk-mq prepares, and of what it was given.  There
+ * is no memory behind peer pages here: whoever reads them meets all ones.
+ */
+static int prepare(struct sink *sink, enum req_op op, struct page *page)
+{
+	DECLARE_COMPLETION_ONSTACK(completion);
+	struct bio *bio = bio_alloc(sink->disk->part0, 1, op, GFP_KERNEL);
+	int error;
+
+	__bio_add_page(bio, page, PAGE_SIZE, 0);
+	bio->bi_private = &completion;
+	bio->bi_end_io = done;
+	if (bio_integrity_prep(bio)) {
+		/* Nothing that was read would pass: it is not to be verified. */
+		if (op == REQ_OP_READ && page == registered.ram)
+			bio->bi_status = BLK_STS_AGAIN;
+		bio_endio(bio);
+	}
+	wait_for_completion(&completion);
+	error = blk_status_to_errno(bio->bi_status);
+	bio_put(bio);
+	return error;
+}
+
+/*
+ * Decided where it is decided whether the CPU computes protection information.
+ */
+static void protection_by_the_cpu_is_refused(struct kunit *test)
+{
+	struct sink *willing = sink_create(test, BLK_FEAT_PCI_P2PDMA);
+	const struct protection *p = test->param_value;
+	struct blk_integrity *bi = &willing->disk->queue->limits.integrity;
+
+	if (!IS_ENABLED(CONFIG_BLK_DEV_INTEGRITY))
+		kunit_skip(test, "needs CONFIG_BLK_DEV_INTEGRITY");
+	willing->disk->queue->limits.max_integrity_segments = 1;
+	bi->csum_type = p->csum;
+	bi->tuple_size = 16;
+	bi->interval_exp = SECTOR_SHIFT;
+	bi->flags = p->flags;
+	KUNIT_EXPECT_EQ(test, prepare(willing, p->op, registered.first),
+			p->refused ? -EREMOTEIO : 0);
+	KUNIT_EXPECT_NE(test, prepare(willing, p->op, registered.ram), -EREMOTEIO);
+}
+
+#ifdef CONFIG_BLK_INLINE_ENCRYPTION_FALLBACK
+static int submit_encrypted(struct sink *sink, enum req_op op,
+			    struct page *page, const struct blk_crypto_key *key)
+{
+	const u64 dun[BLK_CRYPTO_DUN_ARRAY_SIZE] = { 1 };
+	struct bio *bio = bio_alloc(sink->disk->part0, 1, op, GFP_KERNEL);
+	int error;
+
+	__bio_add_page(bio, page, PAGE_SIZE, 0);
+	if (key)
+		bio_crypt_set_ctx(bio, key, dun, GFP_KERNEL);
+	sink->bios = 0;
+	error = submit(bio);
+	bio_put(bio);
+	return error;
+}
+
+/* A drive that does not encrypt by itself: the CPU does, for RAM. */
+static void encryption_by_the_cpu_is_refused(struct kunit *test)
+{
+	static const u8 raw[BLK_CRYPTO_MAX_KEY_SIZE] = { 1, 2, 3 };
+	static const enum req_op ops[] = { REQ_OP_WRITE, REQ_OP_READ };
+	struct sink *willing = sink_create(test, BLK_FEAT_PCI_P2PDMA);
+	struct block_device *bdev = willing->disk->part0;
+	struct blk_crypto_key *key;
+	int i;
+
+	key = kunit_kzalloc(test, sizeof(*key), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, key);
+	KUNIT_ASSERT_EQ(test, 0,
+			blk_crypto_init_key(key, raw,
+					    BLK_ENCRYPTION_MODE_AES_256_XTS,
+					    sizeof(u64), SECTOR_SIZE));
+	KUNIT_ASSERT_EQ(test, 0, blk_crypto_start_using_key(bdev, key));
+	for (i = 0; i < ARRAY_SIZE(ops); i++) {
+		KUNIT_EXPECT_EQ(test, -EREMOTEIO,
+				submit_encrypted(willing, ops[i], registered.first, key));
+		KUNIT_EXPECT_EQ(test, willing->bios, 0);
+		KUNIT_EXPECT_EQ(test, 0,
+				submit_encrypted(willing, ops[i], registered.ram, key));
+		KUNIT_EXPECT_EQ(test, willing->bios, 1);
+		KUNIT_EXPECT_EQ(test, 0,
+				submit_encrypted(willing, ops[i], registered.first, NULL));
+		KUNIT_EXPECT_EQ(test, willing->bios, 1);
+	}
+	blk_crypto_evict_key(bdev, key);
+}
+#else
+static void encryption_by_the_cpu_is_refused(struct kunit *test)
+{
+	kunit_skip(test, "needs CONFIG_BLK_INLINE_ENCRYPTION_FALLBACK");
+}
+#endif
+
+/* Kernel code that hands over a pointer into p2pmem */
+static void kernel_pointers_are_asked_for(struct kunit *test)
+{
+	struct sink *willing = sink_create(test, BLK_FEAT_PCI_P2PDMA);
+	struct sink *incapable = sink_create(test, 0);
+	struct request rq = { .cmd_flags = REQ_OP_DRV_IN };
+	void *peer = page_address(registered.first);
+	void *ram = page_address(registered.ram);
+
+	rq.q = incapable->disk->queue;
+	KUNIT_EXPECT_EQ(test, -EREMOTEIO,
+			blk_rq_map_kern(rq.q, &rq, peer, SZ_512, GFP_KERNEL));
+	KUNIT_EXPECT_NULL(test, rq.bio);
+	KUNIT_EXPECT_EQ(test, 0, blk_rq_map_kern(rq.q, &rq, ram, SZ_512,
+						 GFP_KERNEL));
+	bio_endio(rq.bio);
+
+	rq.q = willing->disk->queue;
+	rq.bio = NULL;
+	/* The CPU would copy it. */
+	KUNIT_EXPECT_EQ(test, -EREMOTEIO,
+			blk_rq_map_kern(rq.q, &rq, peer + 1, SZ_512, GFP_KERNEL));
+	KUNIT_EXPECT_EQ(test, 0, blk_rq_map_kern(rq.q, &rq, peer, SZ_512,
+						 GFP_KERNEL));
+	KUNIT_ASSERT_NOT_NULL(test, rq.bio);
+	KUNIT_EXPECT_TRUE(test, bio_has_peer_memory(rq.bio));
+	bio_endio(rq.bio);
+}
+
 static void stacked_queue_asks_each_member(struct kunit *test)
 {
 	struct queue_limits top = {}, with = {}, without = {};
@@ -322,10 +559,7 @@ static void stacked_queue_asks_each_member(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, top.features & BLK_FEAT_PCI_P2PDMA);
 }
 
-/*
- * Fault 16: each page is looked at.  Mutation: no check in
- * bio_integrity_add_page(), or one when bip_vcnt is 0.
- */
+/* Each page is looked at. */
 static void integrity_is_never_peer_memory(struct kunit *test)
 {
 	struct sink *willing = sink_create(test, BLK_FEAT_PCI_P2PDMA);
@@ -338,9 +572,9 @@ static void integrity_is_never_peer_memory(struct kunit *test)
 	bio = bio_alloc(willing->disk->part0, 1, REQ_OP_WRITE, GFP_KERNEL);
 	bip = bio_integrity_alloc(bio, GFP_KERNEL, 4);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(bip));
-	KUNIT_EXPECT_EQ(test, bio_integrity_add_page(bio, lent.first, 8, 0), 0);
-	KUNIT_EXPECT_EQ(test, bio_integrity_add_page(bio, lent.ram, 8, 0), 8);
-	KUNIT_EXPECT_EQ(test, bio_integrity_add_page(bio, lent.first, 8, 0), 0);
+	KUNIT_EXPECT_EQ(test, bio_integrity_add_page(bio, registered.first, 8, 0), 0);
+	KUNIT_EXPECT_EQ(test, bio_integrity_add_page(bio, registered.ram, 8, 0), 8);
+	KUNIT_EXPECT_EQ(test, bio_integrity_add_page(bio, registered.first, 8, 0), 0);
 	KUNIT_EXPECT_EQ(test, bip->bip_vcnt, 1);
 	bio_put(bio);
 }
@@ -351,7 +585,11 @@ static struct kunit_case block_cases[] = {
 	KUNIT_CASE(scatterlist_does_not_join_providers),
 	KUNIT_CASE(consent_of_the_queue_in_the_end),
 	KUNIT_CASE(clones_are_asked_for_too),
-	KUNIT_CASE(any_page_prevents_merging),
+	KUNIT_CASE_PARAM(mixed_bio_is_not_merged, content_gen_params),
+	KUNIT_CASE(requests_are_of_one_provider),
+	KUNIT_CASE_PARAM(protection_by_the_cpu_is_refused, protection_gen_params),
+	KUNIT_CASE(encryption_by_the_cpu_is_refused),
+	KUNIT_CASE(kernel_pointers_are_asked_for),
 	KUNIT_CASE(stacked_queue_asks_each_member),
 	KUNIT_CASE(integrity_is_never_peer_memory),
 	{ }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * KUnit suite of what an NVMe drive lends of its controller memory buffer.  The
- * drives that QEMU emulates have one kind only: at offset 0 of a BAR of its own,
- * and good for everything.
+ * KUnit suite of what an NVMe drive registers of its controller memory buffer.  The
+ * drives that QEMU emulates have one kind only: at offset 0 of a BAR of its
+ * own, and good for everything.
  */
 #include <kunit/test.h>
 #include <linux/nvme.h>
@@ -56,10 +56,7 @@ static const struct place {
 
 KUNIT_ARRAY_PARAM_DESC(place, places, name);
 
-/*
- * Where it is, and what of that is in the BAR.  Mutations: units of 2^4 bytes
- * more or less, no limit to them, offset > len, size not cut.
- */
+/* Where it is, and what of that is in the BAR. */
 static void cmb_place(struct kunit *test)
 {
 	const struct place *place = test->param_value;
@@ -76,7 +73,7 @@ static void cmb_place(struct kunit *test)
 
 #define BASE	(SZ_4G * 17)
 
-/* A CMB at @offset of a BAR at @base, and what of it can be lent */
+/* A CMB at @offset of a BAR at @base, and what of it can be registered */
 static const struct cut {
 	const char *name;
 	u64 base;
@@ -84,7 +81,7 @@ static const struct cut {
 	u64 offset;
 	u64 size;
 	u64 start;
-	u64 lent;
+	u64 registered;
 } cuts[] = {
 	{ "aligned", BASE, 0, SZ_4M, SZ_8M, SZ_4M, SZ_8M },
 	{ "offset_misaligned", BASE, 0, SZ_64K, SZ_4M, SZ_2M, SZ_2M },
@@ -101,27 +98,21 @@ static const struct cut {
 
 KUNIT_ARRAY_PARAM_DESC(cut, cuts, name);
 
-/*
- * Fault 14: what is aligned is the address, and what is not is left out.
- * Mutations: no ALIGN() of either end; @base or @registers left out.
- */
+/* What is aligned is the address, and what is not is left out. */
 static void cmb_aligned(struct kunit *test)
 {
 	const struct cut *cut = test->param_value;
 	struct nvme_cmb cmb = { .offset = cut->offset, .size = cut->size };
 
-	KUNIT_ASSERT_EQ(test, !!cut->lent, nvme_cmb_align(&cmb, cut->base,
-							  cut->registers, SZ_2M));
-	if (!cut->lent)
+	KUNIT_ASSERT_EQ(test, !!cut->registered,
+			nvme_cmb_align(&cmb, cut->base, cut->registers, SZ_2M));
+	if (!cut->registered)
 		return;
 	KUNIT_EXPECT_EQ(test, cmb.offset, cut->start);
-	KUNIT_EXPECT_EQ(test, cmb.size, cut->lent);
+	KUNIT_EXPECT_EQ(test, cmb.size, cut->registered);
 }
 
-/*
- * Each capability by itself, in all combinations.  Mutations: any bit for
- * another, either of the data ones enough.
- */
+/* Each capability by itself, in all combinations. */
 static void cmb_capabilities(struct kunit *test)
 {
 	bool queues, reads, writes;
@@ -139,10 +130,77 @@ static void cmb_capabilities(struct kunit *test)
 	}
 }
 
+#define START	(BASE + SZ_2M)
+
+/* Where data and metadata are, and whether any of it is the CMB at START */
+static const struct spot {
+	const char *name;
+	u64 addr[3];
+	bool metadata;
+	bool inside;
+	bool outside;
+} spots[] = {
+	{ "nothing", { }, false, false, false },
+	{ "first_byte", { START }, false, true, false },
+	{ "last_page", { START + SZ_4M - SZ_4K }, false, true, false },
+	{ "before", { START - SZ_4K }, false, false, true },
+	{ "behind", { START + SZ_4M }, false, false, true },
+	{ "low", { SZ_4K }, false, false, true },
+	{ "high", { U64_MAX - SZ_4K }, false, false, true },
+	{ "own_then_ram", { START, SZ_1M }, false, true, true },
+	{ "ram_then_own", { SZ_1M, START, START }, false, true, true },
+	{ "metadata", { START }, true, true, true },
+	{ "metadata_of_ram", { SZ_1M }, true, false, true },
+};
+
+/* All combinations of what it can do, for reads and writes. */
+static void cmb_takes(struct kunit *test)
+{
+	const u32 data[] = { 0, NVME_CMBSZ_RDS, NVME_CMBSZ_WDS, CAPS };
+	const struct spot *spot;
+	u32 bits, i, j, cmbsz;
+	bool takes, can;
+
+	for (spot = spots; spot < spots + ARRAY_SIZE(spots); spot++) {
+		struct nvme_cmb_use use = { .outside = spot->metadata };
+
+		for (i = 0; i < ARRAY_SIZE(spot->addr) && spot->addr[i]; i++)
+			nvme_cmb_use_add(&use, START, SZ_4M, spot->addr[i]);
+		KUNIT_EXPECT_EQ_MSG(test, use.inside, spot->inside, "%s", spot->name);
+		KUNIT_EXPECT_EQ_MSG(test, use.outside, spot->outside, "%s", spot->name);
+		/* Each bit of CMBLOC alone, and all others */
+		for (bits = 0; bits < 64; bits++) {
+			u32 cmbloc = bits < 32 ? BIT(bits) : ~BIT(bits - 32);
+
+			for (j = 0; j < 2 * ARRAY_SIZE(data); j++) {
+				use.write = j & 1;
+				cmbsz = CMBSZ(2, 64, data[j / 2]);
+				can = cmbsz & (use.write ? BIT(4) : BIT(3));
+				takes = !spot->inside ||
+					(can && (!spot->outside || cmbloc & BIT(7)));
+				KUNIT_EXPECT_EQ_MSG(test, takes,
+						    nvme_cmb_takes(cmbsz, cmbloc, &use),
+						    "%s, CMBSZ %#x, CMBLOC %#x",
+						    spot->name, cmbsz, cmbloc);
+			}
+		}
+	}
+}
+
+static void cmb_status(struct kunit *test)
+{
+	KUNIT_EXPECT_TRUE(test, nvme_cmb_decoded(0));
+	KUNIT_EXPECT_TRUE(test, nvme_cmb_decoded(~1u));
+	KUNIT_EXPECT_FALSE(test, nvme_cmb_decoded(1));
+	KUNIT_EXPECT_FALSE(test, nvme_cmb_decoded(~0u));
+}
+
 static struct kunit_case cmb_cases[] = {
 	KUNIT_CASE_PARAM(cmb_place, place_gen_params),
 	KUNIT_CASE_PARAM(cmb_aligned, cut_gen_params),
 	KUNIT_CASE(cmb_capabilities),
+	KUNIT_CASE(cmb_takes),
+	KUNIT_CASE(cmb_status),
 	{}
 };
 
@@ -153,5 +211,5 @@ static struct kunit_suite cmb_suite = {
 
 kunit_test_suite(cmb_suite);
 
-MODULE_DESCRIPTION("KUnit suite of what NVMe drives lend");
+MODULE_DESCRIPTION("KUnit suite of what NVMe drives register");
 MODULE_LICENSE("GPL");

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * KUnit suite of everything at once: allocate, free, map, unmap and ask, while
- * the topology changes and the lender comes and goes.  What it finds it finds
+ * the topology changes and the provider comes and goes.  What it finds it finds
  * best under KASAN, KCSAN and lockdep.
  */
 #include <kunit/test.h>
@@ -14,7 +14,7 @@
 #include <linux/sizes.h>
 
 #include "fabric.h"
-#include "lent.h"
+#include "provider.h"
 
 /* A device of Intel, for a root complex that is not known to route: see hostbridge.c */
 #define ROUTES_NOT	0x29c0
@@ -25,29 +25,29 @@
 #define ROUNDS		5
 
 /*
- *	       root port
- *		   |
- *		upstream
- *	   /	  |	|     \
- *	 d0	 d1	d2    d3
- *	  |	  |	 |     |
- *	client lender steady  guest
+ *	         root port
+ *		     |
+ *		 upstream
+ *	   /	   |	  |      \
+ *	 d0	   d1	  d2     d3
+ *	  |	   |	  |      |
+ *	client provider steady guest
  *
- * d0 redirects, now and then: the client then reaches nothing.  The lender's
- * driver comes and goes, the guest is pulled out and put back.  Steady lends
+ * d0 redirects, now and then: the client then reaches nothing.  The provider's
+ * driver comes and goes, the guest is pulled out and put back.  Steady is registered
  * all the time.
  */
-struct turmoil {
+struct churn {
 	struct fabric *fabric;
 	struct fabric_fn *port;
 	struct fabric_fn *guest;
 	struct pci_dev *client;
-	struct pci_dev *lender;
+	struct pci_dev *provider;
 	struct pci_dev *steady;
-	u64 lender_bus;
+	u64 provider_bus;
 	u64 steady_bus;
 	bool stop;
-	bool guest_lends;		/* and may be found, too */
+	bool guest_registered;		/* and may be found, too */
 	atomic_t wrong;			/* whatever must not be */
 	atomic_t allocated;
 	atomic_t mapped;
@@ -56,13 +56,13 @@ struct turmoil {
 	DECLARE_BITMAP(owned, LENT_PAGES);	/* of steady's memory */
 };
 
-static void wrong(struct turmoil *t, const char *what)
+static void wrong(struct churn *t, const char *what)
 {
 	if (!atomic_fetch_inc(&t->wrong))
 		pr_err("concurrency_test: %s\n", what);
 }
 
-static bool stopped(struct turmoil *t)
+static bool stopped(struct churn *t)
 {
 	cond_resched();
 	return READ_ONCE(t->stop);
@@ -72,7 +72,7 @@ static bool stopped(struct turmoil *t)
 
 static void allocator(void *data)
 {
-	struct turmoil *t = data;
+	struct churn *t = data;
 	struct rnd_state rnd;
 
 	prandom_seed_state(&rnd, get_random_u64());
@@ -81,9 +81,9 @@ static void allocator(void *data)
 		u64 first;
 		void *addr;
 
-		addr = pci_alloc_p2pmem(t->lender, pages * PAGE_SIZE);
+		addr = pci_alloc_p2pmem(t->provider, pages * PAGE_SIZE);
 		if (addr)
-			pci_free_p2pmem(t->lender, addr, pages * PAGE_SIZE);
+			pci_free_p2pmem(t->provider, addr, pages * PAGE_SIZE);
 
 		addr = pci_alloc_p2pmem(t->steady, pages * PAGE_SIZE);
 		if (!addr)
@@ -114,7 +114,7 @@ static int map_quietly(struct device *dev, struct sg_table *sgt, bool quiet)
 	return ret;
 }
 
-static void map_once(struct turmoil *t, struct pci_dev *pdev, u64 bus, bool quiet)
+static void map_once(struct churn *t, struct pci_dev *pdev, u64 bus, bool quiet)
 {
 	struct scatterlist sg;
 	struct sg_table sgt = { .sgl = &sg, .nents = 1, .orig_nents = 1 };
@@ -142,19 +142,19 @@ static void map_once(struct turmoil *t, struct pci_dev *pdev, u64 bus, bool quie
 
 static void mapper(void *data)
 {
-	struct turmoil *t = data;
+	struct churn *t = data;
 	bool quiet = false;
 
 	while (!stopped(t)) {
 		quiet = !quiet;
-		map_once(t, t->lender, t->lender_bus, quiet);
+		map_once(t, t->provider, t->provider_bus, quiet);
 		map_once(t, t->steady, t->steady_bus, quiet);
 	}
 }
 
 static void querier(void *data)
 {
-	struct turmoil *t = data;
+	struct churn *t = data;
 	struct device *client = &t->client->dev;
 	struct pci_dev *found;
 	int distance;
@@ -163,15 +163,15 @@ static void querier(void *data)
 		distance = pci_p2pdma_distance(t->steady, client, false);
 		if (distance != 4 && distance != -1)
 			wrong(t, "a distance that never was");
-		distance = pci_p2pdma_distance(t->lender, client, false);
+		distance = pci_p2pdma_distance(t->provider, client, false);
 		if (distance != 4 && distance != -1)
 			wrong(t, "a distance that never was");
 		found = pci_p2pmem_find(client);
-		if (found && found != t->lender && found != t->steady &&
-		    !READ_ONCE(t->guest_lends))
-			wrong(t, "memory of a device that lends none");
+		if (found && found != t->provider && found != t->steady &&
+		    !READ_ONCE(t->guest_registered))
+			wrong(t, "memory of a device that has registered none");
 		pci_dev_put(found);
-		pci_has_p2pmem(t->lender);
+		pci_has_p2pmem(t->provider);
 		atomic_inc(&t->asked);
 	}
 }
@@ -180,7 +180,7 @@ static void querier(void *data)
 
 static void stop_all(void *data)
 {
-	struct turmoil *t = data;
+	struct churn *t = data;
 
 	WRITE_ONCE(t->stop, true);
 }
@@ -198,10 +198,10 @@ static struct pci_dev *keep(struct kunit *test, struct fabric_fn *fn)
 	return pdev;
 }
 
-static struct turmoil *start(struct kunit *test)
+static struct churn *start(struct kunit *test)
 {
-	struct turmoil *t = kunit_kzalloc(test, sizeof(*t), GFP_KERNEL);
-	struct fabric_fn *sw, *client, *lender, *steady;
+	struct churn *t = kunit_kzalloc(test, sizeof(*t), GFP_KERNEL);
+	struct fabric_fn *sw, *client, *provider, *steady;
 	struct fabric_host *host;
 	int i;
 
@@ -212,16 +212,16 @@ static struct turmoil *start(struct kunit *test)
 	sw = switch_under(root_port(host), 4);
 	t->port = with_acs(downstream(sw, 0), 0);
 	client = endpoint_under(t->port);
-	lender = endpoint_under(downstream(sw, 1));
+	provider = endpoint_under(downstream(sw, 1));
 	steady = endpoint_under(downstream(sw, 2));
 	t->guest = endpoint_under(downstream(sw, 3));
 	fabric_scan(t->fabric);
 	t->client = keep(test, client);
-	t->lender = keep(test, lender);
+	t->provider = keep(test, provider);
 	t->steady = keep(test, steady);
-	t->lender_bus = lent_bar_register(lender);
-	t->steady_bus = lent_bar_register(steady);
-	lent_add(test, steady);
+	t->provider_bus = provider_bar_register(provider);
+	t->steady_bus = provider_bar_register(steady);
+	provider_register(test, steady);
 	pci_p2pmem_publish(t->steady, true);
 
 	for (i = 0; i < ALLOCATORS; i++)
@@ -234,19 +234,18 @@ static struct turmoil *start(struct kunit *test)
 	return t;
 }
 
-static bool reaches(struct turmoil *t)
+static bool reaches(struct churn *t)
 {
 	return pci_p2pdma_distance(t->steady, &t->client->dev, false) >= 0;
 }
 
 /*
- * Fault 12: when the ACS control has been written, no verdict from before is
- * left, however many are being worked out meanwhile.  Mutation: see
- * peers_acs_written.
+ * When the ACS control has been written, no verdict from before is left,
+ * however many are being worked out meanwhile.
  */
 static void concurrent_acs(struct kunit *test)
 {
-	struct turmoil *t = start(test);
+	struct churn *t = start(test);
 	int round, i;
 
 	for (round = 0; round < 40 * ROUNDS; round++) {
@@ -265,19 +264,19 @@ static void concurrent_acs(struct kunit *test)
 	KUNIT_EXPECT_GT(test, atomic_read(&t->asked), 0);
 }
 
-/* Fault 24: the lender goes during allocation and mapping, and comes back. */
+/* The provider goes during allocation and mapping, and comes back. */
 static void concurrent_unbind(struct kunit *test)
 {
-	struct turmoil *t = start(test);
+	struct churn *t = start(test);
 	int round;
 
 	for (round = 0; round < ROUNDS; round++) {
-		KUNIT_ASSERT_EQ(test, 0, pci_p2pdma_add_resource(t->lender, 0, 0, 0));
-		pci_p2pmem_publish(t->lender, true);
+		KUNIT_ASSERT_EQ(test, 0, pci_p2pdma_add_resource(t->provider, 0, 0, 0));
+		pci_p2pmem_publish(t->provider, true);
 		msleep(20);
-		device_release_driver(&t->lender->dev);
-		KUNIT_ASSERT_NULL(test, pci_alloc_p2pmem(t->lender, PAGE_SIZE));
-		KUNIT_ASSERT_EQ(test, 1, device_attach(&t->lender->dev));
+		device_release_driver(&t->provider->dev);
+		KUNIT_ASSERT_NULL(test, pci_alloc_p2pmem(t->provider, PAGE_SIZE));
+		KUNIT_ASSERT_EQ(test, 1, device_attach(&t->provider->dev));
 	}
 	KUNIT_EXPECT_EQ(test, atomic_read(&t->wrong), 0);
 	KUNIT_EXPECT_GT(test, atomic_read(&t->mapped), 0);
@@ -286,12 +285,12 @@ static void concurrent_unbind(struct kunit *test)
 /* Devices come and go, one of them with its memory in use. */
 static void concurrent_unplug(struct kunit *test)
 {
-	struct turmoil *t = start(test);
+	struct churn *t = start(test);
 	int round;
 
-	WRITE_ONCE(t->guest_lends, true);
+	WRITE_ONCE(t->guest_registered, true);
 	for (round = 0; round < ROUNDS; round++) {
-		lent_add(test, t->guest);
+		provider_register(test, t->guest);
 		pci_p2pmem_publish(t->guest->pdev, round & 1);
 		msleep(20);
 		fabric_unplug(t->guest);

@@ -128,6 +128,13 @@ static void compose_bars(struct fabric_fn *fn, const struct fabric_bar *bars,
 	}
 }
 
+/* As firmware has it: numbered down to here, or not at all */
+static u8 primary_bus(const struct fabric_fn *fn)
+{
+	return fn->bus->bridge ? fn->bus->bridge->first_bus :
+				 fn->host->first_bus;
+}
+
 static void compose_header(struct fabric_fn *fn)
 {
 	u8 type = fn->below ? PCI_HEADER_TYPE_BRIDGE : PCI_HEADER_TYPE_NORMAL;
@@ -153,7 +160,9 @@ static void compose_header(struct fabric_fn *fn)
 	if (!fn->below)
 		return;
 
-	set(fn, PCI_PRIMARY_BUS, 4, 0, 0x00ffffff);
+	set(fn, PCI_PRIMARY_BUS, 4, fn->first_bus ?
+	    primary_bus(fn) | fn->first_bus << 8 | fn->last_bus << 16 : 0,
+	    0x00ffffff);
 	/* Windows are shut: the base is above the limit. */
 	set(fn, PCI_MEMORY_BASE, 4, 0xfff0, 0xfff0fff0);
 	set(fn, PCI_PREF_MEMORY_BASE, 4,
@@ -260,6 +269,7 @@ static void compose_extended(struct fabric_fn *fn)
 		{ fn->ats, PCI_EXT_CAP_ID_ATS, 1, FABRIC_ATS_CAP },
 		{ fn->ari && !fn->below, PCI_EXT_CAP_ID_ARI, 1, FABRIC_ARI_CAP },
 		{ fn->num_vfs, PCI_EXT_CAP_ID_SRIOV, 1, FABRIC_SRIOV_CAP },
+		{ fn->serial, PCI_EXT_CAP_ID_DSN, 1, FABRIC_DSN_CAP },
 	};
 	int last = PCI_CFG_SPACE_SIZE, i;
 
@@ -300,6 +310,10 @@ void fabric_config_reset(struct fabric_fn *fn)
 		compose_ari(fn);
 	if (fn->num_vfs)
 		compose_sriov(fn);
+	if (fn->serial) {
+		set(fn, FABRIC_DSN_CAP + 4, 4, lower_32_bits(fn->serial), 0);
+		set(fn, FABRIC_DSN_CAP + 8, 4, upper_32_bits(fn->serial), 0);
+	}
 }
 
 /* ---- requests ---- */

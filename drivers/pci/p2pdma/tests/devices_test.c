@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * KUnit suite on emulated devices: NVMe drives of QEMU, one of which lends its
+ * KUnit suite on emulated devices: NVMe drives of QEMU, one of which registers its
  * CMB, as tools/testing/kunit/qemu_configs/x86_64_p2pdma.py has them.
  *
  *	     [ root port ]
@@ -9,11 +9,11 @@
  *	   /      |       \
  *	[down]  [down]  [down]
  *	   |      |       |
- *	drive a drive b  lender (CMB)
+ *	drive a drive b  provider (CMB)
  *
- * On another machine the verdicts are whatever it gives; what is checked is that
- * the DMA API and the block layer do as they say.  The blocks that the copies
- * overwrite are put back.
+ * On another machine the verdicts are whatever it gives; what is checked is
+ * that the DMA API and the block layer do as they say.  The blocks that the
+ * copies overwrite are put back.
  */
 #include <kunit/test.h>
 #include <linux/bio.h>
@@ -29,6 +29,7 @@
 #include <linux/sizes.h>
 
 #include "../p2pdma.h"
+#include "../peers.h"
 
 #define QEMU_VENDOR	0x1b36
 #define QEMU_NVME	0x0010
@@ -36,7 +37,7 @@
 #define COPY		SZ_64K
 
 struct machine {
-	struct pci_dev *lender;
+	struct pci_dev *provider;
 	struct pci_dev *client[CLIENTS];
 	struct file *disk[CLIENTS];
 	u8 *before[CLIENTS];
@@ -80,8 +81,8 @@ static void find_devices(void)
 
 	while ((pdev = pci_get_device(QEMU_VENDOR, QEMU_NVME, pdev))) {
 		if (pci_has_p2pmem(pdev)) {
-			if (!machine.lender)
-				machine.lender = pci_dev_get(pdev);
+			if (!machine.provider)
+				machine.provider = pci_dev_get(pdev);
 		} else if (clients < CLIENTS && pdev->dev.driver) {
 			machine.client[clients++] = pci_dev_get(pdev);
 		}
@@ -107,7 +108,7 @@ static int devices_suite_init(struct kunit_suite *suite)
 {
 	wait_for_device_probe();
 	find_devices();
-	if (machine.lender && machine.client[CLIENTS - 1])
+	if (machine.provider && machine.client[CLIENTS - 1])
 		open_disks();
 	return 0;
 }
@@ -121,13 +122,13 @@ static void devices_suite_exit(struct kunit_suite *suite)
 			bdev_fput(machine.disk[i]);
 		pci_dev_put(machine.client[i]);
 	}
-	pci_dev_put(machine.lender);
+	pci_dev_put(machine.provider);
 	memset(&machine, 0, sizeof(machine));
 }
 
 static int devices_init(struct kunit *test)
 {
-	if (!machine.lender || !machine.client[CLIENTS - 1])
+	if (!machine.provider || !machine.client[CLIENTS - 1])
 		kunit_skip(test, "needs QEMU's NVMe drives, %d and one with a CMB",
 			   CLIENTS);
 	KUNIT_ASSERT_NOT_NULL_MSG(test, machine.disk[CLIENTS - 1],
@@ -135,40 +136,40 @@ static int devices_init(struct kunit *test)
 	return 0;
 }
 
-/* ---- lent memory ---- */
+/* ---- peer memory ---- */
 
-struct lent {
+struct allocation {
 	void *addr;
 	size_t size;
 };
 
 static void give_back(void *data)
 {
-	struct lent *lent = data;
+	struct allocation *peer = data;
 
-	pci_free_p2pmem(machine.lender, lent->addr, lent->size);
+	pci_free_p2pmem(machine.provider, peer->addr, peer->size);
 }
 
 static void *take(struct kunit *test, size_t size)
 {
-	struct lent *lent = kunit_kzalloc(test, sizeof(*lent), GFP_KERNEL);
+	struct allocation *peer = kunit_kzalloc(test, sizeof(*peer), GFP_KERNEL);
 
-	KUNIT_ASSERT_NOT_NULL(test, lent);
-	lent->size = size;
-	lent->addr = pci_alloc_p2pmem(machine.lender, size);
-	KUNIT_ASSERT_NOT_NULL(test, lent->addr);
-	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, give_back, lent));
-	return lent->addr;
+	KUNIT_ASSERT_NOT_NULL(test, peer);
+	peer->size = size;
+	peer->addr = pci_alloc_p2pmem(machine.provider, size);
+	KUNIT_ASSERT_NOT_NULL(test, peer->addr);
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, give_back, peer));
+	return peer->addr;
 }
 
 static struct p2pdma_verdict verdict_on(int client, void *addr)
 {
-	struct p2pdma_provider *provider = p2pdma_page_provider(virt_to_page(addr));
+	struct p2pdma_resource *res = p2pdma_page_resource(virt_to_page(addr));
 
-	return p2pdma_peer_verdict(provider, &machine.client[client]->dev);
+	return p2pdma_peer_verdict(res, &machine.client[client]->dev);
 }
 
-/* The CMB is memory in a BAR of the lender, and pages say whose it is. */
+/* The CMB is memory in a BAR of the provider, and pages say whose it is. */
 static void devices_memory(struct kunit *test)
 {
 	void *addr = take(test, 3 * PAGE_SIZE);
@@ -177,10 +178,10 @@ static void devices_memory(struct kunit *test)
 	int bar, owner = -1;
 
 	KUNIT_EXPECT_TRUE(test, is_pci_p2pdma_page(page));
-	KUNIT_EXPECT_PTR_EQ(test, p2pdma_page_provider(page)->pdev, machine.lender);
+	KUNIT_EXPECT_PTR_EQ(test, p2pdma_page_resource(page)->pdev, machine.provider);
 	for (bar = 0; bar < PCI_STD_NUM_BARS; bar++)
-		if (phys >= pci_resource_start(machine.lender, bar) &&
-		    phys + 3 * PAGE_SIZE - 1 <= pci_resource_end(machine.lender, bar))
+		if (phys >= pci_resource_start(machine.provider, bar) &&
+		    phys + 3 * PAGE_SIZE - 1 <= pci_resource_end(machine.provider, bar))
 			owner = bar;
 	KUNIT_EXPECT_GE(test, owner, 0);
 
@@ -188,33 +189,33 @@ static void devices_memory(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, readb((void __iomem *)addr + 3 * PAGE_SIZE - 1), 0x5a);
 }
 
-static u64 lent_size(struct pci_dev *pdev)
+static u64 registered_size(struct pci_dev *pdev)
 {
-	struct pci_p2pdma_range *range;
-	struct pci_p2pdma *lender;
+	struct p2pdma_memory *mem;
+	struct pci_p2pdma *p2pdma;
 	u64 size = 0;
 
 	guard(rcu)();
-	lender = rcu_dereference(pdev->p2pdma);
-	if (!lender)
+	p2pdma = rcu_dereference(pdev->p2pdma);
+	if (!p2pdma)
 		return 0;
-	list_for_each_entry_rcu(range, &lender->ranges, node)
-		size += range->provider.size;
+	list_for_each_entry_rcu(mem, &p2pdma->resources, node)
+		size += mem->res.size;
 	return size;
 }
 
-/* What the driver lends: once, until it lets go of the device, and again */
+/* What the driver registers: once, until it is unbound, and again */
 static void devices_register(struct kunit *test)
 {
-	struct pci_dev *pdev = machine.lender;
-	u64 size = lent_size(pdev), start, offset;
+	struct pci_dev *pdev = machine.provider;
+	u64 size = registered_size(pdev), start, offset;
 	void *addr;
 	int bar;
 
 	KUNIT_ASSERT_GT(test, size, 0);
 	addr = pci_alloc_p2pmem(pdev, PAGE_SIZE);
 	KUNIT_ASSERT_NOT_NULL(test, addr);
-	start = p2pdma_page_provider(virt_to_page(addr))->start;
+	start = p2pdma_page_resource(virt_to_page(addr))->start;
 	pci_free_p2pmem(pdev, addr, PAGE_SIZE);
 	for (bar = 0; bar < PCI_STD_NUM_BARS; bar++)
 		if (start >= pci_resource_start(pdev, bar) &&
@@ -226,15 +227,15 @@ static void devices_register(struct kunit *test)
 			pci_p2pdma_add_resource(pdev, bar, SZ_2M, offset));
 	KUNIT_EXPECT_EQ(test, -EINVAL,
 			pci_p2pdma_add_resource(pdev, bar, SIZE_MAX, offset));
-	KUNIT_EXPECT_EQ(test, lent_size(pdev), size);
+	KUNIT_EXPECT_EQ(test, registered_size(pdev), size);
 
 	device_release_driver(&pdev->dev);
-	KUNIT_EXPECT_EQ(test, lent_size(pdev), 0);
+	KUNIT_EXPECT_EQ(test, registered_size(pdev), 0);
 	KUNIT_EXPECT_FALSE(test, pci_has_p2pmem(pdev));
 	KUNIT_EXPECT_NULL(test, pci_alloc_p2pmem(pdev, PAGE_SIZE));
 	KUNIT_ASSERT_EQ(test, 1, device_attach(&pdev->dev));
 	KUNIT_EXPECT_TRUE(test, pci_has_p2pmem(pdev));
-	KUNIT_EXPECT_EQ(test, lent_size(pdev), size);
+	KUNIT_EXPECT_EQ(test, registered_size(pdev), size);
 }
 
 /* Right below one switch, which has no ACS: nothing is in the way. */
@@ -260,10 +261,10 @@ static void devices_verdicts(struct kunit *test)
 	for (i = 0; i < CLIENTS; i++) {
 		clients[i] = &machine.client[i]->dev;
 		verdict = verdict_on(i, addr);
-		distance = pci_p2pdma_distance(machine.lender, clients[i], true);
+		distance = pci_p2pdma_distance(machine.provider, clients[i], true);
 		kunit_info(test, "%s: %s, distance %d\n", dev_name(clients[i]),
 			   p2pdma_reason_names[verdict.reason], distance);
-		if (under_one_switch(machine.client[i], machine.lender)) {
+		if (under_one_switch(machine.client[i], machine.provider)) {
 			KUNIT_EXPECT_EQ(test, verdict.map[P2PDMA_READ],
 					PCI_P2PDMA_MAP_BUS_ADDR);
 			KUNIT_EXPECT_EQ(test, verdict.map[P2PDMA_WRITE],
@@ -281,7 +282,7 @@ static void devices_verdicts(struct kunit *test)
 			total += distance;
 		}
 	}
-	KUNIT_EXPECT_EQ(test, pci_p2pdma_distance_many(machine.lender, clients,
+	KUNIT_EXPECT_EQ(test, pci_p2pdma_distance_many(machine.provider, clients,
 						       CLIENTS, false),
 			max(total, -1));
 	found = pci_p2pmem_find_many(clients, CLIENTS);
@@ -296,7 +297,7 @@ static void devices_map(struct kunit *test)
 {
 	size_t len = 5 * PAGE_SIZE;
 	void *addr = take(test, len);
-	pci_bus_addr_t bus = pci_p2pmem_virt_to_bus(machine.lender, addr);
+	pci_bus_addr_t bus = pci_p2pmem_virt_to_bus(machine.provider, addr);
 	struct scatterlist sg;
 	struct sg_table sgt = { .sgl = &sg, .nents = 1, .orig_nents = 1 };
 	int i, ret;
@@ -373,11 +374,11 @@ static void save(struct kunit *test)
 	}
 }
 
-/* RAM -> drive a -> lent memory -> drive b -> RAM, where routes allow it */
+/* RAM -> drive a -> peer memory -> drive b -> RAM, where routes allow it */
 static void devices_copy(struct kunit *test)
 {
 	u8 *data = ram(test), *back = ram(test), *before;
-	void *lent = take(test, COPY);
+	void *peer = take(test, COPY);
 	int from, to;
 
 	save(test);
@@ -386,28 +387,28 @@ static void devices_copy(struct kunit *test)
 		to = (from + 1) % CLIENTS;
 		before = machine.before[to];
 		get_random_bytes(data, COPY);
-		memset_io((void __iomem *)lent, 0, COPY);
+		memset_io((void __iomem *)peer, 0, COPY);
 		KUNIT_ASSERT_EQ(test, 0, transfer(from, REQ_OP_WRITE | REQ_SYNC, data));
 
-		if (verdict_on(from, lent).map[P2PDMA_WRITE] ==
+		if (verdict_on(from, peer).map[P2PDMA_WRITE] ==
 		    PCI_P2PDMA_MAP_NOT_SUPPORTED) {
-			KUNIT_EXPECT_EQ(test, transfer(from, REQ_OP_READ, lent),
+			KUNIT_EXPECT_EQ(test, transfer(from, REQ_OP_READ, peer),
 					-EREMOTEIO);
 			continue;
 		}
-		KUNIT_ASSERT_EQ(test, 0, transfer(from, REQ_OP_READ, lent));
-		memcpy_fromio(back, (void __iomem *)lent, COPY);
+		KUNIT_ASSERT_EQ(test, 0, transfer(from, REQ_OP_READ, peer));
+		memcpy_fromio(back, (void __iomem *)peer, COPY);
 		KUNIT_EXPECT_MEMEQ(test, back, data, COPY);
 
-		if (verdict_on(to, lent).map[P2PDMA_READ] ==
+		if (verdict_on(to, peer).map[P2PDMA_READ] ==
 		    PCI_P2PDMA_MAP_NOT_SUPPORTED) {
-			KUNIT_EXPECT_EQ(test, transfer(to, REQ_OP_WRITE | REQ_SYNC, lent),
+			KUNIT_EXPECT_EQ(test, transfer(to, REQ_OP_WRITE | REQ_SYNC, peer),
 					-EREMOTEIO);
 			KUNIT_ASSERT_EQ(test, 0, transfer(to, REQ_OP_READ, back));
 			KUNIT_EXPECT_MEMEQ(test, back, before, COPY);
 			continue;
 		}
-		KUNIT_ASSERT_EQ(test, 0, transfer(to, REQ_OP_WRITE | REQ_SYNC, lent));
+		KUNIT_ASSERT_EQ(test, 0, transfer(to, REQ_OP_WRITE | REQ_SYNC, peer));
 		KUNIT_ASSERT_EQ(test, 0, transfer(to, REQ_OP_READ, back));
 		KUNIT_EXPECT_MEMEQ(test, back, data, COPY);
 	}

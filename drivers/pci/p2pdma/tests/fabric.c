@@ -11,6 +11,7 @@
 #define DEBUG			/* pr_debug() in hush() is to print */
 #include <linux/cleanup.h>
 #include <linux/delay.h>
+#include <linux/dma-direct.h>
 #include <linux/dma-mapping.h>
 #include <linux/ioport.h>
 #include <linux/kref.h>
@@ -18,6 +19,8 @@
 #include <linux/nodemask.h>
 #include <linux/pci.h>
 #include <linux/printk.h>
+#include <linux/processor.h>
+#include <linux/property.h>
 #include <linux/sizes.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
@@ -52,8 +55,21 @@ DEFINE_CLASS(hushed, int, console_loglevel = _T, hush(), void)
 
 static int fabric_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 {
+	const struct bus_dma_region *map;
+	unsigned int n = 0;
+
 	if (pdev->bus->ops != &fabric_config_ops)
 		return -ENODEV;
+	map = fabric_host_of(pdev->bus)->dma_map;
+	/* It goes with the device. */
+	if (map && !pdev->dev.dma_range_map) {
+		while (map[n++].size)
+			;
+		pdev->dev.dma_range_map = kmemdup_array(map, n, sizeof(*map),
+							GFP_KERNEL);
+		if (!pdev->dev.dma_range_map)
+			return -ENOMEM;
+	}
 	return dma_set_mask_and_coherent(&pdev->dev, DMA_BIT_MASK(64));
 }
 
@@ -220,6 +236,30 @@ struct fabric_fn *root_endpoint(struct fabric_host *host)
 }
 
 /**
+ * root_function - any function with a header of type 0 on a root bus
+ * @host: host bridge
+ * @type: PCI_EXP_TYPE_*, also that of a root port, or FABRIC_CONVENTIONAL
+ *
+ * Return: the function, from 01.0 on, with a BAR as endpoint_under() has.
+ */
+struct fabric_fn *root_function(struct fabric_host *host, u8 type)
+{
+	return device_on(host->root, type, PCI_DEVFN(1, 0), 8);
+}
+
+/**
+ * root_bridge - a bridge on a root bus that is no root port
+ * @host: host bridge
+ * @type: FABRIC_CONVENTIONAL or PCI_EXP_TYPE_PCI_BRIDGE
+ *
+ * Return: the bridge, from 01.0 on; see conventional_under().
+ */
+struct fabric_fn *root_bridge(struct fabric_host *host, u8 type)
+{
+	return bridge_on(host->root, type, PCI_DEVFN(1, 0), 8);
+}
+
+/**
  * switch_under - a switch
  * @port: root port, or downstream port of another switch
  * @ports: number of its downstream ports, up to 32
@@ -328,6 +368,65 @@ struct fabric_fn *with_acs(struct fabric_fn *fn, u16 ctrl)
 }
 
 /**
+ * placed_at - give a function another device and function number
+ * @fn: function, not scanned; nothing else is in that place
+ * @slot: device number
+ * @func: function number
+ *
+ * Return: @fn.
+ */
+struct fabric_fn *placed_at(struct fabric_fn *fn, u8 slot, u8 func)
+{
+	u8 devfn = PCI_DEVFN(slot, func);
+
+	KUNIT_ASSERT_NULL(fn->host->fabric->test, fn->pdev);
+	fn->bus->fn[fn->devfn] = NULL;
+	KUNIT_ASSERT_NULL(fn->host->fabric->test, fn->bus->fn[devfn]);
+	fn->bus->fn[devfn] = fn;
+	fn->devfn = devfn;
+	fn->bus->end = max(fn->bus->end, devfn + 1U);
+	return fn;
+}
+
+#ifdef CONFIG_X86
+static void restore_cpu(void *vfm)
+{
+	boot_cpu_data.x86_vfm = (unsigned long)vfm;
+}
+
+/**
+ * fabric_cpu - be another CPU until the test ends
+ * @test: test
+ * @amd: one of AMD's; else one of Intel's
+ * @family: its family
+ */
+void fabric_cpu(struct kunit *test, bool amd, unsigned int family)
+{
+	void *vfm = (void *)(unsigned long)boot_cpu_data.x86_vfm;
+
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action(test, restore_cpu, vfm));
+	boot_cpu_data.x86_vendor = amd ? X86_VENDOR_AMD : X86_VENDOR_INTEL;
+	boot_cpu_data.x86 = family;
+}
+#endif
+
+/**
+ * quirky_port - make a port one that redirects without an ACS capability
+ * @port: root port or downstream port
+ *
+ * Zhaoxin's do; see pci_quirk_zhaoxin_pcie_ports_acs().
+ *
+ * Return: @port.
+ */
+struct fabric_fn *quirky_port(struct fabric_fn *port)
+{
+	port->vendor = PCI_VENDOR_ID_ZHAOXIN;
+	port->device = 0x0710;
+	port->acs_always = PCI_ACS_SV | PCI_ACS_RR | PCI_ACS_CR | PCI_ACS_UF;
+	return port;
+}
+
+/**
  * with_vfs - make a function a physical one
  * @fn: function, to which with_acs() etc. have been applied
  * @num: how many virtual functions it can have
@@ -410,9 +509,10 @@ static void check_pdevs(struct fabric_host *host)
 			if (!fn->bar[i].size || fn->bar[i].flags & FABRIC_BAR_IO)
 				continue;
 			res = &fn->pdev->resource[i];
-			KUNIT_ASSERT_TRUE_MSG(test, res->parent,
-					      "%s: no address for BAR %d %pR",
-					      pci_name(fn->pdev), i, res);
+			KUNIT_ASSERT_EQ_MSG(test, !res->parent,
+					    fn->bar[i].unassigned,
+					    "%s: address of BAR %d: %pR",
+					    pci_name(fn->pdev), i, res);
 		}
 	}
 }
@@ -426,7 +526,10 @@ static int host_windows(struct fabric_host *host)
 	*res = DEFINE_RES_NAMED(0, 0, "p2pdma fabric", IORESOURCE_MEM |
 				IORESOURCE_PREFETCH | IORESOURCE_MEM_64);
 	error = allocate_resource(&iomem_resource, res, host->size64,
-				  WINDOWS_FROM, last, host->size64, NULL, NULL);
+				  host->start64 ?: WINDOWS_FROM,
+				  host->start64 ? host->start64 +
+						  host->size64 - 1 : last,
+				  host->start64 ? 1 : host->size64, NULL, NULL);
 	if (error)
 		return error;
 	res = &host->mem32;
@@ -438,6 +541,28 @@ static int host_windows(struct fabric_host *host)
 		host->mem64.parent = NULL;
 	}
 	return error;
+}
+
+/*
+ * Goes with @dev.  That gets a parent, as x86 takes the node of one without for
+ * ACPI's, of which there is none.
+ */
+static int host_firmware(struct fabric_host *host, struct device *dev)
+{
+	struct property_entry props[2] = {};
+	unsigned int n = 0;
+
+	if (!host->firmware)
+		return 0;
+	host->parent = root_device_register("p2pdma-fabric");
+	if (IS_ERR(host->parent))
+		return PTR_ERR(host->parent);
+	dev->parent = host->parent;
+	while (host->firmware[n])
+		n++;
+	props[0] = PROPERTY_ENTRY_STRING_ARRAY_LEN("linux,pci-p2pdma-routes",
+						   host->firmware, n);
+	return device_create_managed_software_node(dev, props, NULL);
 }
 
 static int host_scan(struct fabric_host *host)
@@ -477,7 +602,9 @@ static int host_scan(struct fabric_host *host)
 	bridge->domain_nr = host->domain;
 	bridge->sysdata = host;
 #endif
-	error = pci_host_probe(bridge);
+	error = host_firmware(host, &bridge->dev);
+	if (!error)
+		error = pci_host_probe(bridge);
 	if (error) {
 		pci_free_host_bridge(bridge);
 		return error;
@@ -665,18 +792,16 @@ struct fabric_fn *fabric_replace(struct fabric_fn *fn)
 }
 
 /**
- * fabric_write_acs - have the kernel rewrite the ACS controls of a function
+ * fabric_write_acs - have somebody rewrite the ACS controls of a function
  * @fn: function
  * @ctrl: new value
  *
- * The kernel writes ACS controls when it restores the state of a device, for
- * example after a reset.
+ * It is user space: the kernel rewrites them when it restores the state of a
+ * device, with what its command line says, which is not for tests to change.
  */
 void fabric_write_acs(struct fabric_fn *fn, u16 ctrl)
 {
-	pci_write_config_word(fn->pdev, FABRIC_ACS_CAP + PCI_ACS_CTRL, ctrl);
-	pci_save_state(fn->pdev);
-	pci_restore_state(fn->pdev);
+	pci_user_write_config_word(fn->pdev, FABRIC_ACS_CAP + PCI_ACS_CTRL, ctrl);
 }
 
 /* ---- the end ---- */
@@ -710,6 +835,8 @@ static void host_remove(struct fabric_host *host)
 		pci_free_host_bridge(host->bridge);
 		host->bridge = NULL;
 	}
+	if (!IS_ERR_OR_NULL(host->parent))
+		root_device_unregister(host->parent);
 	for_each_pci_dev(pdev) {
 		if (pdev->bus->ops == &fabric_config_ops &&
 		    fabric_host_of(pdev->bus) == host)

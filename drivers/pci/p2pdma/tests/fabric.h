@@ -21,7 +21,8 @@
  * give ones, writes are lost).
  *
  * Fields of the description can be set until fabric_scan() or fabric_plug():
- * vendor, device, class, bar[], acs_*, egress*, ats, ari, port.  Everything is
+ * vendor, device, class, bar[], acs_*, egress*, ats, ari, port, first_bus and
+ * last_bus of bridges.  Everything is
  * taken down when the test ends, and it fails if anything stays: a device, an
  * address, or a reference to a device or bus.
  *
@@ -33,8 +34,13 @@
 #include <kunit/test.h>
 #include <linux/list.h>
 #include <linux/pci.h>
+#include <linux/seq_buf.h>
 
+#include "../acs.h"
+#include "../hooks.h"
 #include "../p2pdma.h"
+#include "../peers.h"
+#include "../route.h"
 
 /* Segments of the hosts of a fabric count up from this one. */
 #define FABRIC_DOMAIN		0xfa00
@@ -86,10 +92,12 @@ struct fabric_bus {
  * struct fabric_bar - what a BAR of the description is like
  * @size: in bytes, a power of 2; 0 if there is none
  * @flags: FABRIC_BAR_*; a 64-bit one takes up the next BAR, too
+ * @unassigned: there is no room for it, so that it has no address
  */
 struct fabric_bar {
 	u64 size;
 	u32 flags;
+	bool unassigned;
 };
 
 /**
@@ -112,8 +120,12 @@ struct fabric_bar {
  * @ari: there is an ARI capability (endpoints), or ARI forwarding (ports)
  * @acs_cap: ACS Capability bits
  * @acs_ctrl: ACS Control at power on
+ * @acs_always: what it does of ACS whatever its registers say, see quirky_port()
  * @egress_bits: Egress Control Vector Size, 0 stands for 256
  * @egress: Egress Control Vector at power on
+ * @serial: Device Serial Number, 0 if there is no such capability
+ * @first_bus: number of the bus below it, as firmware left it; 0 if it did not
+ * @last_bus: the last one below it, likewise
  * @num_vfs: number of virtual functions it can have
  * @vf_offset: routing id of the first minus that of the physical function
  * @vf_stride: distance between them
@@ -141,8 +153,12 @@ struct fabric_fn {
 	bool ari;
 	u16 acs_cap;
 	u16 acs_ctrl;
+	u16 acs_always;
 	u8 egress_bits;
 	u32 egress[8];
+	u64 serial;
+	u8 first_bus;
+	u8 last_bus;
 	u16 num_vfs;
 	u16 vf_offset;
 	u16 vf_stride;
@@ -157,18 +173,25 @@ struct fabric_fn {
  * @node: in fabric.hosts
  * @fabric: what it is a part of
  * @domain: segment
- * @first_bus: number of its root bus
- * @last_bus: the last bus number below it
+ * @first_bus: number of its root bus.  May be set before the scan.
+ * @last_bus: the last bus number below it, likewise
  * @bus_offset: bus address minus CPU physical address in @mem64; either sign.
  *	May be set before the scan.
  * @routes: what the root complex does, for the oracle.  The kernel goes by
  *	root_device().
  * @size64: size of @mem64, a power of 2.  May be set before the scan.
+ * @start64: CPU physical address of @mem64, 0 for any.  May be set before the
+ *	scan.
+ * @dma_map: what of memory devices reach, and by which addresses, up to an
+ *	entry without size; NULL for all, as it is.  May be set before the scan.
+ * @firmware: what firmware says that it routes: words up to a NULL; or NULL.
+ *	May be set before the scan.
  * @mem64: window for prefetchable 64-bit BARs
  * @mem32: window for all other memory BARs: its bus addresses are below 4 GiB
  * @busn: bus numbers
  * @root: root bus
  * @bridge: the kernel's view; NULL before the scan
+ * @parent: what @bridge hangs on, if there is @firmware
  * @route: bus number -> bus, as the bridges are programmed; a cache
  * @reads: config reads so far
  * @sysdata: what the architecture wants to know of a bus
@@ -182,11 +205,15 @@ struct fabric_host {
 	s64 bus_offset;
 	enum fabric_routes routes;
 	u64 size64;
+	u64 start64;
+	const struct bus_dma_region *dma_map;
+	const char * const *firmware;
 	struct resource mem64;
 	struct resource mem32;
 	struct resource busn;
 	struct fabric_bus *root;
 	struct pci_host_bridge *bridge;
+	struct device *parent;
 	struct fabric_bus *route[256];
 	unsigned long reads;
 #ifdef CONFIG_X86
@@ -220,6 +247,8 @@ struct fabric_host *host_bridge_beside(struct fabric_host *host);
 struct fabric_fn *root_device(struct fabric_host *host, u16 vendor, u16 device);
 struct fabric_fn *root_port(struct fabric_host *host);
 struct fabric_fn *root_endpoint(struct fabric_host *host);
+struct fabric_fn *root_function(struct fabric_host *host, u8 type);
+struct fabric_fn *root_bridge(struct fabric_host *host, u8 type);
 struct fabric_fn *switch_under(struct fabric_fn *port, unsigned int ports);
 struct fabric_fn *downstream(struct fabric_fn *sw, unsigned int i);
 struct fabric_fn *endpoint_under(struct fabric_fn *port);
@@ -228,6 +257,9 @@ struct fabric_fn *pci_bridge_under(struct fabric_fn *port);
 struct fabric_fn *conventional_under(struct fabric_fn *bridge);
 struct fabric_fn *conventional_bridge_under(struct fabric_fn *bridge);
 struct fabric_fn *with_acs(struct fabric_fn *fn, u16 ctrl);
+struct fabric_fn *quirky_port(struct fabric_fn *port);
+struct fabric_fn *placed_at(struct fabric_fn *fn, u8 slot, u8 func);
+void fabric_cpu(struct kunit *test, bool amd, unsigned int family);
 struct fabric_fn *with_vfs(struct fabric_fn *fn, u16 num, u16 offset);
 
 /* ---- what happens to it ---- */
@@ -259,10 +291,17 @@ void fabric_config_poke(struct fabric_fn *fn, int where, int size, u32 value);
 #define FABRIC_ATS_CAP		0x140
 #define FABRIC_ARI_CAP		0x150
 #define FABRIC_SRIOV_CAP	0x160
+#define FABRIC_DSN_CAP		0x1a0
 
 static inline bool fabric_is_bridge(const struct fabric_fn *fn)
 {
 	return fn->below;
 }
+
+/* lspci.c */
+void fabric_lspci(struct seq_buf *text);
+void fabric_lspci_pair(struct seq_buf *text, struct fabric_fn *client,
+		       struct fabric_fn *provider);
+void fabric_write(struct kunit *test, const char *name, struct seq_buf *text);
 
 #endif /* _PCI_P2PDMA_FABRIC_H */

@@ -14,7 +14,7 @@
 #include <linux/string.h>
 
 #include "fabric.h"
-#include "lent.h"
+#include "provider.h"
 
 #define INTEL	PCI_VENDOR_ID_INTEL
 #define NVIDIA	PCI_VENDOR_ID_NVIDIA
@@ -65,9 +65,16 @@ static const struct root_id {
 	{ "8086:29c0", INTEL, UNKNOWN, FABRIC_ROUTES_NOTHING },
 	{ "8086:2034", INTEL, 0x2034, FABRIC_ROUTES_NOTHING },
 	{ "10de:2030", NVIDIA, 0x2030, FABRIC_ROUTES_NOTHING },
+	{ "8086:6f00", INTEL, 0x6f00, FABRIC_ROUTES_NOTHING },
 };
 
 KUNIT_ARRAY_PARAM_DESC(root_id, root_ids, name);
+
+/* What the administrator says from now on holds until the test ends. */
+static const struct kernel_param *policy_begin(struct kunit *test)
+{
+	return param_begin(test, "pci_p2pdma.host_bridges");
+}
 
 static void not_on_amd(struct kunit *test)
 {
@@ -245,6 +252,37 @@ static void hostbridge_who_stands(struct kunit *test)
 }
 
 /*
+ *	 root bus
+ *	 |   |   \
+ *	 |   rp  rp
+ *	 |   |   |
+ *	NIC  a   b
+ *
+ * A function in the root complex that is the first on its bus stands for it if
+ * its id is listed, or the administrator names it.  That all root complexes of
+ * a vendor route does not make its network card one.
+ */
+static void hostbridge_virtual_nic(struct kunit *test)
+{
+	const struct kernel_param *kp = policy_begin(test);
+	struct fabric *fabric = fabric_alloc(test);
+	struct fabric_host *host = host_bridge(fabric);
+	struct fabric_fn *nic = root_endpoint(host), *a, *b;
+
+	not_on_amd(test);
+	KUNIT_ASSERT_EQ(test, 0, param_say(kp, ""));
+	nic->vendor = GOOGLE;
+	nic->device = 0x0042;
+	nic->class = PCI_CLASS_NETWORK_ETHERNET << 8;
+	a = endpoint_under(root_port(host));
+	b = endpoint_under(root_port(host));
+	fabric_scan(fabric);
+	expect_route(test, a, b, P2PDMA_REASON_ROOT_UNKNOWN);
+	KUNIT_ASSERT_EQ(test, 0, param_say(kp, "1ae0:0042"));
+	expect_route(test, a, b, P2PDMA_REASON_ROOT_COMPLEX);
+}
+
+/*
  *	   root bus		and then, in the same segment
  *	 /    |    \		    /	  |    \
  *	zero  rp   rp	conventional	  rp   rp
@@ -252,8 +290,7 @@ static void hostbridge_who_stands(struct kunit *test)
  *	      a    b			  a    b
  *
  * What is known of a host bridge goes with the last device on its bus, no
- * earlier: another one in the same segment starts from nothing.  Mutations:
- * make p2pdma_hostbridge_forget() empty; let it forget with any device.
+ * earlier: another one in the same segment starts from nothing.
  */
 static void hostbridge_forgotten(struct kunit *test)
 {
@@ -290,12 +327,6 @@ static void hostbridge_forgotten(struct kunit *test)
 /* In none of our tables, nor of the machine's that this runs on */
 #define OTHER	0x2035
 
-/* What it says from now on holds until the test ends. */
-static const struct kernel_param *policy_begin(struct kunit *test)
-{
-	return param_begin(test, "pci_p2pdma.host_bridges");
-}
-
 #define NO	PCI_P2PDMA_MAP_NOT_SUPPORTED
 #define YES	PCI_P2PDMA_MAP_THRU_HOST_BRIDGE
 
@@ -328,8 +359,6 @@ static const struct policy_case {
 	  "10de:2035=reads+writes,1af4:2030=none", { NO, NO }, { YES, YES } },
 	{ "another_device", "8086:2036,8086:2037=none",
 	  "8086:2036=reads+writes,8086:2037=none", { NO, NO }, { YES, YES } },
-	{ "first_counts", "8086:2035=none,8086:2035",
-	  "8086:2035=none,8086:2035=reads+writes", { NO, NO }, { YES, YES } },
 	{ "several", " 1:1,8086:2030=none,8086:2035=writes\n",
 	  "0001:0001=reads+writes,8086:2030=none,8086:2035=writes",
 	  { NO, YES }, { NO, NO } },
@@ -380,6 +409,10 @@ static void hostbridge_policy(struct kunit *test)
 	fabric_scan(fabric);
 	expect_maps(test, second[0], second[1], policy->other);
 	expect_maps(test, third[0], third[1], policy->known);
+	/* What is known routes unless somebody said that it does not. */
+	if (policy->known[0] == NO && policy->known[1] == NO)
+		expect_route(test, third[0], third[1],
+			     P2PDMA_REASON_ROOT_FORBIDDEN);
 	expect_maps(test, first[0], second[0],
 		    policy->between ? policy->other : never);
 
@@ -388,13 +421,18 @@ static void hostbridge_policy(struct kunit *test)
 	expect_maps(test, second[0], second[1], never);
 }
 
-/* What is remembered of the routes goes with the policy. */
-static void hostbridge_policy_remembered(struct kunit *test)
+static void remove_peers(void *provider)
+{
+	p2pdma_peers_remove(provider);
+}
+
+/* What is cached of the routes goes with the policy. */
+static void hostbridge_policy_cached(struct kunit *test)
 {
 	static const struct root_bus other = { OTHER };
 	const struct kernel_param *kp = policy_begin(test);
 	struct fabric *fabric = fabric_alloc(test);
-	struct p2pdma_provider *provider;
+	struct p2pdma_resource *res;
 	struct p2pdma_verdict v;
 	struct fabric_fn *ends[2];
 	int i;
@@ -403,14 +441,19 @@ static void hostbridge_policy_remembered(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, 0, param_say(kp, ""));
 	two_ports(fabric, &other, ends);
 	fabric_scan(fabric);
-	provider = kunit_kzalloc(test, sizeof(*provider), GFP_KERNEL);
-	KUNIT_ASSERT_NOT_NULL(test, provider);
-	provider->pdev = ends[1]->pdev;
-	provider->start = pci_resource_start(provider->pdev, 0);
-	provider->size = pci_resource_len(provider->pdev, 0);
-	for (i = 0; i < 4; i++) {
-		v = p2pdma_peer_verdict(provider, &ends[0]->pdev->dev);
+	res = kunit_kzalloc(test, sizeof(*res), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, res);
+	res->pdev = ends[1]->pdev;
+	res->start = pci_resource_start(res->pdev, 0);
+	res->size = pci_resource_len(res->pdev, 0);
+	p2pdma_peers_add(res);
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, remove_peers,
+							   res));
+	/* The last three times it is cached. */
+	for (i = 0; i < 6; i++) {
+		v = p2pdma_peer_verdict(res, &ends[0]->pdev->dev);
 		KUNIT_EXPECT_EQ(test, v.map[P2PDMA_WRITE], i % 2 ? YES : NO);
+		KUNIT_ASSERT_EQ(test, 0, p2pdma_peers_fill());
 		KUNIT_ASSERT_EQ(test, 0, param_say(kp, i % 2 ? "" : "8086:2035"));
 	}
 }
@@ -423,8 +466,10 @@ static void hostbridge_policy_bad(struct kunit *test)
 		"8086:2035=", "8086:2035=no", "8086:2035=between",
 		"8086:2035=reads+", "8086:2035=reads,writes", "8086:2035=none+reads",
 		"8086:2035,,8086:2036", ",", "8086:2035,", "8086:2035 =reads",
+		/* Which of them would it be? */
+		"8086:2035=reads,8086:2036,8086:2035=none", "1:1,1:1",
 		/* 17 of them */
-		"1:1,1:1,1:1,1:1,1:1,1:1,1:1,1:1,1:1,1:1,1:1,1:1,1:1,1:1,1:1,1:1,1:1",
+		"1:1,1:2,1:3,1:4,1:5,1:6,1:7,1:8,1:9,1:a,1:b,1:c,1:d,1:e,1:f,2:1,2:2",
 	};
 	const struct kernel_param *kp = policy_begin(test);
 	char *text = kunit_kzalloc(test, 512, GFP_KERNEL);
@@ -442,16 +487,72 @@ static void hostbridge_policy_bad(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, -EINVAL, param_say(kp, text));
 	/* As many as there may be */
 	strscpy(text, bad[ARRAY_SIZE(bad) - 1], 512);
-	text[strlen(text) - strlen(",1:1")] = 0;
+	text[strlen(text) - strlen(",2:2")] = 0;
 	KUNIT_EXPECT_EQ(test, 0, param_say(kp, text));
+}
+
+/* ---- what firmware says ---- */
+
+/*
+ *	host bridge with a property	nobody stands for it
+ *	   |     |			   |     |
+ *	   rp    rp			   rp    rp
+ *
+ * It goes before the table and the CPU, and the administrator before it.
+ */
+static const struct firmware_case {
+	const char *name;
+	const char *words[4];
+	u16 id;
+	const char *policy;
+	u8 maps[2];
+	enum p2pdma_root_source source;
+} firmware_cases[] = {
+	{ "both", { "reads", "writes" }, OTHER, "", { YES, YES },
+	  P2PDMA_ROOT_FIRMWARE },
+	{ "writes", { "writes" }, OTHER, "", { NO, YES }, P2PDMA_ROOT_FIRMWARE },
+	{ "none_of_what_is_known", { "none" }, KNOWN, "", { NO, NO },
+	  P2PDMA_ROOT_FIRMWARE },
+	{ "words_of_later", { "reads", "atomics" }, OTHER, "", { YES, NO },
+	  P2PDMA_ROOT_FIRMWARE },
+	{ "policy_goes_before", { "reads", "writes" }, OTHER, "8086:2035=none",
+	  { NO, NO }, P2PDMA_ROOT_POLICY },
+	{ "nobody_stands", { "reads", "writes" }, 0, "", { YES, YES },
+	  P2PDMA_ROOT_FIRMWARE },
+};
+
+KUNIT_ARRAY_PARAM_DESC(firmware, firmware_cases, name);
+
+static void hostbridge_firmware(struct kunit *test)
+{
+	const struct firmware_case *firmware = test->param_value;
+	const struct kernel_param *kp = policy_begin(test);
+	struct fabric *fabric = fabric_alloc(test);
+	struct fabric_host *host = host_bridge(fabric);
+	struct p2pdma_root root;
+	struct fabric_fn *a, *b;
+
+	KUNIT_ASSERT_EQ(test, 0, param_say(kp, firmware->policy));
+	host->firmware = firmware->words;
+	if (firmware->id)
+		root_device(host, INTEL, firmware->id);
+	else
+		root_function(host, FABRIC_CONVENTIONAL);
+	a = endpoint_under(root_port(host));
+	b = endpoint_under(root_port(host));
+	fabric_scan(fabric);
+	expect_maps(test, a, b, firmware->maps);
+	p2pdma_hostbridge_get(a->bus->bridge->pdev, &root);
+	KUNIT_EXPECT_EQ(test, root.source, firmware->source);
+	KUNIT_EXPECT_EQ(test, root.has_id, !!firmware->id);
 }
 
 /* ---- out of memory ---- */
 
 #if defined(CONFIG_FAILSLAB) && defined(CONFIG_X86)
 /*
- * A bus that cannot be remembered is refused, also where the CPU routes: the
- * administrator may have forbidden it.  Nothing is remembered of that but that
+ * A bus that cannot be stored is refused, also where the CPU routes: the
+ * administrator may have forbidden it.  Nothing is stored of that but that
  * it happened, once and for all.
  */
 static bool happened;
@@ -470,28 +571,14 @@ static const struct memory {
 
 KUNIT_ARRAY_PARAM_DESC(memory, memories, name);
 
-static void restore_cpu(void *vfm)
-{
-	boot_cpu_data.x86_vfm = (unsigned long)vfm;
-}
-
-/* One whose root complex routes, whatever it is */
-static void be_amd(struct kunit *test)
-{
-	void *vfm = (void *)(unsigned long)boot_cpu_data.x86_vfm;
-
-	KUNIT_ASSERT_EQ(test, 0, kunit_add_action(test, restore_cpu, vfm));
-	boot_cpu_data.x86_vendor = X86_VENDOR_AMD;
-	boot_cpu_data.x86 = 0x17;
-}
-
 static void expect_root(struct kunit *test, struct pci_dev *pdev,
 			enum p2pdma_reason expected)
 {
 	enum p2pdma_reason reason;
+	struct pci_dev *decides;
 	unsigned int routes;
 
-	reason = p2pdma_hostbridge(pdev, pdev, &routes);
+	reason = p2pdma_hostbridge_routes(pdev, pdev, &routes, &decides);
 	KUNIT_EXPECT_STREQ(test, p2pdma_reason_names[reason],
 			   p2pdma_reason_names[expected]);
 	KUNIT_EXPECT_EQ(test, routes, expected == P2PDMA_REASON_ROOT_COMPLEX ?
@@ -512,16 +599,16 @@ static void hostbridge_no_memory(struct kunit *test)
 	fn = root_device(host_bridge(fabric), INTEL, OTHER);
 	fabric_scan(fabric);
 	pdev = fn->pdev;
-	be_amd(test);
-	expect_root(test, pdev, P2PDMA_REASON_ROOT_UNKNOWN);
-	p2pdma_hostbridge_forget(pdev);
+	fabric_cpu(test, true, 0x17);
+	expect_root(test, pdev, P2PDMA_REASON_ROOT_FORBIDDEN);
+	p2pdma_hostbridge_remove(pdev);
 	expect_root(test, pdev, happened ? P2PDMA_REASON_ROOT_UNKNOWN :
 					   P2PDMA_REASON_ROOT_COMPLEX);
 	if (memory->none) {
 		current->make_it_fail = 1;
 		probe = kmalloc(1, GFP_KERNEL);
 		if (!probe)
-			p2pdma_hostbridge_learn(pdev);
+			p2pdma_hostbridge_add(pdev);
 		current->make_it_fail = 0;
 		kfree(probe);
 		if (probe)
@@ -531,8 +618,8 @@ static void hostbridge_no_memory(struct kunit *test)
 	}
 
 	/* Learnt later, it is what it was said to be. */
-	p2pdma_hostbridge_learn(pdev);
-	expect_root(test, pdev, P2PDMA_REASON_ROOT_UNKNOWN);
+	p2pdma_hostbridge_add(pdev);
+	expect_root(test, pdev, P2PDMA_REASON_ROOT_FORBIDDEN);
 	KUNIT_ASSERT_EQ(test, 0, param_say(kp, "8086:2035"));
 	expect_root(test, pdev, P2PDMA_REASON_ROOT_COMPLEX);
 	KUNIT_ASSERT_EQ(test, 0, param_say(kp, ""));
@@ -544,9 +631,11 @@ static struct kunit_case hostbridge_cases[] = {
 	KUNIT_CASE_PARAM(hostbridge_ids, root_id_gen_params),
 	KUNIT_CASE(hostbridge_pairs),
 	KUNIT_CASE(hostbridge_who_stands),
+	KUNIT_CASE(hostbridge_virtual_nic),
 	KUNIT_CASE(hostbridge_forgotten),
 	KUNIT_CASE_PARAM(hostbridge_policy, policy_gen_params),
-	KUNIT_CASE(hostbridge_policy_remembered),
+	KUNIT_CASE(hostbridge_policy_cached),
+	KUNIT_CASE_PARAM(hostbridge_firmware, firmware_gen_params),
 	KUNIT_CASE(hostbridge_policy_bad),
 #if defined(CONFIG_FAILSLAB) && defined(CONFIG_X86)
 	KUNIT_CASE_PARAM(hostbridge_no_memory, memory_gen_params),

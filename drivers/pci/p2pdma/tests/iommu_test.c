@@ -19,7 +19,7 @@
 #include <linux/xarray.h>
 
 #include "fabric.h"
-#include "lent.h"
+#include "provider.h"
 
 #define BUS	PCI_P2PDMA_MAP_BUS_ADDR
 #define HOST	PCI_P2PDMA_MAP_THRU_HOST_BRIDGE
@@ -223,7 +223,7 @@ enum kind { RAM, NEAR, FAR, AWAY, KINDS };
  */
 struct machine {
 	struct fabric_fn *client;
-	struct fabric_fn *lender[KINDS];
+	struct fabric_fn *provider[KINDS];
 	/* Pieces of each are neighbours. */
 	u8 *memory[KINDS];
 	struct fake_domain *domain;
@@ -250,10 +250,10 @@ static void build(struct kunit *test, struct machine *m, bool lazy)
 	root_device(other, PCI_VENDOR_ID_INTEL, ROUTES_NOT);
 	sw = switch_under(root_port(host), 2);
 	m->client = endpoint_under(downstream(sw, 0));
-	m->lender[RAM] = NULL;
-	m->lender[NEAR] = endpoint_under(downstream(sw, 1));
-	m->lender[FAR] = endpoint_under(root_port(host));
-	m->lender[AWAY] = endpoint_under(root_port(other));
+	m->provider[RAM] = NULL;
+	m->provider[NEAR] = endpoint_under(downstream(sw, 1));
+	m->provider[FAR] = endpoint_under(root_port(host));
+	m->provider[AWAY] = endpoint_under(root_port(other));
 	fabric_scan(fabric);
 	if (!use_dma_iommu(&m->client->pdev->dev))
 		kunit_skip(test, "there is another IOMMU");
@@ -266,8 +266,8 @@ static void build(struct kunit *test, struct machine *m, bool lazy)
 	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, free_ram,
 							   m->memory[RAM]));
 	for (i = NEAR; i < KINDS; i++) {
-		lent_add(test, m->lender[i]);
-		m->memory[i] = lent_take(test, m->lender[i], ENTRIES * PIECE);
+		provider_register(test, m->provider[i]);
+		m->memory[i] = provider_alloc(test, m->provider[i], ENTRIES * PIECE);
 	}
 }
 
@@ -375,8 +375,8 @@ static void expect_mapped(struct kunit *test, const struct machine *m,
 			if (list->kind[in] == NEAR) {
 				/* A segment of its own */
 				KUNIT_ASSERT_EQ(test, addr,
-						lent_bus_address(m->lender[NEAR],
-								 sg_virt(sg)));
+						provider_bus_address(m->provider[NEAR],
+								     sg_virt(sg)));
 				KUNIT_ASSERT_EQ(test, sg_dma_len(out), sg->length);
 			} else {
 				expect_translated(test, m, addr, sg_phys(sg) + done,
@@ -423,10 +423,7 @@ static const struct mode {
 
 KUNIT_ARRAY_PARAM_DESC(mode, modes, name);
 
-/*
- * Bus addresses take no IOVA and no translation.  Mutation: drop the look at
- * iova_len in iommu_dma_map_sg().
- */
+/* Bus addresses take no IOVA and no translation. */
 static void iommu_bus_addresses(struct kunit *test)
 {
 	static const enum kind kinds[] = { NEAR, NEAR, NEAR };
@@ -443,12 +440,7 @@ static void iommu_bus_addresses(struct kunit *test)
 	unmap(test, &m, &list, DMA_BIDIRECTIONAL);
 }
 
-/*
- * Whatever is in a list, in whichever order.  Mutations: no look at the mark in
- * either loop of iommu_dma_unmap_sg(), in iommu_map_sg() or in __finalise_sg();
- * iommu_map_sg() for all of a mixed list; `nents = i` missing where there is no
- * route; __invalidate_sg() leaves the mark.
- */
+/* Whatever is in a list, in whichever order. */
 static void iommu_random(struct kunit *test)
 {
 	static const enum dma_data_direction dirs[] = {
@@ -514,8 +506,7 @@ KUNIT_ARRAY_PARAM_DESC(failure, failures, name);
 
 /*
  * The IOMMU fails at each page in turn: what had been mapped before is unmapped
- * and its addresses are free again.  Mutations: iommu_dma_map_mixed_sg() without
- * iommu_unmap(); iommu_dma_free_iova() missing.
+ * and its addresses are free again.
  */
 static void iommu_fails(struct kunit *test)
 {
@@ -557,7 +548,7 @@ static void iommu_fails(struct kunit *test)
 
 /*
  * The mask is for the address that the device uses: the bus address, or the
- * IOVA.  Mutation: see map_dma_mask.
+ * IOVA.
  */
 static void iommu_dma_mask(struct kunit *test)
 {
@@ -579,7 +570,7 @@ static void iommu_dma_mask(struct kunit *test)
 
 /*
  * The buffers of a device that is not trusted are bounced, which no peer memory
- * can be.  Mutation: no look at the page in iommu_dma_map_sg_swiotlb().
+ * can be.
  */
 static void iommu_untrusted(struct kunit *test)
 {

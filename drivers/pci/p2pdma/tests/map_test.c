@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * KUnit suite of map.c, by way of the DMA API on fabric devices: which address
- * a client gets for lent memory, and what is left of it after unmapping.
+ * a client gets for peer memory, and what is left of it after unmapping.
  */
 #include <kunit/device.h>
 #include <kunit/test.h>
 #include <linux/bio.h>
+#include <linux/dma-map-ops.h>
 #include <linux/dma-mapping.h>
 #include <linux/moduleparam.h>
 #include <linux/pci.h>
@@ -18,7 +19,7 @@
 
 #include "../../pci.h"
 #include "fabric.h"
-#include "lent.h"
+#include "provider.h"
 
 #define BUS	PCI_P2PDMA_MAP_BUS_ADDR
 #define HOST	PCI_P2PDMA_MAP_THRU_HOST_BRIDGE
@@ -83,7 +84,7 @@ static void unmap(struct kunit *test, struct list *list,
 
 /* A list of one piece, mapped: what comes of it */
 static void expect_mapped(struct kunit *test, struct fabric_fn *client,
-			  struct fabric_fn *lender, void *addr,
+			  struct fabric_fn *provider, void *addr,
 			  enum dma_data_direction dir,
 			  enum pci_p2pdma_map_type type)
 {
@@ -102,27 +103,27 @@ static void expect_mapped(struct kunit *test, struct fabric_fn *client,
 	KUNIT_EXPECT_EQ(test, sg_dma_len(list->sg), PAGE_SIZE);
 	KUNIT_EXPECT_EQ(test, sg_dma_is_bus_address(list->sg), type == BUS);
 	KUNIT_EXPECT_EQ(test, sg_dma_address(list->sg), type == BUS ?
-			lent_bus_address(lender, addr) : sg_phys(list->sg));
+			provider_bus_address(provider, addr) : sg_phys(list->sg));
 	unmap(test, list, client, dir);
 }
 
 /* ---- one switch ---- */
 
 /*
- *	 root port
- *	     |
- *	  upstream
- *	 /    |   \
- *	d0   d1   d2
- *	|     |    |
- *	client  lender, other
+ *	  root port
+ *	      |
+ *	   upstream
+ *	 /     |      \
+ *	d0     d1      d2
+ *	|      |       |
+ *	client provider other
  */
 struct machine {
 	struct fabric *fabric;
 	struct fabric_host *host;
 	struct fabric_fn *sw;
 	struct fabric_fn *client;
-	struct fabric_fn *lender;
+	struct fabric_fn *provider;
 	struct fabric_fn *other;
 };
 
@@ -133,7 +134,7 @@ static void describe(struct kunit *test, struct machine *m, u16 root)
 	root_device(m->host, PCI_VENDOR_ID_INTEL, root);
 	m->sw = switch_under(root_port(m->host), 3);
 	m->client = endpoint_under(downstream(m->sw, 0));
-	m->lender = endpoint_under(downstream(m->sw, 1));
+	m->provider = endpoint_under(downstream(m->sw, 1));
 	m->other = endpoint_under(downstream(m->sw, 2));
 }
 
@@ -141,8 +142,8 @@ static void build(struct kunit *test, struct machine *m)
 {
 	describe(test, m, ROUTES);
 	fabric_scan(m->fabric);
-	lent_add(test, m->lender);
-	lent_add(test, m->other);
+	provider_register(test, m->provider);
+	provider_register(test, m->other);
 }
 
 static const struct bus_offset {
@@ -156,11 +157,7 @@ static const struct bus_offset {
 
 KUNIT_ARRAY_PARAM_DESC(bus_offset, bus_offsets, name);
 
-/*
- * Fault 7: the offset's sign.  The truth is in the lender's BAR register.
- * Mutations: -provider->bus_offset in set_state(); the difference the wrong way
- * round in range_create().
- */
+/* The offset's sign.  The truth is in the provider's BAR register. */
 static void map_bus_address(struct kunit *test)
 {
 	const struct bus_offset *param = test->param_value;
@@ -172,12 +169,12 @@ static void map_bus_address(struct kunit *test)
 	describe(test, &m, ROUTES);
 	m.host->bus_offset = param->offset;
 	fabric_scan(m.fabric);
-	KUNIT_ASSERT_EQ(test, lent_bar_register(m.lender) -
-			pci_resource_start(m.lender->pdev, 0), (u64)param->offset);
-	lent_add(test, m.lender);
-	addr = lent_take(test, m.lender, SZ_1M);
-	KUNIT_EXPECT_EQ(test, pci_p2pmem_virt_to_bus(m.lender->pdev, addr + 5),
-			lent_bus_address(m.lender, addr + 5));
+	KUNIT_ASSERT_EQ(test, provider_bar_register(m.provider) -
+			pci_resource_start(m.provider->pdev, 0), (u64)param->offset);
+	provider_register(test, m.provider);
+	addr = provider_alloc(test, m.provider, SZ_1M);
+	KUNIT_EXPECT_EQ(test, pci_p2pmem_virt_to_bus(m.provider->pdev, addr + 5),
+			provider_bus_address(m.provider, addr + 5));
 
 	sg_set_buf(&list->sg[0], addr, 3 * PAGE_SIZE);
 	sg_set_buf(&list->sg[1], addr + SZ_64K + 512, 1024);
@@ -187,23 +184,23 @@ static void map_bus_address(struct kunit *test)
 	for (i = 0; i < 3; i++) {
 		KUNIT_EXPECT_TRUE(test, sg_dma_is_bus_address(&list->sg[i]));
 		KUNIT_EXPECT_EQ(test, sg_dma_address(&list->sg[i]),
-				lent_bus_address(m.lender, sg_virt(&list->sg[i])));
+				provider_bus_address(m.provider, sg_virt(&list->sg[i])));
 		KUNIT_EXPECT_EQ(test, sg_dma_len(&list->sg[i]), list->sg[i].length);
 	}
 	unmap(test, list, m.client, DMA_BIDIRECTIONAL);
 }
 
-/* The lender itself needs no route to its own memory. */
+/* The provider itself needs no route to its own memory. */
 static void map_self(struct kunit *test)
 {
 	struct machine m;
 
 	build(test, &m);
-	expect_mapped(test, m.lender, m.lender,
-		      lent_take(test, m.lender, PAGE_SIZE), DMA_TO_DEVICE, BUS);
+	expect_mapped(test, m.provider, m.provider,
+		      provider_alloc(test, m.provider, PAGE_SIZE), DMA_TO_DEVICE, BUS);
 }
 
-/* RAM, two lenders, RAM: each entry gets what is right for it. */
+/* RAM, two providers, RAM: each entry gets what is right for it. */
 static void map_mixed(struct kunit *test)
 {
 	struct list *list = make_list(test, 4);
@@ -213,8 +210,8 @@ static void map_mixed(struct kunit *test)
 	build(test, &m);
 	KUNIT_ASSERT_NOT_NULL(test, ram);
 	sg_set_buf(&list->sg[0], ram, 512);
-	sg_set_buf(&list->sg[1], lent_take(test, m.lender, PAGE_SIZE), PAGE_SIZE);
-	sg_set_buf(&list->sg[2], lent_take(test, m.other, PAGE_SIZE), PAGE_SIZE);
+	sg_set_buf(&list->sg[1], provider_alloc(test, m.provider, PAGE_SIZE), PAGE_SIZE);
+	sg_set_buf(&list->sg[2], provider_alloc(test, m.other, PAGE_SIZE), PAGE_SIZE);
 	sg_set_buf(&list->sg[3], ram + 1024, 512);
 
 	KUNIT_ASSERT_EQ(test, 0, map(list, m.client, DMA_TO_DEVICE));
@@ -224,9 +221,9 @@ static void map_mixed(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, sg_dma_is_bus_address(&list->sg[2]));
 	KUNIT_EXPECT_FALSE(test, sg_dma_is_bus_address(&list->sg[3]));
 	KUNIT_EXPECT_EQ(test, sg_dma_address(&list->sg[1]),
-			lent_bus_address(m.lender, sg_virt(&list->sg[1])));
+			provider_bus_address(m.provider, sg_virt(&list->sg[1])));
 	KUNIT_EXPECT_EQ(test, sg_dma_address(&list->sg[2]),
-			lent_bus_address(m.other, sg_virt(&list->sg[2])));
+			provider_bus_address(m.other, sg_virt(&list->sg[2])));
 	KUNIT_EXPECT_EQ(test, sg_dma_address(&list->sg[3]),
 			virt_to_phys(ram) + 1024);
 	unmap(test, list, m.client, DMA_TO_DEVICE);
@@ -246,7 +243,7 @@ static const struct root {
 KUNIT_ARRAY_PARAM_DESC(root, roots, name);
 
 /*
- * Completions redirected at the lender's port: to write its memory goes over
+ * Completions redirected at the provider's port: to write its memory goes over
  * the switch, to read it goes by way of the root complex, if that routes.
  */
 static void build_redirecting(struct kunit *test, struct machine *m,
@@ -255,8 +252,8 @@ static void build_redirecting(struct kunit *test, struct machine *m,
 	describe(test, m, root->device);
 	with_acs(downstream(m->sw, 1), PCI_ACS_CR);
 	fabric_scan(m->fabric);
-	lent_add(test, m->lender);
-	lent_add(test, m->other);
+	provider_register(test, m->provider);
+	provider_register(test, m->other);
 }
 
 static void map_directions(struct kunit *test)
@@ -266,13 +263,14 @@ static void map_directions(struct kunit *test)
 	void *addr;
 
 	build_redirecting(test, &m, root);
-	addr = lent_take(test, m.lender, PAGE_SIZE);
-	expect_mapped(test, m.client, m.lender, addr, DMA_FROM_DEVICE, BUS);
-	expect_mapped(test, m.client, m.lender, addr, DMA_TO_DEVICE, root->read);
-	expect_mapped(test, m.client, m.lender, addr, DMA_BIDIRECTIONAL,
+	addr = provider_alloc(test, m.provider, PAGE_SIZE);
+	expect_mapped(test, m.client, m.provider, addr, DMA_FROM_DEVICE, BUS);
+	expect_mapped(test, m.client, m.provider, addr, DMA_TO_DEVICE, root->read);
+	expect_mapped(test, m.client, m.provider, addr, DMA_BIDIRECTIONAL,
 		      root->read);
-	KUNIT_EXPECT_EQ(test, root->read == REFUSED ? -1 : 4,
-			pci_p2pdma_distance(m.lender->pdev, &m.client->pdev->dev,
+	/* Up and down one port: four links each way */
+	KUNIT_EXPECT_EQ(test, root->read == REFUSED ? -1 : 1024 + 8,
+			pci_p2pdma_distance(m.provider->pdev, &m.client->pdev->dev,
 					    false));
 }
 
@@ -302,7 +300,7 @@ static void expect_pieces(struct kunit *test, struct list *list,
 		KUNIT_ASSERT_EQ(test, sg_dma_is_bus_address(sg), bus);
 		KUNIT_ASSERT_EQ(test, sg_dma_len(sg), sg->length);
 		KUNIT_ASSERT_EQ(test, sg_dma_address(sg), bus ?
-				lent_bus_address(pieces[i].owner, sg_virt(sg)) :
+				provider_bus_address(pieces[i].owner, sg_virt(sg)) :
 				sg_phys(sg));
 	}
 }
@@ -333,10 +331,10 @@ static void map_random(struct kunit *test)
 		memory[0][i].owner = NULL;
 		memory[0][i].addr = kunit_kzalloc(test, PAGE_SIZE, GFP_KERNEL);
 		KUNIT_ASSERT_NOT_NULL(test, memory[0][i].addr);
-		memory[1][i].owner = m.lender;
-		memory[1][i].addr = lent_take(test, m.lender, PAGE_SIZE);
+		memory[1][i].owner = m.provider;
+		memory[1][i].addr = provider_alloc(test, m.provider, PAGE_SIZE);
 		memory[2][i].owner = m.other;
-		memory[2][i].addr = lent_take(test, m.other, PAGE_SIZE);
+		memory[2][i].addr = provider_alloc(test, m.other, PAGE_SIZE);
 	}
 
 	for (round = 0; round < 500; round++) {
@@ -374,7 +372,7 @@ static void map_random(struct kunit *test)
  *	    /          \
  *	root port    root port
  *	    |            |
- *	 client        lender
+ *	 client        provider
  */
 static void build_root_ports(struct kunit *test, struct machine *m)
 {
@@ -383,9 +381,9 @@ static void build_root_ports(struct kunit *test, struct machine *m)
 	root_device(m->host, PCI_VENDOR_ID_INTEL, ROUTES);
 	m->host->bus_offset = 16LL * SZ_4G;
 	m->client = endpoint_under(root_port(m->host));
-	m->lender = endpoint_under(root_port(m->host));
+	m->provider = endpoint_under(root_port(m->host));
 	fabric_scan(m->fabric);
-	lent_add(test, m->lender);
+	provider_register(test, m->provider);
 }
 
 static void map_root_complex(struct kunit *test)
@@ -393,14 +391,13 @@ static void map_root_complex(struct kunit *test)
 	struct machine m;
 
 	build_root_ports(test, &m);
-	expect_mapped(test, m.client, m.lender, lent_take(test, m.lender, PAGE_SIZE),
+	expect_mapped(test, m.client, m.provider, provider_alloc(test, m.provider, PAGE_SIZE),
 		      DMA_BIDIRECTIONAL, HOST);
 }
 
 /*
  * There too the client has to be able to address it, and no bounce buffer can
- * stand in for it.  Mutations: no dma_capable(), or no
- * is_swiotlb_force_bounce(), in dma_direct_map_peer().
+ * stand in for it.
  */
 static void map_root_complex_refused(struct kunit *test)
 {
@@ -410,11 +407,11 @@ static void map_root_complex_refused(struct kunit *test)
 
 	build_root_ports(test, &m);
 	dev = &m.client->pdev->dev;
-	addr = lent_take(test, m.lender, PAGE_SIZE);
+	addr = provider_alloc(test, m.provider, PAGE_SIZE);
 	KUNIT_ASSERT_EQ(test, 0, dma_set_mask(dev, DMA_BIT_MASK(32)));
-	expect_mapped(test, m.client, m.lender, addr, DMA_TO_DEVICE, REFUSED);
+	expect_mapped(test, m.client, m.provider, addr, DMA_TO_DEVICE, REFUSED);
 	KUNIT_ASSERT_EQ(test, 0, dma_set_mask(dev, DMA_BIT_MASK(64)));
-	expect_mapped(test, m.client, m.lender, addr, DMA_TO_DEVICE, HOST);
+	expect_mapped(test, m.client, m.provider, addr, DMA_TO_DEVICE, HOST);
 #ifdef CONFIG_SWIOTLB
 	{
 		struct io_tlb_mem *usual = dev->dma_io_tlb_mem, *bounce;
@@ -423,7 +420,7 @@ static void map_root_complex_refused(struct kunit *test)
 		KUNIT_ASSERT_NOT_NULL(test, bounce);
 		bounce->force_bounce = true;
 		dev->dma_io_tlb_mem = bounce;
-		expect_mapped(test, m.client, m.lender, addr, DMA_TO_DEVICE,
+		expect_mapped(test, m.client, m.provider, addr, DMA_TO_DEVICE,
 			      REFUSED);
 		dev->dma_io_tlb_mem = usual;
 	}
@@ -452,12 +449,12 @@ static void map_partly_refused(struct kunit *test)
 	near = endpoint_under(downstream(sw, 1));
 	far = endpoint_under(root_port(host));
 	fabric_scan(fabric);
-	lent_add(test, near);
-	lent_add(test, far);
+	provider_register(test, near);
+	provider_register(test, far);
 
-	sg_set_buf(&list->sg[0], lent_take(test, near, PAGE_SIZE), PAGE_SIZE);
+	sg_set_buf(&list->sg[0], provider_alloc(test, near, PAGE_SIZE), PAGE_SIZE);
 	sg_set_buf(&list->sg[1], ram, PAGE_SIZE);
-	sg_set_buf(&list->sg[2], lent_take(test, far, PAGE_SIZE), PAGE_SIZE);
+	sg_set_buf(&list->sg[2], provider_alloc(test, far, PAGE_SIZE), PAGE_SIZE);
 	KUNIT_EXPECT_EQ(test, map(list, a, DMA_TO_DEVICE), -EREMOTEIO);
 	expect_restored(test, list);
 
@@ -467,10 +464,7 @@ static void map_partly_refused(struct kunit *test)
 
 /* ---- clients that cannot ---- */
 
-/*
- * Fault 4: what does no PCI DMA reaches nothing.  Mutations: no dev_is_pci() in
- * p2pdma_peer_recall(), or in p2pdma_peer_verdict().
- */
+/* What does no PCI DMA reaches nothing. */
 static void map_not_pci(struct kunit *test)
 {
 	struct pci_p2pdma_map_state state = { .dir = DMA_TO_DEVICE };
@@ -480,12 +474,12 @@ static void map_not_pci(struct kunit *test)
 
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, dev);
 	build(test, &m);
-	sg_init_one(&sg, lent_take(test, m.lender, PAGE_SIZE), PAGE_SIZE);
+	sg_init_one(&sg, provider_alloc(test, m.provider, PAGE_SIZE), PAGE_SIZE);
 	KUNIT_EXPECT_EQ(test, pci_p2pdma_map_segment(&state, dev, &sg), REFUSED);
 	KUNIT_EXPECT_FALSE(test, sg_dma_is_bus_address(&sg));
-	KUNIT_EXPECT_EQ(test, -1, pci_p2pdma_distance(m.lender->pdev, dev, false));
+	KUNIT_EXPECT_EQ(test, -1, pci_p2pdma_distance(m.provider->pdev, dev, false));
 
-	/* Nor does what differs from a client that is remembered by its bus alone. */
+	/* Nor does what differs from a client that is known by its bus alone. */
 	dev = &m.client->pdev->dev;
 	state.pgmap = NULL;
 	KUNIT_EXPECT_EQ(test, pci_p2pdma_map_segment(&state, dev, &sg), BUS);
@@ -495,21 +489,20 @@ static void map_not_pci(struct kunit *test)
 	dev->bus = &pci_bus_type;
 }
 
-/* Mutation: no look at the mask in p2pdma_peer_recall(). */
 static void map_dma_mask(struct kunit *test)
 {
 	struct machine m;
 	void *addr;
 
 	build(test, &m);
-	addr = lent_take(test, m.lender, PAGE_SIZE);
-	expect_mapped(test, m.client, m.lender, addr, DMA_TO_DEVICE, BUS);
+	addr = provider_alloc(test, m.provider, PAGE_SIZE);
+	expect_mapped(test, m.client, m.provider, addr, DMA_TO_DEVICE, BUS);
 	KUNIT_ASSERT_EQ(test, 0, dma_set_mask(&m.client->pdev->dev,
 					      DMA_BIT_MASK(32)));
-	expect_mapped(test, m.client, m.lender, addr, DMA_TO_DEVICE, REFUSED);
+	expect_mapped(test, m.client, m.provider, addr, DMA_TO_DEVICE, REFUSED);
 	KUNIT_ASSERT_EQ(test, 0, dma_set_mask(&m.client->pdev->dev,
 					      DMA_BIT_MASK(64)));
-	expect_mapped(test, m.client, m.lender, addr, DMA_TO_DEVICE, BUS);
+	expect_mapped(test, m.client, m.provider, addr, DMA_TO_DEVICE, BUS);
 }
 
 /* A single page is refused: who unmaps it could not tell a bus address. */
@@ -517,25 +510,84 @@ static void map_page_refused(struct kunit *test)
 {
 	struct machine m;
 	dma_addr_t addr;
-	void *lent;
+	void *peer_addr;
 
 	build(test, &m);
-	lent = lent_take(test, m.lender, PAGE_SIZE);
-	addr = dma_map_page(&m.client->pdev->dev, virt_to_page(lent), 0,
+	peer_addr = provider_alloc(test, m.provider, PAGE_SIZE);
+	addr = dma_map_page(&m.client->pdev->dev, virt_to_page(peer_addr), 0,
 			    PAGE_SIZE, DMA_TO_DEVICE);
 	KUNIT_EXPECT_NE(test, 0, dma_mapping_error(&m.client->pdev->dev, addr));
 }
+
+#ifdef CONFIG_ARCH_HAS_DMA_OPS
+/* Would map anything, as it knows no more than RAM */
+static int own_map_sg(struct device *dev, struct scatterlist *sgl, int nents,
+		      enum dma_data_direction dir, unsigned long attrs)
+{
+	struct scatterlist *sg;
+	int i;
+
+	for_each_sg(sgl, sg, nents, i) {
+		sg_dma_address(sg) = sg_phys(sg);
+		sg_dma_len(sg) = sg->length;
+	}
+	return nents;
+}
+
+static void own_unmap_sg(struct device *dev, struct scatterlist *sgl, int nents,
+			 enum dma_data_direction dir, unsigned long attrs)
+{
+}
+
+/*
+ * A device with operations of its own gets no list that has peer memory in any
+ * entry.
+ */
+static void map_own_operations(struct kunit *test)
+{
+	static const struct dma_map_ops own = {
+		.map_sg = own_map_sg,
+		.unmap_sg = own_unmap_sg,
+	};
+	u8 *ram = kunit_kzalloc(test, ENTRIES * PAGE_SIZE, GFP_KERNEL);
+	struct list *list = make_list(test, ENTRIES);
+	struct device *dev;
+	struct machine m;
+	void *peer_addr;
+	int i, peer;
+
+	KUNIT_ASSERT_NOT_NULL(test, ram);
+	build(test, &m);
+	peer_addr = provider_alloc(test, m.provider, PAGE_SIZE);
+	dev = &m.client->pdev->dev;
+	KUNIT_EXPECT_TRUE(test, dma_pci_p2pdma_supported(dev));
+	set_dma_ops(dev, &own);
+	KUNIT_EXPECT_FALSE(test, dma_pci_p2pdma_supported(dev));
+	for (peer = -1; peer < ENTRIES; peer++) {
+		for (i = 0; i < ENTRIES; i++)
+			sg_set_buf(&list->sg[i], i == peer ? peer_addr :
+				   ram + i * PAGE_SIZE, PAGE_SIZE);
+		KUNIT_EXPECT_EQ(test, map(list, m.client, DMA_TO_DEVICE),
+				peer < 0 ? 0 : -EREMOTEIO);
+		if (peer < 0)
+			unmap(test, list, m.client, DMA_TO_DEVICE);
+		else
+			expect_restored(test, list);
+	}
+	set_dma_ops(dev, NULL);
+}
+#endif
 
 /* ---- the state of a mapping loop ---- */
 
 /*
  *	     root complex
  *	      /        \
- *	 upstream    root port
- *	  /    \	  |
- *	client lender   root
+ *	  upstream    root port
+ *	  /      \	  |
+ *	client provider  root
  *
- * Segments of different kinds in turn: no answer is carried over.
+ * Segments of different kinds in turn: no map type is carried over.
  */
 static void map_state(struct kunit *test)
 {
@@ -544,7 +596,7 @@ static void map_state(struct kunit *test)
 	struct scatterlist near, far, mem;
 	struct fabric *fabric = fabric_alloc(test);
 	struct fabric_host *host = host_bridge(fabric);
-	struct fabric_fn *sw, *client, *lender, *root;
+	struct fabric_fn *sw, *client, *provider, *root;
 	struct device *dev;
 	int round;
 
@@ -552,20 +604,20 @@ static void map_state(struct kunit *test)
 	root_device(host, PCI_VENDOR_ID_INTEL, ROUTES);
 	sw = switch_under(root_port(host), 2);
 	client = endpoint_under(downstream(sw, 0));
-	lender = endpoint_under(downstream(sw, 1));
+	provider = endpoint_under(downstream(sw, 1));
 	root = endpoint_under(root_port(host));
 	fabric_scan(fabric);
-	lent_add(test, lender);
-	lent_add(test, root);
+	provider_register(test, provider);
+	provider_register(test, root);
 	dev = &client->pdev->dev;
 
-	sg_init_one(&near, lent_take(test, lender, PAGE_SIZE), PAGE_SIZE);
-	sg_init_one(&far, lent_take(test, root, PAGE_SIZE), PAGE_SIZE);
+	sg_init_one(&near, provider_alloc(test, provider, PAGE_SIZE), PAGE_SIZE);
+	sg_init_one(&far, provider_alloc(test, root, PAGE_SIZE), PAGE_SIZE);
 	sg_init_one(&mem, ram, PAGE_SIZE);
 	for (round = 0; round < 3; round++) {
 		KUNIT_EXPECT_EQ(test, pci_p2pdma_map_segment(&state, dev, &near), BUS);
 		KUNIT_EXPECT_EQ(test, sg_dma_address(&near),
-				lent_bus_address(lender, sg_virt(&near)));
+				provider_bus_address(provider, sg_virt(&near)));
 		KUNIT_EXPECT_EQ(test, pci_p2pdma_map_segment(&state, dev, &mem),
 				PCI_P2PDMA_MAP_NONE);
 		KUNIT_EXPECT_EQ(test, pci_p2pdma_map_segment(&state, dev, &far), HOST);
@@ -594,20 +646,20 @@ static void map_in_job(void *data)
 	q->ret = dma_map_sgtable(dev, &q->table, DMA_TO_DEVICE, 0);
 	if (!q->ret)
 		dma_unmap_sgtable(dev, &q->table, DMA_TO_DEVICE, 0);
-	q->distance = pci_p2pdma_distance(q->m.lender->pdev, dev, false);
+	q->distance = pci_p2pdma_distance(q->m.provider->pdev, dev, false);
 	pci_dev_put(pci_p2pmem_find(dev));
 }
 
-/* With the list of lenders locked, and those of all buses: once, is enough. */
-static int map_meanwhile(struct p2pdma_provider *provider, void *data)
+/* With the list of providers locked, and those of all buses: once, is enough. */
+static int map_meanwhile(struct p2pdma_resource *res, void *data)
 {
 	struct quiet *q = data;
 	struct job *job;
 	int round;
 
 	down_write(&pci_bus_sem);
-	/* Nothing is remembered at first, then all of it. */
-	pci_p2pdma_topology_changed();
+	/* Nothing is cached at first, then all of it. */
+	p2pdma_topology_changed();
 	for (round = 0; round < 2; round++) {
 		job = job_start(q->test, map_in_job, q);
 		q->waited = !job_ends(job);
@@ -618,28 +670,25 @@ static int map_meanwhile(struct p2pdma_provider *provider, void *data)
 	return 1;
 }
 
-/*
- * Fault 6: neither to map nor to ask takes a lock that may sleep.  Mutation:
- * look at the devices of the root bus, under pci_bus_sem, in root_routes().
- */
+/* Neither to map nor to ask takes a lock that may sleep. */
 static void map_takes_no_lock(struct kunit *test)
 {
 	struct quiet *q = kunit_kzalloc(test, sizeof(*q), GFP_KERNEL);
-	struct fabric_fn *lender;
+	struct fabric_fn *provider;
 
 	KUNIT_ASSERT_NOT_NULL(test, q);
 	q->test = test;
 	build_root_ports(test, &q->m);
-	lender = q->m.lender;
-	sg_init_one(&q->sg, lent_take(test, lender, PAGE_SIZE), PAGE_SIZE);
+	provider = q->m.provider;
+	sg_init_one(&q->sg, provider_alloc(test, provider, PAGE_SIZE), PAGE_SIZE);
 	q->table.sgl = &q->sg;
 	q->table.nents = 1;
 	q->table.orig_nents = 1;
-	pci_p2pmem_publish(lender->pdev, true);
-	KUNIT_ASSERT_EQ(test, 1, p2pdma_for_each_provider(map_meanwhile, q));
+	pci_p2pmem_publish(provider->pdev, true);
+	KUNIT_ASSERT_EQ(test, 1, p2pdma_for_each_resource(map_meanwhile, q));
 	KUNIT_ASSERT_FALSE(test, q->waited);
 	KUNIT_EXPECT_EQ(test, 0, q->ret);
-	KUNIT_EXPECT_EQ(test, 4, q->distance);
+	KUNIT_EXPECT_EQ(test, 512 + 4, q->distance);
 }
 
 /* ---- merging ---- */
@@ -647,16 +696,15 @@ static void map_takes_no_lock(struct kunit *test)
 /*
  *	root port
  *	    |
- *	 lender		BAR 0: | 2 MiB | 2 MiB |
+ *	 provider		BAR 0: | 2 MiB | 2 MiB |
  *
- * Fault 15: two lent ranges that touch each other are two providers, as lent
- * memory and RAM are; pieces of one may become one segment.  Mutation: see
- * block_test.c.
+ * Two resources that touch each other are two providers, as registered memory
+ * and RAM are; pieces of one may become one segment.
  */
 static void map_no_merge(struct kunit *test)
 {
 	struct fabric *fabric = fabric_alloc(test);
-	struct fabric_fn *lender = endpoint_under(root_port(host_bridge(fabric)));
+	struct fabric_fn *provider = endpoint_under(root_port(host_bridge(fabric)));
 	unsigned int offset;
 	struct page *pages[4];
 	struct bio_vec vecs[4];
@@ -664,13 +712,13 @@ static void map_no_merge(struct kunit *test)
 	struct bio bio;
 	int i;
 
-	lender->bar[0].size = SZ_4M;
+	provider->bar[0].size = SZ_4M;
 	fabric_scan(fabric);
-	KUNIT_ASSERT_EQ(test, 0, pci_p2pdma_add_resource(lender->pdev, 0, SZ_2M, 0));
-	KUNIT_ASSERT_EQ(test, 0, pci_p2pdma_add_resource(lender->pdev, 0, SZ_2M, SZ_2M));
+	KUNIT_ASSERT_EQ(test, 0, pci_p2pdma_add_resource(provider->pdev, 0, SZ_2M, 0));
+	KUNIT_ASSERT_EQ(test, 0, pci_p2pdma_add_resource(provider->pdev, 0, SZ_2M, SZ_2M));
 	offset = SZ_2M - 2 * PAGE_SIZE;
 	for (i = 0; i < 4; i++)
-		pages[i] = pfn_to_page(PHYS_PFN(pci_resource_start(lender->pdev, 0) +
+		pages[i] = pfn_to_page(PHYS_PFN(pci_resource_start(provider->pdev, 0) +
 						offset) + i);
 
 	KUNIT_ASSERT_EQ(test, 0, sg_alloc_table_from_pages(&table, pages, 4, 0,
@@ -699,6 +747,9 @@ static struct kunit_case map_cases[] = {
 	KUNIT_CASE(map_not_pci),
 	KUNIT_CASE(map_dma_mask),
 	KUNIT_CASE(map_page_refused),
+#ifdef CONFIG_ARCH_HAS_DMA_OPS
+	KUNIT_CASE(map_own_operations),
+#endif
 	KUNIT_CASE(map_state),
 	KUNIT_CASE(map_takes_no_lock),
 	KUNIT_CASE(map_no_merge),
@@ -712,5 +763,5 @@ static struct kunit_suite map_suite = {
 
 kunit_test_suite(map_suite);
 
-MODULE_DESCRIPTION("KUnit suite of how P2PDMA maps lent memory");
+MODULE_DESCRIPTION("KUnit suite of how P2PDMA maps peer memory");
 MODULE_LICENSE("GPL");

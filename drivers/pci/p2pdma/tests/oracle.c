@@ -24,6 +24,7 @@
 /**
  * struct packet - what wanders
  * @completion: routed by @id; else a request, routed by @address
+ * @translated: a request whose address the IOMMU has translated
  * @address: bus address, below @host
  * @id: bus, device and function number
  * @host: host bridge that it is below at the moment
@@ -33,6 +34,7 @@
  */
 struct packet {
 	bool completion;
+	bool translated;
 	u64 address;
 	u16 id;
 	struct fabric_host *host;
@@ -156,7 +158,9 @@ static struct fabric_fn *taker(const struct packet *p, struct fabric_bus *bus,
 
 static u16 acs_controls(const struct fabric_fn *fn)
 {
-	return fn->acs ? reg(fn, FABRIC_ACS_CAP + PCI_ACS_CTRL, 2) : 0;
+	u16 ctrl = fn->acs ? reg(fn, FABRIC_ACS_CAP + PCI_ACS_CTRL, 2) : 0;
+
+	return ctrl | fn->acs_always;
 }
 
 /* Functions on @bus are found by ARI: bits may stand for groups of them. */
@@ -197,6 +201,10 @@ static enum turn turn(const struct packet *p, const struct fabric_fn *in,
 {
 	u16 ctrl = acs_controls(in);
 
+	if (in->acs_always & PCI_ACS_RR)
+		return UPSTREAM;
+	if (p->translated && ctrl & PCI_ACS_DT)
+		return TURNS;
 	if (p->completion)
 		return ctrl & PCI_ACS_CR ? UPSTREAM : TURNS;
 	/* Table 6-11 */
@@ -260,6 +268,34 @@ static bool device_turns(const struct fabric_fn *fn)
 	return cap & PCI_ACS_RR && cap & PCI_ACS_CR;
 }
 
+/* It arrives from below at @port, which may be no port at all. */
+static bool comes_in(const struct packet *p, const struct fabric_fn *port)
+{
+	if (port->type != PCI_EXP_TYPE_DOWNSTREAM &&
+	    port->type != PCI_EXP_TYPE_ROOT_PORT)
+		return true;
+	if (p->translated && acs_controls(port) & PCI_ACS_TB)
+		return false;
+	return true;
+}
+
+/* @port has something that belongs below it, and that comes from there. */
+static bool sends_back_up(const struct fabric_fn *port)
+{
+	bool uf = acs_controls(port) & PCI_ACS_UF;
+
+	switch (port->type) {
+	case PCI_EXP_TYPE_DOWNSTREAM:
+		return uf;
+	case PCI_EXP_TYPE_ROOT_PORT:
+		/* One that cannot be told is a part of the root complex. */
+		return uf || !port->acs ||
+		       !(reg(port, FABRIC_ACS_CAP + PCI_ACS_CAP, 2) & PCI_ACS_UF);
+	default:
+		return true;
+	}
+}
+
 /* @fn has it, to send out on the bus that it is on. */
 static bool goes_up(struct packet *p, struct fabric_fn *fn)
 {
@@ -283,14 +319,15 @@ static bool goes_up(struct packet *p, struct fabric_fn *fn)
 				break;
 			}
 		}
+		if (!comes_in(p, above))
+			return false;
 		/* Back to where it comes from: ACS Upstream Forwarding */
-		if (above->type == PCI_EXP_TYPE_DOWNSTREAM &&
-		    is_below(p, above) && !(acs_controls(above) & PCI_ACS_UF))
+		if (is_below(p, above) && !sends_back_up(above))
 			return false;
 	}
 }
 
-/* ---- the answer ---- */
+/* ---- the route ---- */
 
 static unsigned int height(const struct fabric_fn *fn)
 {
@@ -302,12 +339,12 @@ static unsigned int height(const struct fabric_fn *fn)
 }
 
 static unsigned int distance(const struct fabric_fn *a,
-			     const struct fabric_fn *b)
+			     const struct fabric_fn *b, bool by_root)
 {
 	unsigned int i, j, n = height(a), m = height(b);
 	const struct fabric_fn *x, *y;
 
-	for (i = 0, x = a; x; x = x->bus->bridge, i++) {
+	for (i = 0, x = a; x && !by_root; x = x->bus->bridge, i++) {
 		for (j = 0, y = b; y; y = y->bus->bridge, j++) {
 			if (x == y)
 				return i + j;
@@ -331,34 +368,47 @@ static u8 type_of(bool arrived, bool by_root)
  *
  * Both are endpoints of a fabric that has been scanned.
  *
- * Return: the answer.
+ * Return: the route.
  */
-struct oracle_answer oracle(struct fabric_fn *client,
-			    struct fabric_fn *provider)
+struct oracle_route oracle(struct fabric_fn *client,
+			   struct fabric_fn *provider)
 {
 	struct packet request = { .host = client->host, .goal = provider };
 	struct packet completion = { .host = provider->host, .goal = client,
 				     .completion = true };
-	struct oracle_answer answer = {};
+	struct packet translated = { .host = client->host, .goal = provider,
+				     .translated = true };
+	struct oracle_route route = {};
 	bool there, back;
 
-	answer.distance = distance(client, provider);
 	if (client == provider) {
-		answer.map[P2PDMA_READ] = PCI_P2PDMA_MAP_BUS_ADDR;
-		answer.map[P2PDMA_WRITE] = PCI_P2PDMA_MAP_BUS_ADDR;
-		return answer;
+		route.map[P2PDMA_READ] = PCI_P2PDMA_MAP_BUS_ADDR;
+		route.map[P2PDMA_WRITE] = PCI_P2PDMA_MAP_BUS_ADDR;
+		memset(route.tlp, PCI_P2PDMA_MAP_BUS_ADDR, sizeof(route.tlp));
+		return route;
 	}
 	request.address = oracle_bar_address(provider);
 	/* From another host bridge: as the CPU has it */
 	if (client->host != provider->host)
 		request.address -= provider->host->bus_offset;
 	there = goes_up(&request, client);
-	answer.map[P2PDMA_WRITE] = type_of(there, request.by_root);
+	route.map[P2PDMA_WRITE] = type_of(there, request.by_root);
 
 	completion.id = routing_id(client);
 	back = goes_up(&completion, provider);
-	answer.map[P2PDMA_READ] = type_of(there && back, request.by_root ||
-					  completion.by_root);
-	answer.astray = request.astray || completion.astray;
-	return answer;
+	route.map[P2PDMA_READ] = type_of(there && back, request.by_root ||
+					 completion.by_root);
+	route.distance = distance(client, provider, request.by_root ||
+				  (there && completion.by_root));
+	route.tlp[PCI_P2PDMA_TLP_REQUEST] = route.map[P2PDMA_WRITE];
+	route.tlp[PCI_P2PDMA_TLP_COMPLETION] = type_of(back, completion.by_root);
+
+	/* The IOMMU gives the address that the CPU has for it. */
+	translated.address = oracle_bar_address(provider) -
+			     provider->host->bus_offset;
+	there = goes_up(&translated, client);
+	route.tlp[PCI_P2PDMA_TLP_TRANSLATED] = type_of(there, translated.by_root);
+	route.astray = request.astray || completion.astray ||
+			translated.astray;
+	return route;
 }

@@ -9,20 +9,22 @@
 #include "fabric.h"
 
 /**
- * struct oracle_answer - what reads and writes of a client come to
+ * struct oracle_route - what reads and writes of a client come to
  * @map: enum pci_p2pdma_map_type for each enum p2pdma_access
- * @distance: links on the way by the lowest common bridge
+ * @tlp: the same for each kind of packet, enum pci_p2pdma_tlp
+ * @distance: links on the way, by the lowest common bridge or the root complex
  * @astray: a request or completion reached somebody else: the fabric, or the
  *	oracle, is wrong
  */
-struct oracle_answer {
+struct oracle_route {
 	u8 map[P2PDMA_ACCESSES];
+	u8 tlp[3];
 	unsigned int distance;
 	bool astray;
 };
 
 u64 oracle_bar_address(const struct fabric_fn *fn);
-struct oracle_answer oracle(struct fabric_fn *client,
-			    struct fabric_fn *provider);
+struct oracle_route oracle(struct fabric_fn *client,
+			   struct fabric_fn *provider);
 
 #endif /* _PCI_P2PDMA_ORACLE_H */

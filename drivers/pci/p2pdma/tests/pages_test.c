@@ -6,16 +6,18 @@
 #include <kunit/test.h>
 #include <linux/anon_inodes.h>
 #include <linux/file.h>
+#include <linux/hmm.h>
 #include <linux/memremap.h>
 #include <linux/mm.h>
 #include <linux/mman.h>
+#include <linux/mmu_notifier.h>
 #include <linux/pagemap.h>
 #include <linux/pci.h>
 #include <linux/pfn_t.h>
 #include <linux/sizes.h>
 
 #include "fabric.h"
-#include "lent.h"
+#include "provider.h"
 
 #define RANGE		SZ_4M
 #define RANGE_PAGES	(RANGE >> PAGE_SHIFT)
@@ -26,18 +28,25 @@
  *	 a device	BAR 0: what gets pages
  */
 struct ground {
-	struct p2pdma_provider provider;
+	struct p2pdma_resource res;
 	struct p2pdma_backing backing;
 	struct pci_dev *pdev;
 	bool added;
 	atomic_t freed;
+	atomic_t taken;		/* of those that came back, looked as if in use */
 	u64 last_freed;
 };
 
-static void note_free(struct p2pdma_backing *backing, u64 offset)
+static void note_free(struct p2pdma_backing *backing, u64 offset, bool last)
 {
 	struct ground *g = container_of(backing, struct ground, backing);
 
+	/*
+	 * Whoever gets the page next may be on another CPU, and have it before
+	 * this returns.
+	 */
+	if (page_ref_count(pfn_to_page(PHYS_PFN(g->res.start + offset))) != 1)
+		atomic_inc(&g->taken);
 	g->last_freed = offset;
 	atomic_inc(&g->freed);
 }
@@ -61,9 +70,9 @@ static struct ground *make_ground(struct kunit *test)
 	fn->bar[0].size = 2 * RANGE;
 	fabric_scan(fabric);
 	g->pdev = fn->pdev;
-	g->provider.pdev = fn->pdev;
-	g->provider.start = pci_resource_start(fn->pdev, 0);
-	g->provider.size = RANGE;
+	g->res.pdev = fn->pdev;
+	g->res.start = pci_resource_start(fn->pdev, 0);
+	g->res.size = RANGE;
 	g->backing.page_free = note_free;
 	return g;
 }
@@ -72,7 +81,7 @@ static struct ground *make_pages(struct kunit *test)
 {
 	struct ground *g = make_ground(test);
 
-	KUNIT_ASSERT_EQ(test, 0, p2pdma_pages_add(&g->backing, &g->provider));
+	KUNIT_ASSERT_EQ(test, 0, p2pdma_pages_add(&g->backing, &g->res));
 	g->added = true;
 	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, remove_pages, g));
 	return g;
@@ -80,20 +89,17 @@ static struct ground *make_pages(struct kunit *test)
 
 static struct page *page_at(struct ground *g, u64 offset)
 {
-	return pfn_to_page(PHYS_PFN(g->provider.start + offset));
+	return pfn_to_page(PHYS_PFN(g->res.start + offset));
 }
 
 /* ---- what can have pages ---- */
 
-/*
- * Fault 14: alignment is that of the address, not of the offset in a BAR.
- * Mutation: no look at @start in p2pdma_pages_check().
- */
+/* Alignment is that of the address, not of the offset in a BAR. */
 static void pages_check_range(struct kunit *test)
 {
 	struct ground *g = make_ground(test);
 	struct pci_dev *pdev = g->pdev;
-	u64 start = g->provider.start;
+	u64 start = g->res.start;
 
 	KUNIT_EXPECT_EQ(test, 0, p2pdma_pages_check(pdev, start, SZ_2M));
 	KUNIT_EXPECT_EQ(test, 0, p2pdma_pages_check(pdev, start + SZ_2M, SZ_4M));
@@ -117,7 +123,7 @@ static void pages_check_busy(struct kunit *test)
 {
 	struct ground *g = make_pages(test);
 	struct pci_dev *pdev = g->pdev;
-	u64 start = g->provider.start;
+	u64 start = g->res.start;
 
 	KUNIT_EXPECT_EQ(test, -EBUSY, p2pdma_pages_check(pdev, start, RANGE));
 	KUNIT_EXPECT_EQ(test, -EBUSY,
@@ -141,15 +147,15 @@ static void pages_each(struct kunit *test)
 
 		KUNIT_ASSERT_TRUE(test, is_pci_p2pdma_page(page));
 		KUNIT_ASSERT_EQ(test, page_ref_count(page), 1);
-		KUNIT_ASSERT_PTR_EQ(test, p2pdma_page_provider(page), &g->provider);
+		KUNIT_ASSERT_PTR_EQ(test, p2pdma_page_resource(page), &g->res);
 		KUNIT_ASSERT_PTR_EQ(test, page_address(page), addr);
 		KUNIT_ASSERT_PTR_EQ(test, p2pdma_virt_backing(addr), &g->backing);
 	}
-	/* Lent memory never becomes general memory. */
+	/* Peer memory never becomes general memory. */
 	KUNIT_EXPECT_TRUE(test, is_zone_device_page(page_at(g, 0)));
 }
 
-/* While no BAR is lent, the question costs no look at the page. */
+/* While no BAR is registered, the question costs no look at the page. */
 static void pages_key(struct kunit *test)
 {
 	bool before = static_key_enabled(&pci_p2pdma_key);
@@ -181,11 +187,13 @@ static int mapping_mmap(struct file *file, struct vm_area_struct *vma)
 	/* In parts that are not equal */
 	m->mapped = 0;
 	m->error = p2pdma_pages_insert(&m->g->backing, m->offset, vma,
-				       &m->mapped, PAGE_SIZE);
+				       &m->mapped, PAGE_SIZE,
+				       pci_p2pdma_outages());
 	if (!m->error)
 		m->error = p2pdma_pages_insert(&m->g->backing, m->offset, vma,
 					       &m->mapped,
-					       vma->vm_end - vma->vm_start);
+					       vma->vm_end - vma->vm_start,
+					       pci_p2pdma_outages());
 	return m->error;
 }
 
@@ -211,6 +219,9 @@ static unsigned long map_pages(struct kunit *test, struct mapping *m,
 			     MAP_SHARED, 0);
 }
 
+/*
+ * A page that comes back is free when the pool is told, and not a moment later.
+ */
 static void pages_user(struct kunit *test)
 {
 	struct mapping m = { .g = make_pages(test), .offset = SZ_1M };
@@ -232,6 +243,7 @@ static void pages_user(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, atomic_read(&m.g->freed), 8);
 	KUNIT_EXPECT_EQ(test, m.g->last_freed, m.offset + 3 * PAGE_SIZE);
 	KUNIT_EXPECT_EQ(test, page_ref_count(page_at(m.g, m.offset)), 1);
+	KUNIT_EXPECT_EQ(test, atomic_read(&m.g->taken), 0);
 }
 
 /* ---- user space, by GUP ---- */
@@ -271,8 +283,8 @@ static const struct way {
 KUNIT_ARRAY_PARAM_DESC(way, ways, name);
 
 /*
- * Faults 19, 21: only for who consents, never for long; and what those do to a
- * page who got it finds nothing wild.
+ * Only for who consents, never for long; and what those do to a page who got it
+ * finds nothing wild.
  */
 static void pages_user_consent(struct kunit *test)
 {
@@ -327,15 +339,81 @@ static void pages_user_fast_only(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 1, page_ref_count(page_at(m.g, 0)));
 }
 
+static bool never_invalidated(struct mmu_interval_notifier *mni,
+			      const struct mmu_notifier_range *range,
+			      unsigned long seq)
+{
+	mmu_interval_set_seq(mni, seq);
+	return true;
+}
+
+static const struct mmu_interval_notifier_ops notifier_ops = {
+	.invalidate = never_invalidated,
+};
+
+/* What a driver that mirrors page tables is given for one page */
+static int mirror(unsigned long addr, unsigned long want, unsigned long *pfn)
+{
+	struct mmu_interval_notifier mni;
+	struct hmm_range range = {
+		.notifier = &mni,
+		.start = addr,
+		.end = addr + PAGE_SIZE,
+		.hmm_pfns = pfn,
+		.default_flags = want,
+	};
+	int error;
+
+	error = mmu_interval_notifier_insert(&mni, current->mm, addr, PAGE_SIZE,
+					     &notifier_ops);
+	if (error)
+		return error;
+	do {
+		*pfn = 0;
+		range.notifier_seq = mmu_interval_read_begin(&mni);
+		mmap_read_lock(current->mm);
+		error = hmm_range_fault(&range);
+		mmap_read_unlock(current->mm);
+	} while (error == -EBUSY);	/* a fault that took a page away */
+	mmu_interval_notifier_remove(&mni);
+	return error;
+}
+
+/* Who mirrors page tables has not consented, and would hold no reference. */
+static void pages_user_mirrored(struct kunit *test)
+{
+	struct mapping m = { .g = make_pages(test), .offset = SZ_1M };
+	static const unsigned long how[] = {
+		HMM_PFN_REQ_FAULT, HMM_PFN_REQ_FAULT | HMM_PFN_REQ_WRITE,
+	};
+	unsigned long addr, ram, pfn;
+	int i;
+
+	addr = map_pages(test, &m, PAGE_SIZE);
+	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(addr));
+	ram = kunit_vm_mmap(test, NULL, 0, PAGE_SIZE, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS, 0);
+	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(ram));
+
+	for (i = 0; i < ARRAY_SIZE(how); i++) {
+		KUNIT_EXPECT_EQ(test, -EFAULT, mirror(addr, how[i], &pfn));
+		KUNIT_EXPECT_EQ(test, 0, mirror(ram, how[i], &pfn));
+		KUNIT_EXPECT_TRUE(test, pfn & HMM_PFN_VALID);
+	}
+	/* A snapshot is no error, but shows none of it. */
+	KUNIT_EXPECT_EQ(test, 0, mirror(addr, 0, &pfn));
+	KUNIT_EXPECT_EQ(test, pfn, HMM_PFN_ERROR);
+	KUNIT_EXPECT_EQ(test, 1, page_ref_count(page_at(m.g, m.offset)));
+}
+
 static void free_obstacle(void *page)
 {
 	put_page(page);
 }
 
 /*
- * Fault 8: a mapping that fails half-way gives back what it had mapped, and
- * the rest stays the caller's.  Mutation: no put_page() in
- * p2pdma_pages_insert().
+ * A mapping that fails half-way gives back what it had mapped, and the rest
+ * stays the caller's.
  */
 static void pages_user_fails(struct kunit *test)
 {
@@ -360,7 +438,7 @@ static void pages_user_fails(struct kunit *test)
 static int devmap_mmap(struct file *file, struct vm_area_struct *vma)
 {
 	struct ground *g = file->private_data;
-	pfn_t pfn = phys_to_pfn_t(g->provider.start, PFN_DEV | PFN_MAP);
+	pfn_t pfn = phys_to_pfn_t(g->res.start, PFN_DEV | PFN_MAP);
 
 	vm_flags_set(vma, VM_MIXEDMAP);
 	if (vmf_insert_mixed(vma, vma->vm_start, pfn) != VM_FAULT_NOPAGE)
@@ -373,8 +451,8 @@ static const struct file_operations devmap_fops = {
 };
 
 /*
- * Fault 20: there is no page that could be handed out, and never will be: an
- * error, rather than one page fault after the other for ever.
+ * There is no page that could be handed out, and never will be: an error,
+ * rather than one page fault after the other for ever.
  */
 static void pages_user_none(struct kunit *test)
 {
@@ -404,6 +482,7 @@ static struct kunit_case pages_cases[] = {
 	KUNIT_CASE(pages_user),
 	KUNIT_CASE_PARAM(pages_user_consent, way_gen_params),
 	KUNIT_CASE(pages_user_fast_only),
+	KUNIT_CASE(pages_user_mirrored),
 	KUNIT_CASE(pages_user_fails),
 	KUNIT_CASE(pages_user_none),
 	{}
@@ -416,5 +495,5 @@ static struct kunit_suite pages_suite = {
 
 kunit_test_suite(pages_suite);
 
-MODULE_DESCRIPTION("KUnit suite of struct pages for lent memory");
+MODULE_DESCRIPTION("KUnit suite of struct pages for peer memory");
 MODULE_LICENSE("GPL");

@@ -14,7 +14,7 @@
 #include <linux/prandom.h>
 #include <linux/sizes.h>
 
-#include "../p2pdma.h"
+#include "../pool.h"
 
 static ulong seed;
 module_param(seed, ulong, 0444);
@@ -178,7 +178,6 @@ static void pool_holes(struct kunit *test)
 	p2pdma_pool_free(pool, 0, SZ_2M);
 }
 
-/* Offsets beyond 4 GiB are whole. */
 /*
  * A piece becomes a little shorter and stays the first of its class; the second
  * has to know where it begins now, as that one goes later.
@@ -216,6 +215,7 @@ static void pool_shorter(struct kunit *test)
 						  &offset));
 }
 
+/* Offsets beyond 4 GiB are whole. */
 static void pool_large(struct kunit *test)
 {
 	u64 pages = 2 * (SZ_4G >> PAGE_SHIFT);
@@ -400,6 +400,16 @@ struct model {
 	u32 pieces;
 };
 
+/* The longest free run: of fewer pieces than 256 no pool may miss it */
+static u32 longest_run(struct model *m)
+{
+	unsigned int from, to, longest = 0;
+
+	for_each_clear_bitrange(from, to, m->used, m->pages)
+		longest = max(longest, to - from);
+	return longest;
+}
+
 /* A free run of that power of two, aligned to its size: no pool may miss it */
 static bool has_run(struct model *m, u32 pages)
 {
@@ -426,6 +436,8 @@ static void model_alloc(struct model *m)
 		       (below(&m->rnd, 2) ? below(&m->rnd, PAGE_SIZE) : 0);
 	if (!p2pdma_pool_alloc(m->pool, piece->asked, align * PAGE_SIZE, &offset)) {
 		KUNIT_ASSERT_FALSE(test, has_run(m, max(piece->pages, align)));
+		if (align == 1)
+			KUNIT_ASSERT_LT(test, longest_run(m), piece->pages);
 		return;
 	}
 	KUNIT_ASSERT_TRUE(test, IS_ALIGNED(offset, align * PAGE_SIZE));
@@ -650,7 +662,7 @@ static void pool_shared(struct kunit *test)
 }
 
 static struct kunit_case pool_cases[] = {
-	/* First, as it leaves the CPUs at home in other regions. */
+	/* First, as it leaves the CPUs with other start regions. */
 	KUNIT_CASE_PARAM(pool_shared, shared_gen_params),
 	KUNIT_CASE(pool_whole),
 	KUNIT_CASE(pool_too_much),

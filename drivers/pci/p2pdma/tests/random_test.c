@@ -17,6 +17,8 @@
 #define MAX_BUSES	100
 #define ROUNDS		8	/* ACS settings per fabric */
 #define PAIRS		400	/* per round */
+#define DUMP_SIZE	SZ_2M	/* of a fabric's functions, as text */
+#define DUMP_PAIRS	100
 #define MAX_VFS		6	/* of the one function in a fabric that has any */
 
 static unsigned int seed;
@@ -24,8 +26,12 @@ module_param(seed, uint, 0444);
 MODULE_PARM_DESC(seed, "of the random fabrics; 0 draws one");
 
 static unsigned int fabrics = 32;
-module_param(fabrics, uint, 0444);
+module_param(fabrics, uint, 0644);
 MODULE_PARM_DESC(fabrics, "number of random fabrics");
+
+static char *dump;
+module_param(dump, charp, 0644);
+MODULE_PARM_DESC(dump, "write random fabrics and verdicts to files: this, and a number");
 
 /**
  * struct draw - a random fabric
@@ -158,6 +164,8 @@ static void draw_below(struct draw *d, struct fabric_fn *port,
 
 	d->buses++;
 	maybe_acs(d, port);
+	if (!port->acs && percent(d, 20))
+		quirky_port(port);
 	if (d->buses >= MAX_BUSES || d->num_ends >= MAX_ENDS - 1)
 		return;
 	if (!depth || percent(d, 30)) {
@@ -245,7 +253,7 @@ static void redraw_acs(struct draw *d)
 
 /* ---- properties ---- */
 
-/* What the answer depends on, for whoever has to find out which one is right */
+/* What the route depends on, for whoever has to find out which one is right */
 static void show_way(struct kunit *test, struct fabric_fn *fn)
 {
 	for (; fn; fn = (fn->pf ?: fn)->bus->bridge)
@@ -313,29 +321,63 @@ static bool decided_above(const struct fabric_fn *fn,
 	return false;
 }
 
+static bool reaches(const struct p2pdma_verdict *v)
+{
+	return v->map[P2PDMA_READ] != PCI_P2PDMA_MAP_NOT_SUPPORTED &&
+	       v->map[P2PDMA_WRITE] != PCI_P2PDMA_MAP_NOT_SUPPORTED;
+}
+
+static bool goes_up(const struct p2pdma_verdict *v)
+{
+	return v->map[P2PDMA_READ] == PCI_P2PDMA_MAP_THRU_HOST_BRIDGE ||
+	       v->map[P2PDMA_WRITE] == PCI_P2PDMA_MAP_THRU_HOST_BRIDGE;
+}
+
+/*
+ * Packet by packet, as the oracle sends them.  With a bus offset it is not told
+ * what becomes of Translated Requests, whose addresses are no bus addresses.
+ */
+static void check_tlps(struct kunit *test, struct fabric_fn *a,
+		       struct fabric_fn *b, const struct oracle_route *route)
+{
+	int tlp;
+
+	for (tlp = 0; tlp < ARRAY_SIZE(route->tlp); tlp++) {
+		if (tlp == PCI_P2PDMA_TLP_TRANSLATED &&
+		    (a->host->bus_offset || b->host->bus_offset))
+			continue;
+		KUNIT_ASSERT_EQ_MSG(test,
+				    p2pdma_route_tlp(a->pdev, b->pdev, tlp),
+				    route->tlp[tlp], "%s to %s, kind %d",
+				    pci_name(a->pdev), pci_name(b->pdev), tlp);
+	}
+}
+
 static void check_pair(struct kunit *test, struct fabric_fn *a,
 		       struct fabric_fn *b)
 {
 	struct p2pdma_verdict there = p2pdma_route(a->pdev, b->pdev);
 	struct p2pdma_verdict back = p2pdma_route(b->pdev, a->pdev);
-	struct oracle_answer answer = oracle(a, b);
+	struct oracle_route route = oracle(a, b);
 	const char *from = pci_name(a->pdev), *to = pci_name(b->pdev);
 
-	if (memcmp(there.map, answer.map, sizeof(answer.map))) {
+	if (memcmp(there.map, route.map, sizeof(route.map))) {
 		show_way(test, a);
 		show_way(test, b);
 	}
-	KUNIT_ASSERT_FALSE_MSG(test, answer.astray, "%s to %s", from, to);
+	KUNIT_ASSERT_FALSE_MSG(test, route.astray, "%s to %s", from, to);
 	KUNIT_ASSERT_EQ_MSG(test, there.map[P2PDMA_WRITE],
-			    answer.map[P2PDMA_WRITE], "%s to %s: %s", from, to,
+			    route.map[P2PDMA_WRITE], "%s to %s: %s", from, to,
 			    p2pdma_reason_names[there.reason]);
 	KUNIT_ASSERT_EQ_MSG(test, there.map[P2PDMA_READ],
-			    answer.map[P2PDMA_READ], "%s to %s: %s", from, to,
+			    route.map[P2PDMA_READ], "%s to %s: %s", from, to,
 			    p2pdma_reason_names[there.reason]);
-	KUNIT_ASSERT_EQ_MSG(test, there.distance, answer.distance,
+	check_tlps(test, a, b, &route);
+	KUNIT_ASSERT_EQ_MSG(test, there.distance, route.distance,
 			    "%s to %s", from, to);
-	KUNIT_ASSERT_EQ_MSG(test, there.distance, back.distance, "%s to %s",
-			    from, to);
+	if (goes_up(&there) == goes_up(&back) && reaches(&there) && reaches(&back))
+		KUNIT_ASSERT_EQ_MSG(test, there.distance, back.distance,
+				    "%s to %s", from, to);
 	KUNIT_ASSERT_EQ_MSG(test, !there.distance, a == b, "%s to %s", from, to);
 	KUNIT_ASSERT_EQ_MSG(test, there.reason == P2PDMA_REASON_SELF, a == b,
 			    "%s to %s", from, to);
@@ -359,7 +401,8 @@ static void start(struct kunit *test, struct draw **d)
 
 /*
  * The verdict is what the oracle finds, whoever asks whom, and its reason and
- * port go with it; the distance does not depend on who asks.
+ * port go with it; the distance does not depend on who asks, unless only one of
+ * them is sent up to the root complex.
  */
 static void random_routes(struct kunit *test)
 {
@@ -484,29 +527,65 @@ static void random_tighter(struct kunit *test)
 	KUNIT_EXPECT_GT(test, count, 1000);
 }
 
-/* ---- remembered ---- */
+/* ---- cached ---- */
 
-/* A provider of each end; starts anew when the end is another device */
-static struct p2pdma_provider *provider_of(struct p2pdma_provider *providers,
-					   unsigned int i, struct fabric_fn *fn)
+static void provider_drop(struct p2pdma_resource *res)
 {
-	struct p2pdma_provider *provider = &providers[i];
-
-	if (provider->pdev != fn->pdev) {
-		memset(provider, 0, sizeof(*provider));
-		provider->pdev = fn->pdev;
-		provider->start = pci_resource_start(fn->pdev, 0);
-		provider->size = pci_resource_len(fn->pdev, 0);
-		provider->bus_offset = fn->host->bus_offset;
-	}
-	return provider;
+	if (!res->pdev)
+		return;
+	p2pdma_peers_remove(res);
+	pci_dev_put(res->pdev);
+	memset(res, 0, sizeof(*res));
 }
 
-static void check_remembered(struct draw *d, struct kunit *test,
-			     struct p2pdma_provider *providers)
+static void providers_drop(void *data)
 {
-	struct p2pdma_verdict remembered, now;
-	struct p2pdma_provider *provider;
+	struct p2pdma_resource *resources = data;
+	int i;
+
+	for (i = 0; i < MAX_ENDS; i++)
+		provider_drop(&resources[i]);
+}
+
+/*
+ * Those of virtual functions, which do not keep their physical function: from
+ * one that has gone nothing can be walked.  A driver's are gone by then, as it
+ * has been unbound.
+ */
+static void virtual_providers_drop(struct p2pdma_resource *resources)
+{
+	int i;
+
+	for (i = 0; i < MAX_ENDS; i++)
+		if (resources[i].pdev && resources[i].pdev->is_virtfn)
+			provider_drop(&resources[i]);
+}
+
+/*
+ * A provider of each end; starts anew when the end is another device.  Until
+ * then it keeps the old one, to which verdicts are still worked out.
+ */
+static struct p2pdma_resource *provider_of(struct p2pdma_resource *resources,
+					   unsigned int i, struct fabric_fn *fn)
+{
+	struct p2pdma_resource *res = &resources[i];
+
+	if (res->pdev != fn->pdev) {
+		provider_drop(res);
+		res->pdev = pci_dev_get(fn->pdev);
+		res->start = pci_resource_start(fn->pdev, 0);
+		res->size = pci_resource_len(fn->pdev, 0);
+		res->bus_offset = fn->host->bus_offset;
+		p2pdma_peers_add(res);
+	}
+	return res;
+}
+
+static void check_cached(struct draw *d, struct kunit *test,
+			 struct p2pdma_resource *resources)
+{
+	struct p2pdma_verdict cached, now;
+	struct p2pdma_resource *res;
 	unsigned int i, pair;
 	struct fabric_fn *a;
 
@@ -515,19 +594,21 @@ static void check_remembered(struct draw *d, struct kunit *test,
 		i = below(d, d->num_ends);
 		if (!a->pdev || !d->ends[i]->pdev)
 			continue;
-		provider = provider_of(providers, i, d->ends[i]);
-		remembered = p2pdma_peer_verdict(provider, &a->pdev->dev);
-		now = p2pdma_route(a->pdev, provider->pdev);
-		KUNIT_ASSERT_EQ_MSG(test, memcmp(remembered.map, now.map,
+		res = provider_of(resources, i, d->ends[i]);
+		cached = p2pdma_peer_verdict(res, &a->pdev->dev);
+		now = p2pdma_route(a->pdev, res->pdev);
+		KUNIT_ASSERT_EQ_MSG(test, memcmp(cached.map, now.map,
 						 sizeof(now.map)), 0,
 				    "%s to %s", pci_name(a->pdev),
-				    pci_name(provider->pdev));
-		KUNIT_ASSERT_EQ(test, remembered.reason, now.reason);
-		KUNIT_ASSERT_EQ(test, remembered.distance, now.distance);
-		KUNIT_ASSERT_EQ(test, remembered.has_port, now.has_port);
-		KUNIT_ASSERT_EQ(test, remembered.port_domain, now.port_domain);
-		KUNIT_ASSERT_EQ(test, remembered.port_bdf, now.port_bdf);
+				    pci_name(res->pdev));
+		KUNIT_ASSERT_EQ(test, cached.reason, now.reason);
+		KUNIT_ASSERT_EQ(test, cached.distance, now.distance);
+		KUNIT_ASSERT_EQ(test, cached.has_port, now.has_port);
+		KUNIT_ASSERT_EQ(test, cached.port_domain, now.port_domain);
+		KUNIT_ASSERT_EQ(test, cached.port_bdf, now.port_bdf);
 	}
+	/* Some of the pairs come up again, and are cached by then. */
+	KUNIT_ASSERT_EQ(test, 0, p2pdma_peers_fill());
 }
 
 /* What is plugged into the port that @fn is below; NULL in the root complex */
@@ -556,11 +637,12 @@ static void change_vfs(struct fabric_fn *pf)
 
 /* Something happens to the fabric, in the way the kernel gets to know of. */
 static void happen(struct draw *d, struct kunit *test,
-		   struct p2pdma_provider *providers)
+		   struct p2pdma_resource *resources)
 {
 	unsigned int i = below(d, d->num_ends);
 	struct fabric_fn *fn;
 
+	virtual_providers_drop(resources);
 	switch (below(d, 4)) {
 	case 0:
 		if (d->ends[i]->pf) {
@@ -568,7 +650,7 @@ static void happen(struct draw *d, struct kunit *test,
 			break;
 		}
 		fabric_unplug(d->ends[i]);
-		check_remembered(d, test, providers);
+		check_cached(d, test, resources);
 		d->ends[i] = fabric_replace(d->ends[i]);
 		break;
 	case 1:
@@ -577,7 +659,7 @@ static void happen(struct draw *d, struct kunit *test,
 		if (!fn || !fn->pdev)
 			break;
 		fabric_unplug(fn);
-		check_remembered(d, test, providers);
+		check_cached(d, test, resources);
 		fabric_replug(fn);
 		break;
 	default:
@@ -585,37 +667,70 @@ static void happen(struct draw *d, struct kunit *test,
 		if (fn)
 			fabric_write_acs(fn, below(d, 128));
 	}
-	check_remembered(d, test, providers);
+	check_cached(d, test, resources);
 }
 
 /*
- * Remembered is what one would find by looking again, after any sequence of
- * unplug, replug and ACS writes: fault 12.  Mutation: see peers_test.c.
+ * Cached is what one would find by looking again, after any sequence of
+ * unplug, replug and ACS writes.
  */
-static void random_remembered(struct kunit *test)
+static void random_cached(struct kunit *test)
 {
-	struct p2pdma_provider *providers;
+	struct p2pdma_resource *resources;
 	unsigned int i, step;
 	struct draw *d;
 
 	start(test, &d);
-	providers = kunit_kcalloc(test, MAX_ENDS, sizeof(*providers),
+	resources = kunit_kcalloc(test, MAX_ENDS, sizeof(*resources),
 				  GFP_KERNEL);
-	KUNIT_ASSERT_NOT_NULL(test, providers);
+	KUNIT_ASSERT_NOT_NULL(test, resources);
 	for (i = 0; i < max(fabrics / 8, 1U); i++) {
 		draw_fabric(d, test);
-		memset(providers, 0, MAX_ENDS * sizeof(*providers));
-		check_remembered(d, test, providers);
+		KUNIT_ASSERT_EQ(test, 0, kunit_add_action(test, providers_drop,
+							  resources));
+		check_cached(d, test, resources);
 		for (step = 0; step < 40; step++)
-			happen(d, test, providers);
+			happen(d, test, resources);
+		kunit_release_action(test, providers_drop, resources);
 		fabric_free(d->fabric);
+	}
+}
+
+/* ---- for p2ptopo ---- */
+
+/* Only with random_test.dump=: fabrics as lspci shows them, and some verdicts */
+static void random_dump(struct kunit *test)
+{
+	char *room, name[64];
+	struct seq_buf text;
+	unsigned int i, pair;
+	struct draw *d;
+
+	if (!dump)
+		return;
+	room = kunit_kmalloc(test, DUMP_SIZE, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, room);
+	start(test, &d);
+	for (i = 0; i < fabrics * ROUNDS; i++) {
+		if (i % ROUNDS == 0)
+			draw_fabric(d, test);
+		redraw_acs(d);
+		seq_buf_init(&text, room, DUMP_SIZE);
+		fabric_lspci(&text);
+		for (pair = 0; pair < DUMP_PAIRS; pair++)
+			fabric_lspci_pair(&text, any_end(d), any_end(d));
+		snprintf(name, sizeof(name), "%s%u", strim(dump), i);
+		fabric_write(test, name, &text);
+		if (i % ROUNDS == ROUNDS - 1)
+			fabric_free(d->fabric);
 	}
 }
 
 static struct kunit_case random_cases[] = {
 	KUNIT_CASE_SLOW(random_routes),
 	KUNIT_CASE_SLOW(random_tighter),
-	KUNIT_CASE_SLOW(random_remembered),
+	KUNIT_CASE_SLOW(random_cached),
+	KUNIT_CASE_SLOW(random_dump),
 	{ }
 };
 

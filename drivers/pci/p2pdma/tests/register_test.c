@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * KUnit suite of the front door, first half: what a device lends begins and
+ * KUnit suite of registration: what a device registers begins and
  * ends.  A registration that fails leaves everything as it was.
  */
 #include <kunit/test.h>
@@ -20,16 +20,16 @@
 #include <linux/uaccess.h>
 
 #include "fabric.h"
-#include "lent.h"
+#include "provider.h"
 
 #define BAR_SIZE	SZ_16M
 
 /*
  *	root port
  *	    |
- *	 lender		BAR 0: 16 MiB, BAR 2: 1 MiB, BAR 4: 2 MiB below 4 GiB
+ *	 provider		BAR 0: 16 MiB, BAR 2: 1 MiB, BAR 4: 2 MiB below 4 GiB
  */
-static struct fabric_fn *make_lender(struct kunit *test)
+static struct fabric_fn *make_provider(struct kunit *test)
 {
 	struct fabric *fabric = fabric_alloc(test);
 	struct fabric_fn *fn = endpoint_under(root_port(host_bridge(fabric)));
@@ -85,69 +85,65 @@ static const struct bad {
 static void expect_refused(struct kunit *test, struct pci_dev *pdev,
 			   const struct bad *bad)
 {
-	struct lent_sight before = lent_look(pdev), after;
+	struct provider_state before = provider_view(pdev), after;
 	int error;
 
 	error = pci_p2pdma_add_resource(pdev, bad->bar, bad->size, bad->offset);
 	KUNIT_EXPECT_EQ_MSG(test, error, bad->error, "%s", bad->name);
-	after = lent_look(pdev);
+	after = provider_view(pdev);
 	KUNIT_EXPECT_EQ_MSG(test, 0, memcmp(&before, &after, sizeof(before)),
 			    "%s changes something", bad->name);
 }
 
-/*
- * Faults 1, 13, 14: with 4 MiB lent already, and published.  Mutations: a range
- * that cannot be created takes the attributes away (1); *size + offset > len in
- * check_bar() (13); no look at @start in p2pdma_pages_check() (14).
- */
+/* With 4 MiB registered already, and published. */
 static void register_bad(struct kunit *test)
 {
-	struct fabric_fn *fn = make_lender(test);
+	struct fabric_fn *fn = make_provider(test);
 	struct pci_dev *pdev = fn->pdev;
 	int i;
 
 	KUNIT_ASSERT_EQ(test, 0, pci_p2pdma_add_resource(pdev, 0, SZ_4M, SZ_4M));
 	pci_p2pmem_publish(pdev, true);
-	lent_take(test, fn, SZ_64K);
+	provider_alloc(test, fn, SZ_64K);
 	for (i = 0; i < ARRAY_SIZE(bads); i++)
 		expect_refused(test, pdev, &bads[i]);
 
 	/* The first one goes on as before, and can have company. */
-	lent_take(test, fn, SZ_64K);
+	provider_alloc(test, fn, SZ_64K);
 	KUNIT_EXPECT_EQ(test, 0, pci_p2pdma_add_resource(pdev, 0, SZ_2M, SZ_8M));
-	lent_expect(test, pdev, 2, SZ_4M + SZ_2M, SZ_4M + SZ_2M - SZ_128K);
+	provider_expect(test, pdev, 2, SZ_4M + SZ_2M, SZ_4M + SZ_2M - SZ_128K);
 }
 
-/* The same with nothing lent yet: nothing is lent afterwards. */
+/* The same with nothing registered yet: nothing is registered afterwards. */
 static void register_bad_first(struct kunit *test)
 {
-	struct pci_dev *pdev = make_lender(test)->pdev;
+	struct pci_dev *pdev = make_provider(test)->pdev;
 	int i;
 
 	for (i = 0; i < ARRAY_SIZE(bads); i++)
 		if (bads[i].error != -EBUSY)
 			expect_refused(test, pdev, &bads[i]);
-	lent_expect(test, pdev, 0, 0, 0);
+	provider_expect(test, pdev, 0, 0, 0);
 	KUNIT_EXPECT_EQ(test, 0, pci_p2pdma_add_resource(pdev, 0, 0, 0));
-	lent_expect(test, pdev, 1, BAR_SIZE, BAR_SIZE);
+	provider_expect(test, pdev, 1, BAR_SIZE, BAR_SIZE);
 }
 
-/* A ROM has an address, but no BAR that could be lent.  Mutation: "BAR 6". */
+/* A ROM has an address, but no BAR that could be registered. */
 static void register_rom(struct kunit *test)
 {
-	struct pci_dev *pdev = make_lender(test)->pdev;
+	struct pci_dev *pdev = make_provider(test)->pdev;
 	struct resource *rom = &pdev->resource[PCI_ROM_RESOURCE], saved = *rom;
 
 	*rom = pdev->resource[0];
 	KUNIT_EXPECT_EQ(test, -EINVAL,
 			pci_p2pdma_add_resource(pdev, PCI_ROM_RESOURCE, 0, 0));
 	*rom = saved;
-	lent_expect(test, pdev, 0, 0, 0);
+	provider_expect(test, pdev, 0, 0, 0);
 }
 
 static void register_no_address(struct kunit *test)
 {
-	struct pci_dev *pdev = make_lender(test)->pdev;
+	struct pci_dev *pdev = make_provider(test)->pdev;
 	struct resource *res = &pdev->resource[0], saved = *res;
 
 	res->flags |= IORESOURCE_UNSET;
@@ -159,21 +155,21 @@ static void register_no_address(struct kunit *test)
 	res->flags = IORESOURCE_IO;
 	KUNIT_EXPECT_EQ(test, -EINVAL, pci_p2pdma_add_resource(pdev, 0, 0, 0));
 	res->flags = saved.flags;
-	lent_expect(test, pdev, 0, 0, 0);
+	provider_expect(test, pdev, 0, 0, 0);
 	KUNIT_EXPECT_EQ(test, 0, pci_p2pdma_add_resource(pdev, 0, 0, 0));
 }
 
-/* What does not wake cannot lend. */
+/* What does not wake cannot register. */
 static void register_asleep(struct kunit *test)
 {
 #ifdef CONFIG_PM
-	struct pci_dev *pdev = make_lender(test)->pdev;
-	struct lent_sight before = lent_look(pdev), after;
+	struct pci_dev *pdev = make_provider(test)->pdev;
+	struct provider_state before = provider_view(pdev), after;
 
 	pdev->dev.power.runtime_error = -EIO;
 	KUNIT_EXPECT_EQ(test, -EINVAL, pci_p2pdma_add_resource(pdev, 0, 0, 0));
 	pdev->dev.power.runtime_error = 0;
-	after = lent_look(pdev);
+	after = provider_view(pdev);
 	KUNIT_EXPECT_MEMEQ(test, &before, &after, sizeof(before));
 	KUNIT_EXPECT_EQ(test, 0, pci_p2pdma_add_resource(pdev, 0, 0, 0));
 #else
@@ -182,9 +178,8 @@ static void register_asleep(struct kunit *test)
 }
 
 /*
- * Fault 1: the last step fails, as there are attributes of that name.  Devres
- * must not take the range away a second time.  Mutation: no devm_remove_action()
- * in pci_p2pdma_add_resource().
+ * The last step fails, as there are attributes of that name.  Devres must not
+ * take the range away a second time.
  */
 static void register_name_taken(struct kunit *test)
 {
@@ -192,20 +187,20 @@ static void register_name_taken(struct kunit *test)
 	static const struct attribute_group taken = {
 		.name = "p2pmem", .attrs = none,
 	};
-	struct pci_dev *pdev = make_lender(test)->pdev;
-	struct lent_sight before, after;
+	struct pci_dev *pdev = make_provider(test)->pdev;
+	struct provider_state before, after;
 
 	KUNIT_ASSERT_EQ(test, 0, sysfs_create_group(&pdev->dev.kobj, &taken));
-	before = lent_look(pdev);
+	before = provider_view(pdev);
 	KUNIT_EXPECT_EQ(test, -EEXIST, pci_p2pdma_add_resource(pdev, 0, 0, 0));
-	after = lent_look(pdev);
+	after = provider_view(pdev);
 	KUNIT_EXPECT_MEMEQ(test, &before, &after, sizeof(before));
 	sysfs_remove_group(&pdev->dev.kobj, &taken);
 
 	KUNIT_EXPECT_EQ(test, 0, pci_p2pdma_add_resource(pdev, 0, 0, 0));
-	lent_expect(test, pdev, 1, BAR_SIZE, BAR_SIZE);
+	provider_expect(test, pdev, 1, BAR_SIZE, BAR_SIZE);
 	unbind(pdev);
-	lent_expect(test, pdev, 0, 0, 0);
+	provider_expect(test, pdev, 0, 0, 0);
 	KUNIT_ASSERT_EQ(test, 1, device_attach(&pdev->dev));
 }
 
@@ -213,23 +208,23 @@ static void register_name_taken(struct kunit *test)
 
 static void register_parts(struct kunit *test)
 {
-	struct fabric_fn *fn = make_lender(test);
+	struct fabric_fn *fn = make_provider(test);
 	struct pci_dev *pdev = fn->pdev;
 	phys_addr_t start = pci_resource_start(pdev, 0);
 	void *addr;
 
 	KUNIT_EXPECT_EQ(test, 0, pci_p2pdma_add_resource(pdev, 0, SZ_2M, SZ_4M));
-	lent_expect(test, pdev, 1, SZ_2M, SZ_2M);
-	addr = lent_take(test, fn, SZ_2M);
+	provider_expect(test, pdev, 1, SZ_2M, SZ_2M);
+	addr = provider_alloc(test, fn, SZ_2M);
 	KUNIT_EXPECT_EQ(test, page_to_phys(virt_to_page(addr)), start + SZ_4M);
 
 	/* The rest of the BAR, and another BAR */
 	KUNIT_EXPECT_EQ(test, 0, pci_p2pdma_add_resource(pdev, 0, 0, SZ_8M));
-	lent_expect(test, pdev, 2, SZ_2M + SZ_8M, SZ_8M);
-	addr = lent_take(test, fn, SZ_8M);
+	provider_expect(test, pdev, 2, SZ_2M + SZ_8M, SZ_8M);
+	addr = provider_alloc(test, fn, SZ_8M);
 	KUNIT_EXPECT_EQ(test, page_to_phys(virt_to_page(addr)), start + SZ_8M);
 	KUNIT_EXPECT_EQ(test, 0, pci_p2pdma_add_resource(pdev, 4, 0, 0));
-	addr = lent_take(test, fn, PAGE_SIZE);
+	addr = provider_alloc(test, fn, PAGE_SIZE);
 	KUNIT_EXPECT_EQ(test, page_to_phys(virt_to_page(addr)),
 			pci_resource_start(pdev, 4));
 	KUNIT_EXPECT_EQ(test, pci_p2pmem_virt_to_bus(pdev, addr),
@@ -240,7 +235,7 @@ static void register_parts(struct kunit *test)
 
 static void register_unbind(struct kunit *test)
 {
-	struct pci_dev *pdev = make_lender(test)->pdev;
+	struct pci_dev *pdev = make_provider(test)->pdev;
 	struct device *dev = &pdev->dev;
 	int round;
 
@@ -248,9 +243,9 @@ static void register_unbind(struct kunit *test)
 		KUNIT_ASSERT_EQ(test, 0, pci_p2pdma_add_resource(pdev, 0, SZ_2M, 0));
 		KUNIT_ASSERT_EQ(test, 0, pci_p2pdma_add_resource(pdev, 0, SZ_4M, SZ_4M));
 		pci_p2pmem_publish(pdev, true);
-		lent_expect(test, pdev, 2, SZ_2M + SZ_4M, SZ_2M + SZ_4M);
+		provider_expect(test, pdev, 2, SZ_2M + SZ_4M, SZ_2M + SZ_4M);
 		unbind(pdev);
-		lent_expect(test, pdev, 0, 0, 0);
+		provider_expect(test, pdev, 0, 0, 0);
 		KUNIT_EXPECT_FALSE(test, pci_has_p2pmem(pdev));
 		KUNIT_EXPECT_NULL(test, pci_alloc_p2pmem(pdev, PAGE_SIZE));
 		KUNIT_EXPECT_NULL(test, pci_p2pmem_find(dev));
@@ -259,14 +254,13 @@ static void register_unbind(struct kunit *test)
 }
 
 /*
- * Faults 2, 3, 24: memory of any of several ranges holds up the removal of all;
- * nothing new begins meanwhile.  Mutations: only the first range to go waits in
- * range_release() (2); no wait for the pool in range_drain() (3).
+ * Memory of any of several ranges holds up the removal of all; nothing new
+ * begins meanwhile.
  */
 static void register_unbind_waits(struct kunit *test)
 {
 	static const u64 from[] = { 0, SZ_4M, SZ_8M };
-	struct pci_dev *pdev = make_lender(test)->pdev;
+	struct pci_dev *pdev = make_provider(test)->pdev;
 	struct job *removal;
 	void *addr[3];
 	int i, kept;
@@ -289,18 +283,18 @@ static void register_unbind_waits(struct kunit *test)
 		KUNIT_EXPECT_FALSE(test, pci_has_p2pmem(pdev));
 		KUNIT_EXPECT_NULL(test, pci_alloc_p2pmem(pdev, PAGE_SIZE));
 		KUNIT_EXPECT_NULL(test, pci_p2pmem_find(&pdev->dev));
-		KUNIT_EXPECT_FALSE(test, lent_attribute(pdev, NULL));
+		KUNIT_EXPECT_FALSE(test, provider_attribute(pdev, NULL));
 		/* What is held stays usable. */
 		KUNIT_EXPECT_EQ(test, pci_p2pmem_virt_to_bus(pdev, addr[kept]),
 				pci_bus_address(pdev, 0) + from[kept]);
 		KUNIT_EXPECT_TRUE(test, job_waits(removal));
-		awake = lent_look(pdev).awake;
+		awake = provider_view(pdev).awake;
 		pci_free_p2pmem(pdev, addr[kept], SZ_2M);
 		KUNIT_EXPECT_TRUE(test, job_ends(removal));
-		lent_expect(test, pdev, 0, 0, 0);
+		provider_expect(test, pdev, 0, 0, 0);
 		/* Until then it had to stay awake. */
 		if (IS_ENABLED(CONFIG_PM))
-			KUNIT_EXPECT_GT(test, awake, lent_look(pdev).awake);
+			KUNIT_EXPECT_GT(test, awake, provider_view(pdev).awake);
 		KUNIT_ASSERT_EQ(test, 1, device_attach(&pdev->dev));
 	}
 }
@@ -325,11 +319,11 @@ static const struct way_out {
 
 KUNIT_ARRAY_PARAM_DESC(way_out, ways_out, name);
 
-/* Fault 24: that the device is not there any more is no reason not to wait. */
+/* That the device is not there any more is no reason not to wait. */
 static void register_unplug(struct kunit *test)
 {
 	const struct way_out *way = test->param_value;
-	struct fabric_fn *fn = make_lender(test);
+	struct fabric_fn *fn = make_provider(test);
 	struct pci_dev *pdev = pci_dev_get(fn->pdev);
 	struct job *removal;
 	void *addr;
@@ -345,20 +339,20 @@ static void register_unplug(struct kunit *test)
 	pci_dev_put(pdev);
 
 	fabric_replug(fn);
-	lent_expect(test, fn->pdev, 0, 0, 0);
+	provider_expect(test, fn->pdev, 0, 0, 0);
 	KUNIT_EXPECT_EQ(test, 0, pci_p2pdma_add_resource(fn->pdev, 0, 0, 0));
 }
 
-/* ---- programs that map what is lent ---- */
+/* ---- programs that map what is registered ---- */
 
 /**
  * struct mapping - an mmap() of p2pmem/allocate that does not go smoothly
  * @test: test
- * @pdev: lender
+ * @pdev: provider
  * @allocate: its file
  * @obstacle: page that is in the way at the third page, or NULL
  * @overtaken: @removal begins within the mmap()
- * @removal: takes the lender away
+ * @removal: takes the provider away
  */
 struct mapping {
 	struct kunit *test;
@@ -418,11 +412,11 @@ static void put_file(void *file)
 	__fput_sync(file);
 }
 
-/* Lend @size of a BAR, and open what user programs would. */
+/* Register @size of a BAR, and open what user programs would. */
 static void mapping_of(struct kunit *test, struct mapping *m, int bar, u64 size)
 {
 	m->test = test;
-	m->pdev = make_lender(test)->pdev;
+	m->pdev = make_provider(test)->pdev;
 	KUNIT_ASSERT_EQ(test, 0, pci_p2pdma_add_resource(m->pdev, bar, size, 0));
 	m->allocate = open_allocate(m->pdev);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, m->allocate);
@@ -461,10 +455,7 @@ static const struct cpu_type {
 
 KUNIT_ARRAY_PARAM_DESC(cpu_type, cpu_types, name);
 
-/*
- * Fault 23: never cacheable; write-combined where the BAR may be.  Mutations:
- * each of the two types for all BARs.
- */
+/* Never cacheable; write-combined where the BAR may be. */
 static void register_memory_type(struct kunit *test)
 {
 	const struct cpu_type *type = test->param_value;
@@ -516,10 +507,9 @@ static void describe_pin(const struct pin *pin, char *text)
 KUNIT_ARRAY_PARAM(pin, pins, describe_pin);
 
 /*
- * Faults 3, 24: a page in the middle of a mapping that I/O still holds when the
- * mapping has gone.  Removal waits for it and for nothing else, frees none of
- * the pages before, and ends as soon as it is let go of.  Mutation: wait for the
- * pool once in range_drain().
+ * A page in the middle of a mapping that I/O still holds when the mapping has
+ * gone.  Removal waits for it and for nothing else, frees none of the pages
+ * before, and ends as soon as it is let go of.
  */
 static void register_unbind_pinned(struct kunit *test)
 {
@@ -538,15 +528,15 @@ static void register_unbind_pinned(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, 2, pin->take(addr + PAGE_SIZE, 2,
 					   FOLL_WRITE | FOLL_PCI_P2PDMA, held));
 	KUNIT_ASSERT_EQ(test, 0, vm_munmap(addr, len));
-	lent_expect(test, pdev, 1, SZ_4M, SZ_4M - 2 * PAGE_SIZE);
+	provider_expect(test, pdev, 1, SZ_4M, SZ_4M - 2 * PAGE_SIZE);
 
 	removal = job_start(test, unbind, pdev);
 	/* If it does not wait there is nothing left to look at. */
 	KUNIT_ASSERT_TRUE(test, job_waits(removal));
-	lent_expect(test, pdev, 0, 0, 0);
+	provider_expect(test, pdev, 0, 0, 0);
 	for (page = held[0]; page <= held[1]; page++) {
 		KUNIT_EXPECT_TRUE(test, is_pci_p2pdma_page(page));
-		KUNIT_EXPECT_PTR_EQ(test, p2pdma_page_provider(page)->pdev, pdev);
+		KUNIT_EXPECT_PTR_EQ(test, p2pdma_page_resource(page)->pdev, pdev);
 	}
 	pin->drop(held, 1);
 	KUNIT_ASSERT_TRUE(test, job_waits(removal));
@@ -555,7 +545,7 @@ static void register_unbind_pinned(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, job_ends(removal));
 	KUNIT_ASSERT_EQ(test, 1, device_attach(&pdev->dev));
 	KUNIT_EXPECT_EQ(test, 0, pci_p2pdma_add_resource(pdev, 0, SZ_4M, 0));
-	lent_expect(test, pdev, 1, SZ_4M, SZ_4M);
+	provider_expect(test, pdev, 1, SZ_4M, SZ_4M);
 }
 
 /* ---- the end, with mappings ---- */
@@ -571,8 +561,8 @@ static void describe_overtakes(const bool *overtaken, char *text)
 KUNIT_ARRAY_PARAM(overtakes, overtakes, describe_overtakes);
 
 /*
- * Fault 24: what is mapped is torn down, and removal comes to its end without
- * the program's help, wherever in the program's mmap() it begins.
+ * What is mapped is torn down, and removal comes to its end without the
+ * program's help, wherever in the program's mmap() it begins.
  */
 static void register_unbind_mapped(struct kunit *test)
 {
@@ -585,7 +575,7 @@ static void register_unbind_mapped(struct kunit *test)
 	addr = map_allocate(&m, len);
 	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(addr));
 	if (!m.overtaken) {
-		lent_expect(test, m.pdev, 1, SZ_4M, SZ_4M - len);
+		provider_expect(test, m.pdev, 1, SZ_4M, SZ_4M - len);
 		KUNIT_EXPECT_EQ(test, 0, get_user(byte, (char __user *)addr));
 		KUNIT_EXPECT_EQ(test, 0, byte);
 		m.removal = job_start(test, unbind, m.pdev);
@@ -593,10 +583,10 @@ static void register_unbind_mapped(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, job_ends(m.removal));
 	KUNIT_EXPECT_NE(test, 0, get_user(byte, (char __user *)addr));
 	KUNIT_EXPECT_EQ(test, 0, vm_munmap(addr, len));
-	lent_expect(test, m.pdev, 0, 0, 0);
+	provider_expect(test, m.pdev, 0, 0, 0);
 }
 
-/* A range that is given up takes its mappings with it, and no others. */
+/* A resource that is unregistered takes its mappings with it, and no others. */
 static void register_give_up_mapped(struct kunit *test)
 {
 	const unsigned long len = 4 * PAGE_SIZE;
@@ -611,13 +601,13 @@ static void register_give_up_mapped(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, pci_p2pdma_remove_resource(m.pdev, 0, SZ_8M));
 	KUNIT_EXPECT_EQ(test, 0, get_user(byte, (char __user *)addr));
 	KUNIT_EXPECT_EQ(test, 0, byte);
-	lent_expect(test, m.pdev, 1, SZ_4M, SZ_4M - len);
+	provider_expect(test, m.pdev, 1, SZ_4M, SZ_4M - len);
 
 	KUNIT_ASSERT_EQ(test, 0, pci_p2pdma_add_resource(m.pdev, 0, SZ_2M, SZ_8M));
 	KUNIT_EXPECT_EQ(test, 0, pci_p2pdma_remove_resource(m.pdev, 0, 0));
 	KUNIT_EXPECT_NE(test, 0, get_user(byte, (char __user *)addr));
 	KUNIT_EXPECT_EQ(test, 0, vm_munmap(addr, len));
-	lent_expect(test, m.pdev, 1, SZ_2M, SZ_2M);
+	provider_expect(test, m.pdev, 1, SZ_2M, SZ_2M);
 }
 
 static void free_obstacle(void *page)
@@ -625,10 +615,7 @@ static void free_obstacle(void *page)
 	put_page(page);
 }
 
-/*
- * Fault 8: an mmap() that fails half-way has taken nothing, and holds up nobody.
- * Mutation: give nothing back in allocate_mmap() if a part has been mapped.
- */
+/* An mmap() that fails half-way has taken nothing, and holds up nobody. */
 static void register_mmap_fails(struct kunit *test)
 {
 	struct mapping m = { .obstacle = alloc_page(GFP_KERNEL) };
@@ -639,7 +626,7 @@ static void register_mmap_fails(struct kunit *test)
 							   m.obstacle));
 	mapping_init(test, &m);
 	KUNIT_EXPECT_EQ(test, -EBUSY, (int)map_allocate(&m, 5 * PAGE_SIZE));
-	lent_expect(test, m.pdev, 1, SZ_4M, SZ_4M);
+	provider_expect(test, m.pdev, 1, SZ_4M, SZ_4M);
 	removal = job_start(test, unbind, m.pdev);
 	KUNIT_EXPECT_TRUE(test, job_ends(removal));
 }
@@ -683,22 +670,22 @@ KUNIT_ARRAY_PARAM_DESC(failing, failings, name);
 static void register_fails(struct kunit *test)
 {
 	const struct failing *failing = test->param_value;
-	struct pci_dev *pdev = make_lender(test)->pdev;
-	struct lent_sight before, after;
+	struct pci_dev *pdev = make_provider(test)->pdev;
+	struct provider_state before, after;
 	unsigned int nth, failed = 0;
 	bool injected = true;
 
 	if (failing->nothing) {
 		KUNIT_EXPECT_EQ(test, 0, add_failing(pdev, INT_MAX, &injected));
 		KUNIT_EXPECT_FALSE(test, injected);
-		lent_expect(test, pdev, 1, SZ_2M, SZ_2M);
+		provider_expect(test, pdev, 1, SZ_2M, SZ_2M);
 		return;
 	}
 	for (nth = 1; injected; nth++) {
-		if (failing->already && !lent_look(pdev).lends)
+		if (failing->already && !provider_view(pdev).registered)
 			KUNIT_ASSERT_EQ(test, 0, pci_p2pdma_add_resource(pdev, 0,
 									 SZ_4M, SZ_4M));
-		before = lent_look(pdev);
+		before = provider_view(pdev);
 		if (!add_failing(pdev, nth, &injected)) {
 			/* Nothing failed, or what did was not needed. */
 			unbind(pdev);
@@ -707,7 +694,7 @@ static void register_fails(struct kunit *test)
 		}
 		KUNIT_ASSERT_TRUE_MSG(test, injected, "failed by itself");
 		failed++;
-		after = lent_look(pdev);
+		after = provider_view(pdev);
 		KUNIT_ASSERT_MEMEQ(test, &before, &after, sizeof(before));
 	}
 	if (!failed)
@@ -746,5 +733,5 @@ static struct kunit_suite register_suite = {
 
 kunit_test_suite(register_suite);
 
-MODULE_DESCRIPTION("KUnit suite of how P2PDMA lends begin and end");
+MODULE_DESCRIPTION("KUnit suite of P2PDMA registration");
 MODULE_LICENSE("GPL");

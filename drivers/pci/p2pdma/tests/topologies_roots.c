@@ -37,6 +37,33 @@ static void functions_without_acs(struct fabric *fabric, struct pair *pair)
 }
 
 /*
+ * The same; the root port could forward upstream what belongs below it, and
+ * does not.
+ *
+ *	a > rp[0] > !
+ *	b > rp[0] > !
+ */
+static void functions_not_forwarded(struct fabric *fabric, struct pair *pair)
+{
+	pair->there = functions_under(root_port(routing_host(fabric)), pair);
+	pair->back = with_acs(pair->there, 0);
+}
+
+/*
+ * The same; it does.
+ *
+ *	a > rp[UF] > ROOT > rp > b
+ *	b > rp[UF] > ROOT > rp > a
+ */
+static void functions_root_forwards(struct fabric *fabric, struct pair *pair)
+{
+	with_acs(functions_under(root_port(routing_host(fabric)), pair),
+		 PCI_ACS_UF);
+	pair->there = pair->a;
+	pair->back = pair->b;
+}
+
+/*
  * They could redirect, so they reach each other as long as they do not.
  *
  *	a[0] > b
@@ -428,9 +455,10 @@ static void two_segments(struct fabric *fabric, struct pair *pair)
 }
 
 /*
- * The same; the second routes between its own root ports only.
+ * The same; the second routes between its own root ports only, so it is the one
+ * that decides, whoever asks.
  *
- *	a > rp > ROOT 0 > ?
+ *	a > rp > ROOT 0 > ROOT 1 > ?
  *	b > rp > ROOT 1 > ?
  */
 static void two_segments_within(struct fabric *fabric, struct pair *pair)
@@ -439,9 +467,27 @@ static void two_segments_within(struct fabric *fabric, struct pair *pair)
 	struct fabric_host *other = host_bridge(fabric);
 
 	root_device(other, PCI_VENDOR_ID_INTEL, ROUTES_WITHIN);
-	pair->there = root_port(host);
-	pair->back = root_port(other);
-	pair->a = endpoint_under(pair->there);
+	pair->there = root_port(other);
+	pair->back = pair->there;
+	pair->a = endpoint_under(root_port(host));
+	pair->b = endpoint_under(pair->back);
+}
+
+/*
+ * The same; nothing is known of the second.
+ *
+ *	a > rp > ROOT 0 > ROOT 1 > ?
+ *	b > rp > ROOT 1 > ?
+ */
+static void two_segments_unknown(struct fabric *fabric, struct pair *pair)
+{
+	struct fabric_host *host = routing_host(fabric);
+	struct fabric_host *other = host_bridge(fabric);
+
+	root_device(other, PCI_VENDOR_ID_INTEL, ROUTES_UNKNOWN);
+	pair->there = root_port(other);
+	pair->back = pair->there;
+	pair->a = endpoint_under(root_port(host));
 	pair->b = endpoint_under(pair->back);
 }
 
@@ -490,11 +536,16 @@ static void bridge_above_forwarded(struct fabric *fabric, struct pair *pair)
 
 const struct topology topologies_roots[] = {
 	{ "two functions without ACS", functions_without_acs,
-	  EXPECT(HOST, HOST, FUNCTIONS, 2), EXPECT(HOST, HOST, FUNCTIONS, 2) },
+	  EXPECT(HOST, HOST, FUNCTIONS, 4), EXPECT(HOST, HOST, FUNCTIONS, 4) },
+	{ "two functions, the root port does not forward", functions_not_forwarded,
+	  EXPECT(NONE, NONE, ACS_BLOCKED, 2),
+	  EXPECT(NONE, NONE, ACS_BLOCKED, 2) },
+	{ "two functions, the root port forwards", functions_root_forwards,
+	  EXPECT(HOST, HOST, FUNCTIONS, 4), EXPECT(HOST, HOST, FUNCTIONS, 4) },
 	{ "two functions with ACS", functions_with_acs,
 	  EXPECT(BUS, BUS, SAME_DEVICE, 2), EXPECT(BUS, BUS, SAME_DEVICE, 2) },
 	{ "two functions, one redirects", functions_redirect,
-	  EXPECT(HOST, HOST, ACS_REDIRECT, 2),
+	  EXPECT(HOST, HOST, ACS_REDIRECT, 4),
 	  EXPECT(BUS, BUS, SAME_DEVICE, 2) },
 	{ "two functions, one forbidden", functions_egress,
 	  EXPECT(NONE, NONE, ACS_BLOCKED, 2), EXPECT(BUS, BUS, SAME_DEVICE, 2) },
@@ -502,7 +553,7 @@ const struct topology topologies_roots[] = {
 	  EXPECT(NONE, NONE, ACS_BLOCKED, 2),
 	  EXPECT(NONE, NONE, ACS_BLOCKED, 2) },
 	{ "two functions below a switch that forwards", functions_forwarded,
-	  EXPECT(HOST, HOST, FUNCTIONS, 2), EXPECT(HOST, HOST, FUNCTIONS, 2) },
+	  EXPECT(HOST, HOST, FUNCTIONS, 8), EXPECT(HOST, HOST, FUNCTIONS, 8) },
 	{ "function beside an upstream port", switch_with_function,
 	  EXPECT(BUS, BUS, SAME_DEVICE, 4), EXPECT(BUS, BUS, SAME_DEVICE, 4) },
 	{ "two virtual functions", virtual_functions,
@@ -519,7 +570,7 @@ const struct topology topologies_roots[] = {
 	{ "two conventional buses", two_conventional_buses,
 	  EXPECT(BUS, BUS, SAME_BUS, 3), EXPECT(BUS, BUS, SAME_BUS, 3) },
 	{ "conventional device and switch", conventional_and_switch,
-	  EXPECT(HOST, HOST, ACS_REDIRECT, 5),
+	  EXPECT(HOST, HOST, ACS_REDIRECT, 9),
 	  EXPECT(BUS, BUS, SAME_SWITCH, 5) },
 
 	{ "two root ports", two_root_ports,
@@ -553,11 +604,14 @@ const struct topology topologies_roots[] = {
 	{ "two segments, one routes within", two_segments_within,
 	  EXPECT(NONE, NONE, ROOT_DIFFERS, 4),
 	  EXPECT(NONE, NONE, ROOT_DIFFERS, 4) },
+	{ "two segments, one unknown", two_segments_unknown,
+	  EXPECT(NONE, NONE, ROOT_UNKNOWN, 4),
+	  EXPECT(NONE, NONE, ROOT_UNKNOWN, 4) },
 	{ "a bridge and what is below it", bridge_above,
 	  EXPECT(NONE, NONE, ACS_BLOCKED, 2),
 	  EXPECT(NONE, NONE, ACS_BLOCKED, 2) },
 	{ "a bridge and what is below it, forwarded", bridge_above_forwarded,
-	  EXPECT(HOST, HOST, ROOT_COMPLEX, 2),
-	  EXPECT(HOST, HOST, ROOT_COMPLEX, 2) },
+	  EXPECT(HOST, HOST, ROOT_COMPLEX, 10),
+	  EXPECT(HOST, HOST, ROOT_COMPLEX, 10) },
 	{ }
 };

@@ -58,9 +58,8 @@ static void one_switch(struct fabric *fabric, struct pair *pair)
 }
 
 /*
- * The same; d0 redirects requests.  Fault 5: a bus address used although they
- * go to the root complex, and its IOMMU.  Mutation: PCI_P2PDMA_MAP_BUS_ADDR in
- * through_root().
+ * The same; d0 redirects requests: they go to the root complex, and its IOMMU,
+ * and not by bus address.
  *
  *	a > d0[RR] > up > rp > ROOT > rp > up > d1 > b
  *	b > d1 > up > d0[RR] > a
@@ -117,6 +116,35 @@ static void redirect_everything(struct fabric *fabric, struct pair *pair)
 }
 
 /*
+ * The same; the kernel knows by their ids that the ports redirect, though they
+ * have no ACS capability.
+ *
+ *	a > d0[RR CR UF] > up > rp > ROOT > rp > up > d1 > b
+ *	b > d1[RR CR UF] > up > rp > ROOT > rp > up > d0 > a
+ */
+static void redirect_by_nature(struct fabric *fabric, struct pair *pair)
+{
+	struct fabric_fn *sw = switch_of(fabric, pair);
+
+	pair->there = quirky_port(downstream(sw, 0));
+	pair->back = quirky_port(downstream(sw, 1));
+}
+
+/*
+ * The same; source validation alone changes nothing.
+ *
+ *	a > d0[SV] > up > d1 > b
+ *	b > d1[SV] > up > d0 > a
+ */
+static void source_validation(struct fabric *fabric, struct pair *pair)
+{
+	struct fabric_fn *sw = switch_of(fabric, pair);
+
+	with_acs(downstream(sw, 0), PCI_ACS_SV);
+	with_acs(downstream(sw, 1), PCI_ACS_SV);
+}
+
+/*
  * The same; source validation etc. change nothing for a peer request.
  *
  *	a > d0[SV TB UF DT] > up > d1 > b
@@ -132,9 +160,8 @@ static void other_controls(struct fabric *fabric, struct pair *pair)
 }
 
 /*
- * The same; d0 has egress control, and lets requests to d1 pass.  Fault 11:
- * egress control alone taken for redirect.  Mutation: return REDIRECT in
- * p2pdma_acs_request() wherever PCI_ACS_EC is set.
+ * The same; d0 has egress control, and lets requests to d1 pass: that alone is
+ * no redirect.
  *
  *	a > d0[EC 0] > up > d1 > b
  *	b > d1 > up > d0[EC 0] > a
@@ -147,8 +174,7 @@ static void egress_allowed(struct fabric *fabric, struct pair *pair)
 }
 
 /*
- * The same; it forbids them.  Fault 11: vector ignored.  Mutation: return
- * false in egress_forbidden().
+ * The same; it forbids them.
  *
  *	a > d0[EC d1] > !
  *	b > d1 > up > d0[EC d1] > a
@@ -319,8 +345,7 @@ static void completion_not_forwarded(struct fabric *fabric, struct pair *pair)
  *	|        |
  *	a        b
  *
- * Fault 9: a list of ACS ports on the way overflows at ten or more.  Nothing
- * here makes such a list; the mutation is one of that kind in upstream().
+ * More ports with ACS than a list of those on the way might have room for.
  */
 static struct fabric_fn *deep(struct fabric *fabric, struct pair *pair)
 {
@@ -368,15 +393,20 @@ const struct topology topologies_switches[] = {
 	{ "one switch", one_switch,
 	  EXPECT(BUS, BUS, SAME_SWITCH, 4), EXPECT(BUS, BUS, SAME_SWITCH, 4) },
 	{ "one switch, redirect at a's port", redirect_at_client,
-	  EXPECT(HOST, HOST, ACS_REDIRECT, 4), EXPECT(BUS, BUS, SAME_SWITCH, 4) },
+	  EXPECT(HOST, HOST, ACS_REDIRECT, 8), EXPECT(BUS, BUS, SAME_SWITCH, 4) },
 	{ "one switch, redirect at a's port, unknown root complex",
 	  redirect_unknown_root,
-	  EXPECT(NONE, NONE, ACS_REDIRECT, 4), EXPECT(BUS, BUS, SAME_SWITCH, 4) },
+	  EXPECT(NONE, NONE, ACS_REDIRECT, 8), EXPECT(BUS, BUS, SAME_SWITCH, 4) },
 	{ "one switch, completion redirect at b's port", completion_redirect,
-	  EXPECT(HOST, BUS, ACS_REDIRECT, 4), EXPECT(BUS, BUS, SAME_SWITCH, 4) },
+	  EXPECT(HOST, BUS, ACS_REDIRECT, 8), EXPECT(BUS, BUS, SAME_SWITCH, 4) },
 	{ "one switch, redirect as behind an IOMMU", redirect_everything,
-	  EXPECT(HOST, HOST, ACS_REDIRECT, 4),
-	  EXPECT(HOST, HOST, ACS_REDIRECT, 4) },
+	  EXPECT(HOST, HOST, ACS_REDIRECT, 8),
+	  EXPECT(HOST, HOST, ACS_REDIRECT, 8) },
+	{ "one switch, redirect without a capability", redirect_by_nature,
+	  EXPECT(HOST, HOST, ACS_REDIRECT, 8),
+	  EXPECT(HOST, HOST, ACS_REDIRECT, 8) },
+	{ "one switch, source validation", source_validation,
+	  EXPECT(BUS, BUS, SAME_SWITCH, 4), EXPECT(BUS, BUS, SAME_SWITCH, 4) },
 	{ "one switch, ACS controls other than redirect", other_controls,
 	  EXPECT(BUS, BUS, SAME_SWITCH, 4), EXPECT(BUS, BUS, SAME_SWITCH, 4) },
 	{ "one switch, egress control allows", egress_allowed,
@@ -384,7 +414,7 @@ const struct topology topologies_switches[] = {
 	{ "one switch, egress control forbids", egress_forbidden,
 	  EXPECT(NONE, NONE, ACS_BLOCKED, 4), EXPECT(BUS, BUS, SAME_SWITCH, 4) },
 	{ "one switch, egress control redirects", egress_redirects,
-	  EXPECT(HOST, HOST, ACS_REDIRECT, 4),
+	  EXPECT(HOST, HOST, ACS_REDIRECT, 8),
 	  EXPECT(BUS, BUS, SAME_SWITCH, 4) },
 	{ "one switch, egress control spares from redirect", egress_spares,
 	  EXPECT(BUS, BUS, SAME_SWITCH, 4), EXPECT(BUS, BUS, SAME_SWITCH, 4) },
@@ -393,10 +423,10 @@ const struct topology topologies_switches[] = {
 	{ "switch in switch, redirect below the turn", redirect_below_turn,
 	  EXPECT(BUS, BUS, SAME_SWITCH, 6), EXPECT(BUS, BUS, SAME_SWITCH, 6) },
 	{ "switch in switch, redirect at the turn", redirect_at_turn,
-	  EXPECT(HOST, HOST, ACS_REDIRECT, 6),
+	  EXPECT(HOST, HOST, ACS_REDIRECT, 10),
 	  EXPECT(BUS, BUS, SAME_SWITCH, 6) },
 	{ "switch in switch, redirect, forwarded above", redirect_and_forward,
-	  EXPECT(HOST, HOST, ACS_REDIRECT, 4),
+	  EXPECT(HOST, HOST, ACS_REDIRECT, 12),
 	  EXPECT(BUS, BUS, SAME_SWITCH, 4) },
 	{ "switch in switch, redirect, not forwarded above",
 	  redirect_not_forwarded,
@@ -406,7 +436,7 @@ const struct topology topologies_switches[] = {
 	  completion_not_forwarded,
 	  EXPECT(NONE, BUS, ACS_BLOCKED, 4), EXPECT(BUS, BUS, SAME_SWITCH, 4) },
 	{ "twelve switches", twelve_switches,
-	  EXPECT(HOST, HOST, ACS_REDIRECT, 4),
+	  EXPECT(HOST, HOST, ACS_REDIRECT, 52),
 	  EXPECT(BUS, BUS, SAME_SWITCH, 4) },
 	{ "twelve switches, one does not forward", twelve_switches_broken,
 	  EXPECT(NONE, NONE, ACS_BLOCKED, 4),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * KUnit suite of the front door, second half: distance, choice, memory, and
+ * KUnit suite of the exported calls: distance, choice, memory, and
  * the attribute that drivers offer to users.
  */
 #include <kunit/test.h>
@@ -11,8 +11,9 @@
 #include <linux/scatterlist.h>
 #include <linux/sizes.h>
 
+#include "../../pci.h"
 #include "fabric.h"
-#include "lent.h"
+#include "provider.h"
 
 /* Devices of Intel that stand for root complexes, see hostbridge.c */
 #define ROUTES		0x2030
@@ -68,10 +69,10 @@ static struct machine *build(struct kunit *test, u16 root)
 	struct machine *m = describe(test, root);
 
 	fabric_scan(m->fabric);
-	lent_add(test, m->near);
-	lent_add(test, m->twin);
-	lent_add(test, m->far);
-	lent_add(test, m->away);
+	provider_register(test, m->near);
+	provider_register(test, m->twin);
+	provider_register(test, m->far);
+	provider_register(test, m->away);
 	return m;
 }
 
@@ -100,7 +101,7 @@ static void distance_sums(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, pci_p2pdma_distance_many(near, both, 1, true), 4);
 	KUNIT_EXPECT_EQ(test, pci_p2pdma_distance_many(near, both, 0, true), -1);
 	KUNIT_EXPECT_EQ(test, pci_p2pdma_distance_many(near, both, -1, true), -1);
-	/* Who lends nothing can be asked about, too. */
+	/* Who provides nothing can be asked about, too. */
 	KUNIT_EXPECT_EQ(test, pci_p2pdma_distance(m->a->pdev, dev(m->b), true), 6);
 }
 
@@ -150,23 +151,25 @@ static int log_lines(struct kunit *test, const char *text)
 	return lines;
 }
 
-/*
- * Fault 10: a refusal is explained if asked for, and only then.  Mutation:
- * explain() whatever @verbose is, in total_distance().
- */
-static void expect_explained(struct kunit *test, struct fabric_fn *lender,
-			     struct device *client, const char *reason)
+/* A refusal is explained if asked for, and only then. */
+static void expect_explained(struct kunit *test, struct fabric_fn *provider,
+			     struct device *client, const char *reason,
+			     const char *remedy)
 {
-	char text[160];
-	int before;
+	int before, advice;
+	char text[240];
 
 	snprintf(text, sizeof(text), "%s cannot reach this device's memory: %s",
 		 dev_name(client), reason);
 	before = log_lines(test, text);
-	KUNIT_EXPECT_EQ(test, -1, pci_p2pdma_distance(lender->pdev, client, false));
+	advice = log_lines(test, remedy);
+	KUNIT_EXPECT_EQ(test, -1, pci_p2pdma_distance(provider->pdev, client, false));
 	KUNIT_EXPECT_EQ(test, log_lines(test, text), before);
-	KUNIT_EXPECT_EQ(test, -1, pci_p2pdma_distance(lender->pdev, client, true));
+	KUNIT_EXPECT_EQ(test, log_lines(test, remedy), advice);
+	KUNIT_EXPECT_EQ(test, -1, pci_p2pdma_distance(provider->pdev, client, true));
 	KUNIT_EXPECT_EQ_MSG(test, log_lines(test, text), before + 1, "%s", text);
+	KUNIT_EXPECT_EQ_MSG(test, log_lines(test, remedy), advice + 1, "%s",
+			    remedy);
 }
 
 static void distance_explained(struct kunit *test)
@@ -174,7 +177,7 @@ static void distance_explained(struct kunit *test)
 	struct machine *m = describe(test, ROUTES_NOT);
 	struct device nowhere = { .init_name = "nowhere" };
 	struct fabric_fn *beside = function_beside(m->near);
-	char text[80];
+	char text[160], remedy[80];
 
 	with_acs(downstream(m->sw, 1), PCI_ACS_UF);
 	with_acs(downstream(m->inner, 1), PCI_ACS_RR | PCI_ACS_UF);
@@ -182,26 +185,104 @@ static void distance_explained(struct kunit *test)
 	with_acs(downstream(m->sw, 0), PCI_ACS_EC);
 	memset(downstream(m->sw, 0)->egress, 0xff, sizeof(u32) * 8);
 	fabric_scan(m->fabric);
-	lent_add(test, m->near);
+	provider_register(test, m->near);
 
-	expect_explained(test, m->near, &nowhere, "not-pci; choose a client");
-	snprintf(text, sizeof(text), "acs-blocked at %s; let the port",
+	expect_explained(test, m->near, &nowhere, "not-pci",
+			 "to change that: choose a client that does PCI DMA itself");
+	snprintf(text, sizeof(text), "acs-blocked at %s; %s drops requests",
+		 pci_name(downstream(m->sw, 0)->pdev),
 		 pci_name(downstream(m->sw, 0)->pdev));
-	expect_explained(test, m->near, dev(m->a), text);
+	snprintf(remedy, sizeof(remedy),
+		 "to change that: pci=disable_acs_redir=%s",
+		 pci_name(downstream(m->sw, 0)->pdev));
+	expect_explained(test, m->near, dev(m->a), text, remedy);
 	KUNIT_ASSERT_EQ(test, 0, dma_set_mask(dev(m->b), DMA_BIT_MASK(32)));
-	expect_explained(test, m->near, dev(m->b), "dma-mask");
-	snprintf(text, sizeof(text), "acs-redirect at %s; clear ACS redirect",
+	expect_explained(test, m->near, dev(m->b), "dma-mask",
+			 "to change that: the driver has to set a wider DMA mask");
+	snprintf(text, sizeof(text), "acs-redirect at %s; %s redirects requests; host bridge 8086:29c0 is not known to route",
+		 pci_name(downstream(m->inner, 1)->pdev),
 		 pci_name(downstream(m->inner, 1)->pdev));
-	expect_explained(test, m->b, dev(m->far), text);
-	snprintf(text, sizeof(text), "functions-apart at %s; use a client that is another device",
-		 pci_name(beside->pdev));
-	expect_explained(test, m->near, dev(beside), text);
-	snprintf(text, sizeof(text), "root-complex-unknown at %s; put both below one PCIe switch",
+	snprintf(remedy, sizeof(remedy),
+		 "to change that: pci=disable_acs_redir=%s, or if it is sure",
+		 pci_name(downstream(m->inner, 1)->pdev));
+	expect_explained(test, m->b, dev(m->far), text, remedy);
+	snprintf(text, sizeof(text), "functions-isolated at %s; %s is not known to reach other functions",
+		 pci_name(beside->pdev), pci_name(beside->pdev));
+	expect_explained(test, m->near, dev(beside), text,
+			 "to change that: use a client that is another device");
+	snprintf(text, sizeof(text), "root-complex-unknown at %s; host bridge 8086:29c0 is not known to route",
 		 pci_name(m->away->bus->bridge->pdev));
-	expect_explained(test, m->near, dev(m->away), text);
+	expect_explained(test, m->near, dev(m->away), text,
+			 "to change that: put both below one PCIe switch, or if it is sure");
 }
 
-/* A device that lends two ranges: both have to be within reach. */
+/*
+ * Of several clients each is explained, and what has to change for all of them
+ * is said once.
+ */
+static void distance_explains_all(struct kunit *test)
+{
+	struct machine *m = describe(test, ROUTES_NOT);
+	int i, before, refusals[3];
+	struct device *clients[3];
+	char advice[256], text[120];
+
+	for (i = 0; i < 3; i++)
+		with_acs(downstream(m->sw, i), PCI_ACS_RR | PCI_ACS_CR);
+	fabric_scan(m->fabric);
+	provider_register(test, m->near);
+	clients[0] = dev(m->a);
+	clients[1] = dev(m->twin);
+	clients[2] = dev(m->away);
+	snprintf(advice, sizeof(advice), "to change that: pci=disable_acs_redir=%s;%s;%s; put both below one PCIe switch, or if it is sure that the root complex routes, pci_p2pdma.host_bridges=8086:29c0=",
+		 pci_name(downstream(m->sw, 0)->pdev),
+		 pci_name(downstream(m->sw, 1)->pdev),
+		 pci_name(downstream(m->sw, 2)->pdev));
+	before = log_lines(test, advice);
+	for (i = 0; i < 3; i++) {
+		snprintf(text, sizeof(text), "%s cannot reach this device's memory",
+			 dev_name(clients[i]));
+		refusals[i] = log_lines(test, text);
+	}
+	KUNIT_EXPECT_EQ(test, -1, pci_p2pdma_distance_many(m->near->pdev, clients,
+							   3, true));
+	KUNIT_EXPECT_EQ(test, log_lines(test, advice), before + 1);
+	for (i = 0; i < 3; i++) {
+		snprintf(text, sizeof(text), "%s cannot reach this device's memory",
+			 dev_name(clients[i]));
+		KUNIT_EXPECT_EQ(test, log_lines(test, text), refusals[i] + 1);
+	}
+}
+
+/*
+ * What is allowed, but goes up to the root complex for no good reason, is said
+ * as well; what is as it should be, is not.
+ */
+static void distance_explains_detour(struct kunit *test)
+{
+	struct machine *m = describe(test, ROUTES);
+	char text[120];
+	int before;
+
+	with_acs(downstream(m->sw, 0), PCI_ACS_RR);
+	fabric_scan(m->fabric);
+	provider_register(test, m->near);
+	snprintf(text, sizeof(text), "%s reaches this device's memory by way of the root complex: acs-redirect at %s",
+		 pci_name(m->a->pdev), pci_name(downstream(m->sw, 0)->pdev));
+	before = log_lines(test, text);
+	KUNIT_EXPECT_GE(test, pci_p2pdma_distance(m->near->pdev, dev(m->a), false), 0);
+	KUNIT_EXPECT_EQ(test, log_lines(test, text), before);
+	KUNIT_EXPECT_GE(test, pci_p2pdma_distance(m->near->pdev, dev(m->a), true), 0);
+	KUNIT_EXPECT_EQ(test, log_lines(test, text), before + 1);
+
+	snprintf(text, sizeof(text), "%s: to change that", pci_name(m->near->pdev));
+	before = log_lines(test, text);
+	KUNIT_EXPECT_GE(test, pci_p2pdma_distance(m->near->pdev, dev(m->b), true), 0);
+	KUNIT_EXPECT_GE(test, pci_p2pdma_distance(m->near->pdev, dev(m->away), true), 0);
+	KUNIT_EXPECT_EQ(test, log_lines(test, text), before);
+}
+
+/* A provider with two resources: both have to be within reach. */
 static void distance_all_ranges(struct kunit *test)
 {
 	struct machine *m = describe(test, ROUTES);
@@ -270,6 +351,92 @@ static void find_closest(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, found(m, a, 1), 4);
 }
 
+/* A provider that has nothing left is no help, however close. */
+static void find_room(struct kunit *test)
+{
+	struct machine *m = build(test, ROUTES_NOT);
+	size_t size = resource_size(pci_resource_n(m->near->pdev, 0));
+	struct device *a[] = { dev(m->a) };
+	void *most, *rest, *far;
+
+	publish(m->near, true);
+	publish(m->far, true);
+	most = pci_alloc_p2pmem(m->near->pdev, size - size / 16);
+	KUNIT_ASSERT_NOT_NULL(test, most);
+	KUNIT_EXPECT_EQ(test, found(m, a, 1), 1);
+	rest = pci_alloc_p2pmem(m->near->pdev, PAGE_SIZE);
+	KUNIT_ASSERT_NOT_NULL(test, rest);
+	KUNIT_EXPECT_EQ(test, found(m, a, 1), 4);
+	/* One of its own kind is as good as it was. */
+	publish(m->twin, true);
+	KUNIT_EXPECT_EQ(test, found(m, a, 1), 2);
+	publish(m->twin, false);
+
+	/* If nobody has any, the distance counts again. */
+	far = pci_alloc_p2pmem(m->far->pdev, size);
+	KUNIT_ASSERT_NOT_NULL(test, far);
+	KUNIT_EXPECT_EQ(test, found(m, a, 1), 1);
+	pci_free_p2pmem(m->far->pdev, far, size);
+	KUNIT_EXPECT_EQ(test, found(m, a, 1), 4);
+	pci_free_p2pmem(m->near->pdev, rest, PAGE_SIZE);
+	KUNIT_EXPECT_EQ(test, found(m, a, 1), 1);
+	pci_free_p2pmem(m->near->pdev, most, size - size / 16);
+}
+
+/*
+ *		root complex
+ *		/	   \
+ *	     upstream	  root port
+ *	    /   |   \	       |
+ *	 d0    d1    d3	      away
+ *	  |     |     |
+ *	  a   near  upstream
+ *		      |
+ *		     far
+ *
+ * Without the root complex, by two of its ports, and up and down one port: in
+ * this order, although the links are 6, 6 (or, of a chain, more) and 8.
+ */
+static void find_ranks(struct kunit *test)
+{
+	const u16 redirect = PCI_ACS_RR | PCI_ACS_CR | PCI_ACS_UF;
+	struct machine *m = describe(test, ROUTES);
+	struct fabric_fn *port = downstream(m->sw, 0);
+	struct pci_dev *near, *far, *away;
+	struct device *a[1];
+
+	with_acs(port, 0);
+	port->egress[0] = BIT(downstream(m->sw, 1)->port);
+	fabric_scan(m->fabric);
+	a[0] = dev(m->a);
+	provider_register(test, m->near);
+	provider_register(test, m->far);
+	provider_register(test, m->away);
+	near = m->near->pdev;
+	far = m->far->pdev;
+	away = m->away->pdev;
+	publish(m->near, true);
+	publish(m->far, true);
+	publish(m->away, true);
+	KUNIT_EXPECT_EQ(test, pci_p2pdma_distance(near, a[0], true), 4);
+	KUNIT_EXPECT_EQ(test, pci_p2pdma_distance(far, a[0], true), 6);
+	KUNIT_EXPECT_EQ(test, pci_p2pdma_distance(away, a[0], true), 512 + 6);
+	KUNIT_EXPECT_EQ(test, found(m, a, 1), 1);
+
+	/* Requests to near only: far is the closest now. */
+	fabric_write_acs(port, redirect | PCI_ACS_EC);
+	KUNIT_EXPECT_EQ(test, pci_p2pdma_distance(near, a[0], true), 1024 + 8);
+	KUNIT_EXPECT_EQ(test, pci_p2pdma_distance(far, a[0], true), 6);
+	KUNIT_EXPECT_EQ(test, found(m, a, 1), 4);
+
+	/* To all: away is, and it is the same when nobody else is there. */
+	fabric_write_acs(port, redirect);
+	KUNIT_EXPECT_EQ(test, pci_p2pdma_distance(far, a[0], true), 1024 + 10);
+	KUNIT_EXPECT_EQ(test, found(m, a, 1), 8);
+	publish(m->away, false);
+	KUNIT_EXPECT_EQ(test, found(m, a, 1), 1);
+}
+
 static void find_unreachable(struct kunit *test)
 {
 	struct machine *m = build(test, ROUTES_NOT);
@@ -284,7 +451,7 @@ static void find_unreachable(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, found(m, apart, 2), 0);
 }
 
-/* A lender has to be read and written; a root complex may route one of both. */
+/* A provider has to be read and written; a root complex may route one of both. */
 static void find_one_way(struct kunit *test)
 {
 	static const struct {
@@ -294,8 +461,8 @@ static void find_one_way(struct kunit *test)
 		{ "8086:2035=none", -1 },
 		{ "8086:2035=reads", -1 },
 		{ "8086:2035=writes", -1 },
-		/* Two switch ports, two root ports, and both ends */
-		{ "8086:2035=reads+writes", 6 },
+		/* Four links up, two down, and by the root complex */
+		{ "8086:2035=reads+writes", 512 + 6 },
 	};
 	const struct kernel_param *kp = param_begin(test, "pci_p2pdma.host_bridges");
 	struct machine *m = build(test, OTHER);
@@ -308,10 +475,10 @@ static void find_one_way(struct kunit *test)
 		KUNIT_ASSERT_EQ(test, 0, param_say(kp, ways[i].policy));
 		KUNIT_EXPECT_EQ(test, distance,
 				pci_p2pdma_distance(m->away->pdev, dev(m->a), false));
-		/* Remembered now */
+		/* Cached now */
 		KUNIT_EXPECT_EQ(test, distance,
 				pci_p2pdma_distance(m->away->pdev, dev(m->a), false));
-		/* Who lends nothing is no better off. */
+		/* Who provides nothing is no better off. */
 		KUNIT_EXPECT_EQ(test, distance < 0,
 				pci_p2pdma_distance(m->a->pdev, dev(m->away), false) < 0);
 		KUNIT_EXPECT_EQ(test, found(m, a, 1), distance < 0 ? 0 : 8);
@@ -341,7 +508,7 @@ static void find_reference(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, kref_read(&kobj->kref), before);
 }
 
-/* To publish what lends nothing is no error, and has no effect. */
+/* To publish what provides nothing is no error, and has no effect. */
 static void publish_nothing(struct kunit *test)
 {
 	struct machine *m = build(test, ROUTES);
@@ -360,14 +527,14 @@ static void publish_nothing(struct kunit *test)
 
 static u64 available(struct fabric_fn *fn)
 {
-	struct pci_p2pdma_range *range;
-	struct pci_p2pdma *lender;
+	struct p2pdma_memory *mem;
+	struct pci_p2pdma *p2pdma;
 	u64 sum = 0;
 
 	guard(rcu)();
-	lender = rcu_dereference(fn->pdev->p2pdma);
-	list_for_each_entry_rcu(range, &lender->ranges, node)
-		sum += p2pdma_pool_available(&range->pool);
+	p2pdma = rcu_dereference(fn->pdev->p2pdma);
+	list_for_each_entry_rcu(mem, &p2pdma->resources, node)
+		sum += p2pdma_pool_available(&mem->pool);
 	return sum;
 }
 
@@ -392,7 +559,7 @@ static void alloc_sizes(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, available(m->near), SZ_2M);
 }
 
-/* Of a device that lends none, there is none. */
+/* Of a device that is no provider, there is none. */
 static void alloc_nothing(struct kunit *test)
 {
 	struct machine *m = build(test, ROUTES);
@@ -440,10 +607,16 @@ static const struct store {
 } stores[] = {
 	{ "1", 0, true }, { "0", 0, false }, { "y\n", 0, true },
 	{ "N", 0, false }, { "on\n", 0, true }, { "off", 0, false },
-	{ "", -EINVAL }, { "\n", -EINVAL }, { "maybe", -EINVAL },
-	{ "2", -EINVAL }, { "ffff:ff:1f.7", -ENODEV },
-	/* Neither a 0 nor a 1 */
+	{ "1\n", 0, true }, { "0\n", 0, false }, { "true", 0, true },
+	{ "FALSE\n", 0, false }, { "Yes", 0, true }, { "none", 0, false },
+	{ "oN", 0, true }, { "ofF", 0, false },
+	{ "", -ENODEV }, { "\n", -ENODEV }, { "maybe", -ENODEV },
+	{ "2", -ENODEV }, { "2\n", -ENODEV }, { "o", -ENODEV },
+	{ "00", -ENODEV }, { "01\n", -ENODEV }, { "1x", -ENODEV },
+	{ "0000", -ENODEV }, { "-1", -ENODEV }, { " 1", -ENODEV },
+	/* Neither a 0 nor a 1, nor what begins with an f */
 	{ "0:", -ENODEV }, { "1:00", -ENODEV }, { "0000:", -ENODEV },
+	{ "ffff:ff:1f.7", -ENODEV }, { "y:", -ENODEV },
 };
 
 static void enable_store(struct kunit *test)
@@ -508,12 +681,112 @@ static void enable_show(struct kunit *test)
 	free_page((unsigned long)page);
 }
 
+/* ---- names of providers ---- */
+
+static const struct spelling {
+	const char *name;
+	bool good;
+} spellings[] = {
+	{ "0000:05:00.0", true }, { "ffff:ff:1f.7", true },
+	{ "10000:e1:00.0", true },	/* behind a VMD */
+	{ "slot:7", true }, { "slot:7-1", true }, { "slot:Slot 7", true },
+	{ "serial:00-02-c9-03-00-0a-b1-ff", true },
+	{ "serial:00-02-C9-03-00-0A-B1-FF", true },
+	{ "", false }, { ":", false }, { "05:00.0", false },
+	{ "0000:05:00", false }, { "0000:05:20.0", false },
+	{ "0000:05:00.8", false }, { "0000:100:00.0", false },
+	{ "0000:05:00.0 ", false }, { "0000:05:0.0", false },
+	{ "0000:0A:00.0", false }, { "x0000:05:00.0", false },
+	{ "slot:", false }, { "slot:7/address", false }, { "Slot:7", false },
+	{ "slot:7\t", false }, { "slot:\x1b[1m", false }, { "slot:7\n8", false },
+	{ "slot:.", false }, { "slot:..", false }, { "slot:..7", true },
+	{ "serial:", false }, { "serial:00-02-c9-03-00-0a-b1", false },
+	{ "serial:00-02-c9-03-00-0a-b1-ff-", false },
+	{ "serial:00-02-c9-03-00-0a-b1-fg", false },
+	{ "serial:0002c903000ab1ff0000000", false },
+	{ "serial:0-002-c9-03-00-0a-b1-ff", false },
+};
+
+static void name_spelling(struct kunit *test)
+{
+	const struct spelling *s;
+
+	for (s = spellings; s < spellings + ARRAY_SIZE(spellings); s++)
+		KUNIT_EXPECT_EQ_MSG(test, pci_p2pmem_check_name(s->name),
+				    s->good ? 0 : -EINVAL, "'%s'", s->name);
+}
+
+/* Found, with a reference, or not. */
+static void expect_named(struct kunit *test, const char *name,
+			 struct fabric_fn *fn)
+{
+	struct pci_dev *pdev;
+
+	KUNIT_EXPECT_EQ_MSG(test, pci_p2pmem_check_name(name), 0, "'%s'", name);
+	pdev = pci_p2pmem_find_named(name);
+	KUNIT_EXPECT_PTR_EQ_MSG(test, pdev, fn ? fn->pdev : NULL, "'%s'", name);
+	pci_dev_put(pdev);
+}
+
+/* By each of its names, as long as it has published memory; never another. */
+static void name_found(struct kunit *test)
+{
+	struct machine *m = describe(test, ROUTES);
+	struct pci_slot *slot;
+	struct kobject *kobj;
+	unsigned int before;
+
+	m->near->serial = 0x0123456789abcdefULL;
+	m->twin->serial = 0x0123456789abcdeeULL;
+	m->a->serial = 0xff;		/* has no memory */
+	fabric_scan(m->fabric);
+	provider_register(test, m->near);
+	provider_register(test, m->twin);
+	provider_register(test, m->far);		/* has no serial number */
+	slot = pci_create_slot(m->near->pdev->bus, 0, "p2pdma-7", NULL);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, slot);
+	kobj = &m->near->pdev->dev.kobj;
+	before = kref_read(&kobj->kref);
+
+	expect_named(test, pci_name(m->near->pdev), NULL);
+	expect_named(test, "slot:p2pdma-7", NULL);
+	publish(m->near, true);
+	publish(m->twin, true);
+	publish(m->far, true);
+	expect_named(test, pci_name(m->near->pdev), m->near);
+	expect_named(test, pci_name(m->twin->pdev), m->twin);
+	expect_named(test, "slot:p2pdma-7", m->near);
+	expect_named(test, "slot:p2pdma-70", NULL);
+	expect_named(test, "serial:01-23-45-67-89-ab-cd-ef", m->near);
+	expect_named(test, "serial:01-23-45-67-89-AB-CD-EE", m->twin);
+	expect_named(test, "serial:01-23-45-67-89-ab-cd-ed", NULL);
+	expect_named(test, "serial:00-00-00-00-00-00-00-ff", NULL);
+	expect_named(test, "serial:00-00-00-00-00-00-00-00", NULL);
+	/* Slots are being reset: who asks may be whom that waits for. */
+	mutex_lock(&pci_slot_mutex);
+	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(pci_p2pmem_find_named("slot:p2pdma-7")),
+			-EAGAIN);
+	expect_named(test, pci_name(m->near->pdev), m->near);
+	mutex_unlock(&pci_slot_mutex);
+	publish(m->near, false);
+	expect_named(test, "serial:01-23-45-67-89-ab-cd-ef", NULL);
+	KUNIT_EXPECT_EQ(test, kref_read(&kobj->kref), before);
+
+	publish(m->near, true);
+	pci_destroy_slot(slot);
+	expect_named(test, "slot:p2pdma-7", NULL);
+}
+
 static struct kunit_case frontdoor_cases[] = {
 	KUNIT_CASE(distance_sums),
 	KUNIT_CASE(distance_child),
 	KUNIT_CASE(distance_explained),
+	KUNIT_CASE(distance_explains_all),
+	KUNIT_CASE(distance_explains_detour),
 	KUNIT_CASE(distance_all_ranges),
 	KUNIT_CASE(find_closest),
+	KUNIT_CASE(find_room),
+	KUNIT_CASE(find_ranks),
 	KUNIT_CASE(find_unreachable),
 	KUNIT_CASE(find_one_way),
 	KUNIT_CASE(find_reference),
@@ -524,15 +797,17 @@ static struct kunit_case frontdoor_cases[] = {
 	KUNIT_CASE(enable_store),
 	KUNIT_CASE(enable_store_device),
 	KUNIT_CASE(enable_show),
+	KUNIT_CASE(name_spelling),
+	KUNIT_CASE(name_found),
 	{}
 };
 
 static struct kunit_suite frontdoor_suite = {
-	.name = "p2pdma_frontdoor",
+	.name = "p2pdma_api",
 	.test_cases = frontdoor_cases,
 };
 
 kunit_test_suite(frontdoor_suite);
 
-MODULE_DESCRIPTION("KUnit suite of the front door of P2PDMA");
+MODULE_DESCRIPTION("KUnit suite of the exported calls of P2PDMA");
 MODULE_LICENSE("GPL");

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * KUnit suite of ranges that a driver gives up one by one: what is left of the
+ * KUnit suite of resources that a driver unregisters one by one: what is left of the
  * device's memory, and who uses that, must not notice.
  */
 #include <kunit/test.h>
@@ -9,7 +9,7 @@
 #include <linux/sizes.h>
 
 #include "fabric.h"
-#include "lent.h"
+#include "provider.h"
 
 #define RANGES	3
 
@@ -18,9 +18,9 @@ static const u64 from[RANGES] = { 0, SZ_4M, SZ_8M };
 /*
  *	root port
  *	    |
- *	  lender	BAR 0: 16 MiB, of which 2 MiB at 0, 4 and 8 MiB are lent
+ *	  provider	BAR 0: 16 MiB, of which 2 MiB at 0, 4 and 8 MiB are registered
  */
-static struct pci_dev *make_lender(struct kunit *test)
+static struct pci_dev *make_provider(struct kunit *test)
 {
 	struct fabric *fabric = fabric_alloc(test);
 	struct fabric_fn *fn = endpoint_under(root_port(host_bridge(fabric)));
@@ -49,7 +49,7 @@ static void give_up(void *data)
 						    removal->offset);
 }
 
-/* Which range gives up, all of them with memory allocated */
+/* Which resource is unregistered, all of them with memory allocated */
 static const int which[] = { 0, 1, 2 };
 
 static void describe_which(const int *i, char *text)
@@ -63,12 +63,13 @@ KUNIT_ARRAY_PARAM(which, which, describe_which);
 
 /*
  * It waits for what is allocated of this range alone.  Meanwhile nothing more
- * can be had of it, and all goes on with the others; then it can be lent again.
+ * can be had of it, and all goes on with the others; then it can be registered
+ * again.
  */
 static void ranges_waits(struct kunit *test)
 {
 	int i, out = *(const int *)test->param_value;
-	struct pci_dev *pdev = make_lender(test);
+	struct pci_dev *pdev = make_provider(test);
 	struct removal removal = { .pdev = pdev, .offset = from[out] };
 	pci_bus_addr_t bus = pci_bus_address(pdev, 0);
 	void *addr[RANGES];
@@ -81,11 +82,11 @@ static void ranges_waits(struct kunit *test)
 				bus + from[i]);
 	}
 	job = job_start(test, give_up, &removal);
-	for (i = 0; i < 100 && lent_look(pdev).ranges == RANGES; i++)
+	for (i = 0; i < 100 && provider_view(pdev).ranges == RANGES; i++)
 		KUNIT_EXPECT_TRUE(test, job_waits(job));
 	/* What comes back of it is not given out again. */
 	pci_free_p2pmem(pdev, addr[out] + SZ_1M, SZ_1M);
-	lent_expect(test, pdev, RANGES - 1, (RANGES - 1) * SZ_2M, 0);
+	provider_expect(test, pdev, RANGES - 1, (RANGES - 1) * SZ_2M, 0);
 	KUNIT_EXPECT_TRUE(test, pci_has_p2pmem(pdev));
 	KUNIT_EXPECT_NULL(test, pci_alloc_p2pmem(pdev, PAGE_SIZE));
 	for (i = 0; i < RANGES; i++) {
@@ -107,50 +108,50 @@ static void ranges_waits(struct kunit *test)
 	pci_free_p2pmem(pdev, addr[out], SZ_1M);
 	KUNIT_EXPECT_TRUE(test, job_ends(job));
 	KUNIT_EXPECT_EQ(test, 0, removal.error);
-	lent_expect(test, pdev, RANGES - 1, (RANGES - 1) * SZ_2M, 0);
+	provider_expect(test, pdev, RANGES - 1, (RANGES - 1) * SZ_2M, 0);
 
 	KUNIT_EXPECT_EQ(test, 0, pci_p2pdma_add_resource(pdev, 0, SZ_2M, from[out]));
-	lent_expect(test, pdev, RANGES, RANGES * SZ_2M, SZ_2M);
+	provider_expect(test, pdev, RANGES, RANGES * SZ_2M, SZ_2M);
 	for (i = 0; i < RANGES; i++)
 		if (i != out && addr[i])
 			pci_free_p2pmem(pdev, addr[i], SZ_2M);
 }
 
-/* With the last one the device is no lender, until it lends again. */
+/* With the last one the device is no provider, until it registers again. */
 static void ranges_last(struct kunit *test)
 {
-	struct pci_dev *pdev = make_lender(test);
-	struct lent_sight unbound, before, after;
+	struct pci_dev *pdev = make_provider(test);
+	struct provider_state unbound, before, after;
 	int i, round;
 
 	device_release_driver(&pdev->dev);
-	unbound = lent_look(pdev);
+	unbound = provider_view(pdev);
 	KUNIT_ASSERT_EQ(test, 1, device_attach(&pdev->dev));
-	before = lent_look(pdev);
+	before = provider_view(pdev);
 	for (round = 0; round < 2; round++) {
 		for (i = 0; i < RANGES; i++)
 			KUNIT_ASSERT_EQ(test, 0, pci_p2pdma_add_resource(pdev, 0, SZ_2M,
 									 from[i]));
 		pci_p2pmem_publish(pdev, true);
 		for (i = RANGES - 1; i >= 0; i--) {
-			lent_expect(test, pdev, i + 1, (i + 1) * SZ_2M,
-				    (i + 1) * SZ_2M);
+			provider_expect(test, pdev, i + 1, (i + 1) * SZ_2M,
+					(i + 1) * SZ_2M);
 			KUNIT_EXPECT_EQ(test, 0,
 					pci_p2pdma_remove_resource(pdev, 0, from[i]));
 			KUNIT_EXPECT_EQ(test, -ENOENT,
 					pci_p2pdma_remove_resource(pdev, 0, from[i]));
 		}
-		after = lent_look(pdev);
+		after = provider_view(pdev);
 		KUNIT_EXPECT_MEMEQ(test, &before, &after, sizeof(before));
 		KUNIT_EXPECT_NULL(test, pci_alloc_p2pmem(pdev, PAGE_SIZE));
 	}
 	/* Nothing is left for devres to take away. */
 	device_release_driver(&pdev->dev);
-	after = lent_look(pdev);
+	after = provider_view(pdev);
 	KUNIT_EXPECT_MEMEQ(test, &unbound, &after, sizeof(unbound));
 }
 
-/* What is not lent cannot be given up, and nothing changes. */
+/* What is not registered cannot be unregistered, and nothing changes. */
 static void ranges_bad(struct kunit *test)
 {
 	static const struct {
@@ -160,8 +161,8 @@ static void ranges_bad(struct kunit *test)
 		{ 0, SZ_2M }, { 0, PAGE_SIZE }, { 0, SZ_16M }, { 0, U64_MAX },
 		{ 2, 0 }, { 5, 0 }, { 6, 0 }, { -1, 0 }, { INT_MIN, 0 },
 	};
-	struct pci_dev *pdev = make_lender(test);
-	struct lent_sight before = lent_look(pdev), after;
+	struct pci_dev *pdev = make_provider(test);
+	struct provider_state before = provider_view(pdev), after;
 	u64 start = pci_resource_start(pdev, 0);
 	int i;
 
@@ -173,7 +174,7 @@ static void ranges_bad(struct kunit *test)
 	/* What comes to the address of BAR 0, from one that is not there */
 	KUNIT_EXPECT_EQ(test, -ENOENT,
 			pci_p2pdma_remove_resource(pdev, 5, start));
-	after = lent_look(pdev);
+	after = provider_view(pdev);
 	KUNIT_EXPECT_MEMEQ(test, &before, &after, sizeof(before));
 	KUNIT_EXPECT_EQ(test, -ENOENT,
 			pci_p2pdma_remove_resource(pdev->bus->self, 0, 0));
@@ -182,14 +183,14 @@ static void ranges_bad(struct kunit *test)
 /* Those that are left are taken away when the driver goes. */
 static void ranges_unbind(struct kunit *test)
 {
-	struct pci_dev *pdev = make_lender(test);
+	struct pci_dev *pdev = make_provider(test);
 
 	KUNIT_ASSERT_EQ(test, 0, pci_p2pdma_remove_resource(pdev, 0, from[1]));
 	device_release_driver(&pdev->dev);
-	lent_expect(test, pdev, 0, 0, 0);
+	provider_expect(test, pdev, 0, 0, 0);
 	KUNIT_ASSERT_EQ(test, 1, device_attach(&pdev->dev));
 	KUNIT_EXPECT_EQ(test, 0, pci_p2pdma_add_resource(pdev, 0, 0, 0));
-	lent_expect(test, pdev, 1, SZ_16M, SZ_16M);
+	provider_expect(test, pdev, 1, SZ_16M, SZ_16M);
 }
 
 static struct kunit_case ranges_cases[] = {
@@ -201,11 +202,11 @@ static struct kunit_case ranges_cases[] = {
 };
 
 static struct kunit_suite ranges_suite = {
-	.name = "p2pdma_ranges",
+	.name = "p2pdma_resources",
 	.test_cases = ranges_cases,
 };
 
 kunit_test_suite(ranges_suite);
 
-MODULE_DESCRIPTION("KUnit suite of lent ranges that are given up");
+MODULE_DESCRIPTION("KUnit suite of resources that are unregistered");
 MODULE_LICENSE("GPL");

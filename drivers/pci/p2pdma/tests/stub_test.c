@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * KUnit suite of the driver that lends any BAR: what it chooses of a device,
- * and what it refuses.  See also lend.sh of the selftests.
+ * KUnit suite of the driver that registers any BAR: what it chooses of a
+ * device, and what it refuses.  See also stub.sh of the selftests.
  */
 #include <kunit/test.h>
 #include <linux/ioport.h>
@@ -11,7 +11,7 @@
 #include <linux/string.h>
 
 #include "fabric.h"
-#include "lent.h"
+#include "provider.h"
 
 /* Ids of devices that the driver is given, and that nobody else has */
 #define VENDOR		PCI_VENDOR_ID_REDHAT
@@ -38,15 +38,15 @@ static struct fabric_fn *make_device(struct kunit *test)
 	return fn;
 }
 
-static const struct kernel_param *ranges_begin(struct kunit *test)
+static const struct kernel_param *resources_begin(struct kunit *test)
 {
-	return param_begin(test, "pci_p2pdma_lend.ranges");
+	return param_begin(test, "pci_p2pmem_stub.resources");
 }
 
 /* What an administrator does with new_id; there is no way back. */
-static int lend_init(struct kunit_suite *suite)
+static int stub_init(struct kunit_suite *suite)
 {
-	struct device_driver *driver = driver_find("pci-p2pdma-lend",
+	struct device_driver *driver = driver_find("pci-p2pmem-stub",
 						   &pci_bus_type);
 	static bool given;
 	int error;
@@ -74,31 +74,31 @@ static bool bind(struct pci_dev *pdev)
 	return device_attach(&pdev->dev) == 1;
 }
 
-/* The sizes of what is lent, one after the other: "8M+4M"; "" is nothing */
-static char *lends(struct kunit *test, struct pci_dev *pdev)
+/* The sizes of what is registered, one after the other: "8M+4M"; "" is nothing */
+static char *registered(struct kunit *test, struct pci_dev *pdev)
 {
 	char *text = kunit_kzalloc(test, 64, GFP_KERNEL);
-	struct pci_p2pdma_range *range;
-	struct pci_p2pdma *lender;
+	struct p2pdma_memory *mem;
+	struct pci_p2pdma *p2pdma;
 	int len = 0;
 
 	KUNIT_ASSERT_NOT_NULL(test, text);
 	guard(rcu)();
-	lender = rcu_dereference(pdev->p2pdma);
-	if (!lender)
+	p2pdma = rcu_dereference(pdev->p2pdma);
+	if (!p2pdma)
 		return text;
-	list_for_each_entry_rcu(range, &lender->ranges, node)
+	list_for_each_entry_rcu(mem, &p2pdma->resources, node)
 		len += scnprintf(text + len, 64 - len, "%s%lluM",
-				 len ? "+" : "", range->provider.size / SZ_1M);
+				 len ? "+" : "", mem->res.size / SZ_1M);
 	return text;
 }
 
-/* ---- what is lent of a device ---- */
+/* ---- what is registered of a device ---- */
 
 static const struct wish {
 	const char *name;
-	const char *ranges;
-	const char *lends;
+	const char *resources;
+	const char *registered;
 } wishes[] = {
 	{ "nothing_said", "", "8M" },
 	{ "registers", "0", "2M" },
@@ -120,34 +120,34 @@ static const struct wish {
 KUNIT_ARRAY_PARAM_DESC(wish, wishes, name);
 
 /* Refused means that the driver does not bind, and that nothing is left of it. */
-static void lend_wishes(struct kunit *test)
+static void stub_wishes(struct kunit *test)
 {
-	const struct kernel_param *kp = ranges_begin(test);
+	const struct kernel_param *kp = resources_begin(test);
 	const struct wish *wish = test->param_value;
 	struct fabric_fn *fn = make_device(test);
-	bool fits = *wish->lends;
+	bool fits = *wish->registered;
 	struct pci_dev *pdev;
 	int bar;
 
 	pdev = scan(fn);
-	KUNIT_ASSERT_EQ(test, 0, param_say(kp, wish->ranges));
+	KUNIT_ASSERT_EQ(test, 0, param_say(kp, wish->resources));
 	KUNIT_EXPECT_EQ(test, fits, bind(pdev));
-	KUNIT_EXPECT_STREQ(test, wish->lends, lends(test, pdev));
+	KUNIT_EXPECT_STREQ(test, wish->registered, registered(test, pdev));
 	KUNIT_EXPECT_EQ(test, fits, pci_has_p2pmem(pdev));
 	KUNIT_EXPECT_EQ(test, fits, pci_is_enabled(pdev));
 
 	device_release_driver(&pdev->dev);
-	KUNIT_EXPECT_STREQ(test, "", lends(test, pdev));
+	KUNIT_EXPECT_STREQ(test, "", registered(test, pdev));
 	for (bar = 0; bar <= 4; bar += 2) {
 		KUNIT_EXPECT_EQ(test, 0, pci_request_region(pdev, bar, "test"));
 		pci_release_region(pdev, bar);
 	}
 }
 
-/* Registers are not lent because nobody said otherwise. */
-static void lend_no_prefetchable(struct kunit *test)
+/* Registers are not registered because nobody said otherwise. */
+static void stub_no_prefetchable(struct kunit *test)
 {
-	const struct kernel_param *kp = ranges_begin(test);
+	const struct kernel_param *kp = resources_begin(test);
 	struct fabric_fn *fn = make_device(test);
 	struct pci_dev *pdev;
 
@@ -156,16 +156,16 @@ static void lend_no_prefetchable(struct kunit *test)
 	pdev = scan(fn);
 	KUNIT_ASSERT_EQ(test, 0, param_say(kp, ""));
 	KUNIT_EXPECT_FALSE(test, bind(pdev));
-	KUNIT_EXPECT_STREQ(test, "", lends(test, pdev));
+	KUNIT_EXPECT_STREQ(test, "", registered(test, pdev));
 	KUNIT_ASSERT_EQ(test, 0, param_say(kp, "2"));
 	KUNIT_EXPECT_TRUE(test, bind(pdev));
-	KUNIT_EXPECT_STREQ(test, "8M", lends(test, pdev));
+	KUNIT_EXPECT_STREQ(test, "8M", registered(test, pdev));
 }
 
 /* Whichever comes first, it is the largest. */
-static void lend_largest(struct kunit *test)
+static void stub_largest(struct kunit *test)
 {
-	const struct kernel_param *kp = ranges_begin(test);
+	const struct kernel_param *kp = resources_begin(test);
 	struct fabric_fn *fn = make_device(test);
 	struct pci_dev *pdev;
 
@@ -173,13 +173,13 @@ static void lend_largest(struct kunit *test)
 	pdev = scan(fn);
 	KUNIT_ASSERT_EQ(test, 0, param_say(kp, ""));
 	KUNIT_EXPECT_TRUE(test, bind(pdev));
-	KUNIT_EXPECT_STREQ(test, "16M", lends(test, pdev));
+	KUNIT_EXPECT_STREQ(test, "16M", registered(test, pdev));
 }
 
 /* Somebody has the BAR without being the device's driver. */
-static void lend_in_use(struct kunit *test)
+static void stub_in_use(struct kunit *test)
 {
-	const struct kernel_param *kp = ranges_begin(test);
+	const struct kernel_param *kp = resources_begin(test);
 	struct fabric_fn *fn = make_device(test);
 	struct pci_dev *pdev;
 
@@ -187,10 +187,10 @@ static void lend_in_use(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, 0, param_say(kp, "4,2"));
 	KUNIT_ASSERT_EQ(test, 0, pci_request_region(pdev, 2, "somebody"));
 	KUNIT_EXPECT_FALSE(test, bind(pdev));
-	KUNIT_EXPECT_STREQ(test, "", lends(test, pdev));
+	KUNIT_EXPECT_STREQ(test, "", registered(test, pdev));
 	pci_release_region(pdev, 2);
 	KUNIT_EXPECT_TRUE(test, bind(pdev));
-	KUNIT_EXPECT_STREQ(test, "4M+8M", lends(test, pdev));
+	KUNIT_EXPECT_STREQ(test, "4M+8M", registered(test, pdev));
 }
 
 /* ---- whose entry it is ---- */
@@ -214,7 +214,7 @@ static const struct whose {
 	int bus;
 	int function;
 	const char *others;
-	const char *lends;
+	const char *registered;
 } whose[] = {
 	{ "own", 0, 0, 0, "", "4M" },
 	{ "own_first", 0, 0, 0, ",2", "4M" },
@@ -228,9 +228,9 @@ static const struct whose {
 
 KUNIT_ARRAY_PARAM_DESC(whose, whose, name);
 
-static void lend_whose(struct kunit *test)
+static void stub_whose(struct kunit *test)
 {
-	const struct kernel_param *kp = ranges_begin(test);
+	const struct kernel_param *kp = resources_begin(test);
 	const struct whose *entry = test->param_value;
 	struct fabric_fn *fn = make_device(test);
 	struct pci_dev *pdev;
@@ -239,16 +239,16 @@ static void lend_whose(struct kunit *test)
 	say_of(test, kp, pdev, entry->domain, entry->bus, entry->function,
 	       entry->others);
 	KUNIT_EXPECT_TRUE(test, bind(pdev));
-	KUNIT_EXPECT_STREQ(test, entry->lends, lends(test, pdev));
+	KUNIT_EXPECT_STREQ(test, entry->registered, registered(test, pdev));
 }
 
 /* ---- the text ---- */
 
 /* Nothing of a text that has a mistake anywhere is taken over. */
-static void lend_bad(struct kunit *test)
+static void stub_bad(struct kunit *test)
 {
 	static const char before[] = "0001:02:03.4/2/0x200000/0x400000";
-	const struct kernel_param *kp = ranges_begin(test);
+	const struct kernel_param *kp = resources_begin(test);
 	static const char * const bad[] = {
 		"x", ",", "2,", "2,,4", "2,x", "2 4", "-1", "+1", "00002",
 		"4294967298", "2/", "2/,4", "2/x", "2/M", "2/1Q", "2/-1",
@@ -284,9 +284,9 @@ static const struct spelling {
 	{ "2/16383P", "2/0xfffc000000000000/0x0" },
 };
 
-static void lend_spelling(struct kunit *test)
+static void stub_spelling(struct kunit *test)
 {
-	const struct kernel_param *kp = ranges_begin(test);
+	const struct kernel_param *kp = resources_begin(test);
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(spellings); i++) {
@@ -297,9 +297,9 @@ static void lend_spelling(struct kunit *test)
 }
 
 /* 16 of them, and not one more */
-static void lend_many(struct kunit *test)
+static void stub_many(struct kunit *test)
 {
-	const struct kernel_param *kp = ranges_begin(test);
+	const struct kernel_param *kp = resources_begin(test);
 	char text[2 * 17 + 1] = "";
 	unsigned int i;
 
@@ -312,25 +312,25 @@ static void lend_many(struct kunit *test)
 			strlen(param_said(test, kp)));
 }
 
-static struct kunit_case lend_cases[] = {
-	KUNIT_CASE_PARAM(lend_wishes, wish_gen_params),
-	KUNIT_CASE(lend_no_prefetchable),
-	KUNIT_CASE(lend_largest),
-	KUNIT_CASE(lend_in_use),
-	KUNIT_CASE_PARAM(lend_whose, whose_gen_params),
-	KUNIT_CASE(lend_bad),
-	KUNIT_CASE(lend_spelling),
-	KUNIT_CASE(lend_many),
+static struct kunit_case stub_cases[] = {
+	KUNIT_CASE_PARAM(stub_wishes, wish_gen_params),
+	KUNIT_CASE(stub_no_prefetchable),
+	KUNIT_CASE(stub_largest),
+	KUNIT_CASE(stub_in_use),
+	KUNIT_CASE_PARAM(stub_whose, whose_gen_params),
+	KUNIT_CASE(stub_bad),
+	KUNIT_CASE(stub_spelling),
+	KUNIT_CASE(stub_many),
 	{}
 };
 
-static struct kunit_suite lend_suite = {
-	.name = "p2pdma_lend",
-	.suite_init = lend_init,
-	.test_cases = lend_cases,
+static struct kunit_suite stub_suite = {
+	.name = "p2pdma_stub",
+	.suite_init = stub_init,
+	.test_cases = stub_cases,
 };
 
-kunit_test_suite(lend_suite);
+kunit_test_suite(stub_suite);
 
-MODULE_DESCRIPTION("KUnit suite of the driver that lends any BAR");
+MODULE_DESCRIPTION("KUnit suite of the driver that registers any BAR");
 MODULE_LICENSE("GPL");

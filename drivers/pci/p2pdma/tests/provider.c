@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Lent memory of devices in a fabric, jobs that wait for it, and what the
+ * Peer memory of devices in a fabric, jobs that wait for it, and what the
  * administrator says about it.
  */
 #include <kunit/test.h>
@@ -14,14 +14,14 @@
 #include <linux/string.h>
 #include <linux/sysfs.h>
 
-#include "lent.h"
+#include "provider.h"
 
 /**
- * lent_add - have a function lend all of its first BAR
+ * provider_register - register all of a function's first BAR
  * @test: test; ends here if it does not work
  * @fn: function, scanned
  */
-void lent_add(struct kunit *test, struct fabric_fn *fn)
+void provider_register(struct kunit *test, struct fabric_fn *fn)
 {
 	KUNIT_ASSERT_EQ(test, 0, pci_p2pdma_add_resource(fn->pdev, 0, 0, 0));
 }
@@ -40,16 +40,16 @@ static void give_back(void *data)
 }
 
 /**
- * lent_take - allocate memory of a function
+ * provider_alloc - allocate memory of a function
  * @test: test; ends here if there is none
- * @fn: function that lends
+ * @fn: provider
  * @size: number of bytes
  *
  * The memory is given back when the test ends, before the fabric goes.
  *
  * Return: its kernel address.
  */
-void *lent_take(struct kunit *test, struct fabric_fn *fn, size_t size)
+void *provider_alloc(struct kunit *test, struct fabric_fn *fn, size_t size)
 {
 	struct piece *piece = kunit_kzalloc(test, sizeof(*piece), GFP_KERNEL);
 
@@ -64,12 +64,12 @@ void *lent_take(struct kunit *test, struct fabric_fn *fn, size_t size)
 }
 
 /**
- * lent_bar_register - where the first BAR is, as the device has it
+ * provider_bar_register - where the first BAR is, as the device has it
  * @fn: function with a 64-bit BAR 0
  *
  * Return: the address on its bus.
  */
-u64 lent_bar_register(const struct fabric_fn *fn)
+u64 provider_bar_register(const struct fabric_fn *fn)
 {
 	u64 low = fabric_config_get(fn, PCI_BASE_ADDRESS_0, 4);
 	u64 high = fabric_config_get(fn, PCI_BASE_ADDRESS_1, 4);
@@ -78,28 +78,28 @@ u64 lent_bar_register(const struct fabric_fn *fn)
 }
 
 /**
- * lent_bus_address - bus address of lent memory, worked out from the BAR
- * @fn: function that lends its first BAR
+ * provider_bus_address - bus address of peer memory, worked out from the BAR
+ * @fn: provider, by its first BAR
  * @addr: kernel address in its memory
  *
  * Return: the address on its bus.
  */
-u64 lent_bus_address(const struct fabric_fn *fn, void *addr)
+u64 provider_bus_address(const struct fabric_fn *fn, void *addr)
 {
-	return lent_bar_register(fn) + page_to_phys(virt_to_page(addr)) +
+	return provider_bar_register(fn) + page_to_phys(virt_to_page(addr)) +
 	       offset_in_page(addr) - pci_resource_start(fn->pdev, 0);
 }
 
-/* ---- all that can be seen of a lender from outside ---- */
+/* ---- all that can be seen of a provider from outside ---- */
 
 /**
- * lent_attribute - does sysfs show what a device lends?
+ * provider_attribute - does sysfs show the memory of a device?
  * @pdev: device
  * @name: attribute in p2pmem/, NULL for that itself
  *
  * Return: true if it is there.
  */
-bool lent_attribute(struct pci_dev *pdev, const char *name)
+bool provider_attribute(struct pci_dev *pdev, const char *name)
 {
 	struct kernfs_node *group, *attr = NULL;
 
@@ -112,54 +112,54 @@ bool lent_attribute(struct pci_dev *pdev, const char *name)
 }
 
 /**
- * lent_look - see a lender from outside
+ * provider_view - see a provider from outside
  * @pdev: device
  *
  * Return: what there is to be seen.
  */
-struct lent_sight lent_look(struct pci_dev *pdev)
+struct provider_state provider_view(struct pci_dev *pdev)
 {
-	struct pci_p2pdma_range *range;
-	struct pci_p2pdma *lender;
-	struct lent_sight sight = {
+	struct p2pdma_memory *mem;
+	struct pci_p2pdma *p2pdma;
+	struct provider_state sight = {
 		.published = pci_has_p2pmem(pdev),
-		.group = lent_attribute(pdev, NULL),
-		.allocate = lent_attribute(pdev, "allocate"),
+		.group = provider_attribute(pdev, NULL),
+		.allocate = provider_attribute(pdev, "allocate"),
 	};
 
 #ifdef CONFIG_PM
 	sight.awake = atomic_read(&pdev->dev.power.usage_count);
 #endif
 	guard(rcu)();
-	lender = rcu_dereference(pdev->p2pdma);
-	sight.lends = !!lender;
-	if (!lender)
+	p2pdma = rcu_dereference(pdev->p2pdma);
+	sight.registered = !!p2pdma;
+	if (!p2pdma)
 		return sight;
-	list_for_each_entry_rcu(range, &lender->ranges, node) {
-		sight.size += range->provider.size;
-		sight.available += p2pdma_pool_available(&range->pool);
+	list_for_each_entry_rcu(mem, &p2pdma->resources, node) {
+		sight.size += mem->res.size;
+		sight.available += p2pdma_pool_available(&mem->pool);
 		sight.ranges++;
 	}
 	return sight;
 }
 
 /**
- * lent_expect - a device has to lend just this
+ * provider_expect - a device has to have registered just this
  * @test: test
  * @pdev: device
- * @ranges: number of ranges, 0 if it is to be no lender
- * @size: bytes that are lent
+ * @ranges: number of ranges, 0 if it is to be no provider
+ * @size: bytes that are registered
  * @available: bytes of these that are free
  */
-void lent_expect(struct kunit *test, struct pci_dev *pdev, u32 ranges,
-		 u64 size, u64 available)
+void provider_expect(struct kunit *test, struct pci_dev *pdev, u32 ranges,
+		     u64 size, u64 available)
 {
-	struct lent_sight sight = lent_look(pdev);
+	struct provider_state sight = provider_view(pdev);
 
 	KUNIT_EXPECT_EQ(test, sight.ranges, ranges);
 	KUNIT_EXPECT_EQ(test, sight.size, size);
 	KUNIT_EXPECT_EQ(test, sight.available, available);
-	KUNIT_EXPECT_EQ(test, sight.lends, ranges > 0);
+	KUNIT_EXPECT_EQ(test, sight.registered, ranges > 0);
 	KUNIT_EXPECT_EQ(test, sight.group, ranges > 0);
 	KUNIT_EXPECT_EQ(test, sight.allocate, ranges > 0);
 }

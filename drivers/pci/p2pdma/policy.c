@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What the administrator says of root complexes: pci_p2pdma.host_bridges=.
+ */
+#include <linux/kernel.h>
+#include <linux/kstrtox.h>
+#include <linux/moduleparam.h>
+#include <linux/string.h>
+#include <linux/stringify.h>
+#include <linux/sysfs.h>
+
+#include "hooks.h"
+#include "hostbridge.h"
+
+/* "VENDOR:DEVICE" in front of *@text, which is what follows then */
+static int parse_id(char **text, struct p2pdma_policy *policy)
+{
+	char *ids = strsep(text, "="), *vendor = strsep(&ids, ":");
+
+	return !ids || kstrtou16(vendor, 16, &policy->vendor) ||
+	       kstrtou16(ids, 16, &policy->device) ? -EINVAL : 0;
+}
+
+/* WORD[+WORD]..., or nothing at all; @text is cut into pieces */
+static int parse_routes(char *text, struct p2pdma_policy *policy)
+{
+	char *word;
+	unsigned int i;
+
+	policy->routes = text ? 0 : P2PDMA_ROUTES_BOTH_WAYS;
+	if (text && !strcmp(text, "none"))
+		return 0;
+	while ((word = strsep(&text, "+"))) {
+		for (i = 0; i < P2PDMA_ROUTE_WORDS; i++)
+			if (!strcmp(word, p2pdma_route_words[i].word))
+				break;
+		if (i == P2PDMA_ROUTE_WORDS)
+			return -EINVAL;
+		policy->routes |= p2pdma_route_words[i].routes;
+	}
+	return policy->routes & P2PDMA_ROUTES_BOTH_WAYS ? 0 : -EINVAL;
+}
+
+/* The entry before @last for the same id, NULL if there is none */
+static struct p2pdma_policy *find_twin(struct p2pdma_policy *policies,
+				       const struct p2pdma_policy *last)
+{
+	for (; policies < last; policies++)
+		if (policies->vendor == last->vendor &&
+		    policies->device == last->device)
+			return policies;
+	return NULL;
+}
+
+/**
+ * struct parser - a list of policies that is being read
+ * @value: the text, for messages
+ * @lenient: take over what can be understood; otherwise nothing is
+ * @count: number of entries taken
+ * @policy: these, and room for one that will not be
+ */
+struct parser {
+	const char *value;
+	bool lenient;
+	unsigned int count;
+	struct p2pdma_policy policy[P2PDMA_POLICIES + 1];
+};
+
+/* Say what is wrong with an entry, and make of it what is safe. */
+static int parse_failed(const struct parser *parser, unsigned int entry,
+			const char *why)
+{
+	pr_err("P2PDMA: host_bridges=%.*s: entry %u%s\n",
+	       (int)strcspn(parser->value, "\n"), parser->value, entry, why);
+	return parser->lenient ? 0 : -EINVAL;
+}
+
+#define USAGE	": use VENDOR:DEVICE[=none|reads+writes+between]"
+
+/*
+ * At boot there is nobody to correct a list.  To drop it for one slip would
+ * leave open what another entry forbids, so the others stay; an id whose words
+ * cannot be understood is taken for forbidden, and one that is named twice for
+ * what both entries allow.
+ */
+static int parse_entry(struct parser *parser, unsigned int entry, char *text)
+{
+	struct p2pdma_policy *policy = &parser->policy[parser->count], *twin;
+	int error = 0;
+
+	if (parser->count == P2PDMA_POLICIES)
+		return parse_failed(parser, entry, ": no room for more than "
+				    __stringify(P2PDMA_POLICIES));
+	if (parse_id(&text, policy))
+		return parse_failed(parser, entry, USAGE);
+	if (parse_routes(text, policy)) {
+		policy->routes = 0;
+		error = parse_failed(parser, entry, parser->lenient ?
+				     " is taken for none" USAGE : USAGE);
+	}
+	twin = find_twin(parser->policy, policy);
+	if (!twin) {
+		parser->count++;
+		return error;
+	}
+	twin->routes &= policy->routes;
+	return error ?: parse_failed(parser, entry, ": its id is there already");
+}
+
+/* Runs at boot, too, long before there is anything to allocate from. */
+static int policy_set(const char *value, const struct kernel_param *kp)
+{
+	struct parser parser = {
+		.value = value,
+		.lenient = system_state == SYSTEM_BOOTING,
+	};
+	char buf[256], *rest, *text;
+	unsigned int entry = 0;
+	int error = 0;
+
+	if (strscpy(buf, value, sizeof(buf)) < 0) {
+		pr_err("P2PDMA: host_bridges=: longer than %zu characters\n",
+		       sizeof(buf) - 1);
+		return -EINVAL;
+	}
+	rest = strim(buf);
+	if (!*rest)
+		rest = NULL;
+	while (!error && (text = strsep(&rest, ",")))
+		error = parse_entry(&parser, ++entry, text);
+	if (error)
+		return error;
+	if (p2pdma_hostbridge_set_policies(parser.policy, parser.count))
+		p2pdma_topology_changed();
+	return 0;
+}
+
+static int policy_get(char *buffer, const struct kernel_param *kp)
+{
+	struct p2pdma_policy policies[P2PDMA_POLICIES];
+	unsigned int i, j, count;
+	int len = 0;
+	char sep;
+
+	count = p2pdma_hostbridge_get_policies(policies);
+	for (i = 0; i < count; i++) {
+		len += sysfs_emit_at(buffer, len, "%s%04x:%04x", i ? "," : "",
+				     policies[i].vendor, policies[i].device);
+		sep = '=';
+		for (j = 0; j < P2PDMA_ROUTE_WORDS; j++) {
+			if (!(policies[i].routes & p2pdma_route_words[j].routes))
+				continue;
+			len += sysfs_emit_at(buffer, len, "%c%s", sep,
+					     p2pdma_route_words[j].word);
+			sep = '+';
+		}
+		if (sep == '=')
+			len += sysfs_emit_at(buffer, len, "=none");
+	}
+	return len + sysfs_emit_at(buffer, len, "\n");
+}
+
+static const struct kernel_param_ops policy_ops = {
+	.set = policy_set,
+	.get = policy_get,
+};
+
+#undef MODULE_PARAM_PREFIX
+#define MODULE_PARAM_PREFIX "pci_p2pdma."
+module_param_cb(host_bridges, &policy_ops, NULL, 0644);
+MODULE_PARM_DESC(host_bridges,
+		 "What host bridges route, over what the kernel knows: VENDOR:DEVICE[=none|reads+writes+between],...");

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Which providers there are.
+ */
+#include <linux/cleanup.h>
+#include <linux/list.h>
+#include <linux/mutex.h>
+#include <linux/security.h>
+
+#include "p2pdma.h"
+
+/*
+ * Protects the lists of providers and of their resources against other writers.
+ * The reset of a drive that memory is swapped to takes it: allocate with noio.
+ */
+DEFINE_MUTEX(p2pdma_lock);
+LIST_HEAD(p2pdma_providers);
+
+/**
+ * p2pdma_for_each_resource - call a function for every resource
+ * @fn: the function; a result other than 0 ends the walk; may sleep
+ * @data: passed to it
+ *
+ * Context: process context, takes p2pdma_lock.
+ * Return: 0 or what @fn returned.
+ */
+int p2pdma_for_each_resource(int (*fn)(struct p2pdma_resource *, void *),
+			     void *data)
+{
+	struct p2pdma_memory *mem;
+	struct pci_p2pdma *p2pdma;
+	int ret;
+
+	guard(mutex)(&p2pdma_lock);
+	list_for_each_entry(p2pdma, &p2pdma_providers, node) {
+		list_for_each_entry(mem, &p2pdma->resources, node) {
+			ret = fn(&mem->res, data);
+			if (ret)
+				return ret;
+		}
+	}
+	return 0;
+}
+
+/**
+ * p2pdma_locked_down - is what may be registers out of bounds?
+ *
+ * Lockdown is only ever raised, and logs whom it stops: so it is asked no more
+ * once it has said so, as this is asked by whoever looks for memory.
+ *
+ * Context: any.
+ * Return: true once LOCKDOWN_PCI_ACCESS has been seen in force.
+ */
+bool p2pdma_locked_down(void)
+{
+	static bool down;
+
+	if (!READ_ONCE(down) && security_locked_down(LOCKDOWN_PCI_ACCESS))
+		WRITE_ONCE(down, true);
+	return READ_ONCE(down);
+}
