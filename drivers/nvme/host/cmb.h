@@ -1,16 +1,30 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The controller memory buffer of an NVMe drive: what its registers say, and how
- * much of that can be lent to peers.  Arithmetic only, so that it can be tested
- * without a drive.
+ * The controller memory buffer of an NVMe drive: what its registers say, and
+ * how much of that can be registered to peers.  Arithmetic only, so that it can
+ * be tested without a drive.
  */
 #ifndef _NVME_HOST_CMB_H
 #define _NVME_HOST_CMB_H
 
 #include <linux/align.h>
+#include <linux/bits.h>
 #include <linux/minmax.h>
 #include <linux/nvme.h>
 #include <linux/types.h>
+
+/*
+ * What CMBLOC says besides the place (NVMe 2.0, sec. 3.1.3.11).  Those that are
+ * not named here lift limits that are kept anyway: each submission queue is all
+ * in the CMB, in one piece and aligned to pages, or not at all (CQMMS, CQPDS,
+ * CQDA); PRP lists and SGLs are never in there (CDPMLS, CDPCILS, and LISTS in
+ * CMBSZ).
+ */
+#define NVME_CMBLOC_CDMMMS	BIT(7)	/* data and metadata may be anywhere */
+
+/* Sec. 3.1.3.17: does the controller decode the address in CMBMSC? */
+#define NVME_REG_CMBSTS		0x58
+#define NVME_CMBSTS_CBAI	BIT(0)
 
 /**
  * struct nvme_cmb - where the CMB is
@@ -86,6 +100,48 @@ static inline bool nvme_cmb_for_data(u32 cmbsz)
 static inline bool nvme_cmb_for_queues(u32 cmbsz)
 {
 	return cmbsz & NVME_CMBSZ_SQS;
+}
+
+/* All ones, of a controller that is gone, are no address either. */
+static inline bool nvme_cmb_decoded(u32 cmbsts)
+{
+	return !(cmbsts & NVME_CMBSTS_CBAI);
+}
+
+/**
+ * struct nvme_cmb_use - where the data and metadata of a command are
+ * @write: it moves them to the controller
+ * @inside: some are in the controller's own CMB
+ * @outside: some are not
+ */
+struct nvme_cmb_use {
+	bool write;
+	bool inside;
+	bool outside;
+};
+
+static inline void nvme_cmb_use_add(struct nvme_cmb_use *use, u64 start,
+				    u64 size, u64 addr)
+{
+	if (addr - start < size)
+		use->inside = true;
+	else
+		use->outside = true;
+}
+
+/*
+ * Would a controller take a command?  Unless it has CDMMMS, all data and
+ * metadata have to be in the CMB, or none: it answers Invalid Use of Controller
+ * Memory Buffer, or, if it is careless, with whatever it then finds there.
+ */
+static inline bool nvme_cmb_takes(u32 cmbsz, u32 cmbloc,
+				  const struct nvme_cmb_use *use)
+{
+	if (!use->inside)
+		return true;
+	if (!(cmbsz & (use->write ? NVME_CMBSZ_WDS : NVME_CMBSZ_RDS)))
+		return false;
+	return !use->outside || cmbloc & NVME_CMBLOC_CDMMMS;
 }
 
 #endif /* _NVME_HOST_CMB_H */

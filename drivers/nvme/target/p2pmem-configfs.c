@@ -3,6 +3,9 @@
  * NVMe target: attributes of a namespace for data in peer memory.
  *
  * All are read and written under the subsystem's lock.
+ *
+ * nvmetcli saves and restores the attributes of a namespace whose names begin
+ * with device_, so p2pmem, which is older than these, has a second name.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 #include <linux/blkdev.h>
@@ -14,6 +17,8 @@
 #include <linux/lockdep.h>
 #include <linux/pci.h>
 #include <linux/pci-p2pdma.h>
+#include <linux/slab.h>
+#include <linux/string.h>
 #include <linux/sysfs.h>
 
 #include "nvmet.h"
@@ -55,28 +60,57 @@ static int check_disabled(struct nvmet_ns *ns, const char *name)
 	return -EBUSY;
 }
 
+/*
+ * A provider that is not there now may come: so that a configuration can be
+ * restored while it is away, the name is all that has to be right.
+ */
+static int store_named(struct nvmet_ns *ns, const char *name)
+{
+	struct pci_dev *provider;
+	int error;
+
+	error = pci_p2pmem_check_name(name);
+	if (error)
+		return error;
+	provider = pci_p2pmem_find_named(name);
+	/* Slots are being reset: it is looked for later. */
+	if (IS_ERR(provider))
+		return 0;
+	if (!provider)
+		pr_warn("%s nsid %u: %s has no published peer memory now: data in RAM until it has\n",
+			ns->subsys->subsysnqn, ns->nsid, name);
+	error = check_early(ns, provider);
+	pci_dev_put(provider);
+	return error;
+}
+
 static int store_p2pmem(struct nvmet_ns *ns, const char *page)
 {
-	struct pci_dev *provider = NULL;
+	char *name __free(kfree) = NULL;
+	struct pci_dev *provider;
+	bool on = true;
 	int error;
-	bool on;
 
 	error = check_disabled(ns, "p2pmem");
 	if (error)
 		return error;
-	error = pci_p2pdma_enable_store(page, &provider, &on);
-	if (!error && on)
-		error = check_early(ns, provider);
-	if (!error) {
-		ns->p2pmem.on = on;
-		ns->p2pmem.named = provider;
-		if (provider) {
-			ns->p2pmem.domain = pci_domain_nr(provider->bus);
-			ns->p2pmem.bdf = pci_dev_id(provider);
-		}
+	if (strchr(page, ':')) {
+		size_t len = strlen(page);
+
+		len -= len && page[len - 1] == '\n';
+		name = kstrndup(page, len, GFP_KERNEL);
+		error = name ? store_named(ns, name) : -ENOMEM;
+	} else {
+		error = pci_p2pdma_enable_store(page, &provider, &on);
+		if (!error && on)
+			error = check_early(ns, NULL);
 	}
-	pci_dev_put(provider);
-	return error;
+	if (error)
+		return error;
+	ns->p2pmem.on = on;
+	kfree(ns->p2pmem.named);
+	ns->p2pmem.named = no_free_ptr(name);
+	return 0;
 }
 
 static ssize_t nvmet_ns_p2pmem_store(struct config_item *item,
@@ -95,11 +129,7 @@ static ssize_t nvmet_ns_p2pmem_show(struct config_item *item, char *page)
 	guard(mutex)(&ns->subsys->lock);
 	/* As it was set: the device may be away just now */
 	if (ns->p2pmem.named)
-		return sysfs_emit(page, "%04x:%02x:%02x.%d\n",
-				  ns->p2pmem.domain,
-				  PCI_BUS_NUM(ns->p2pmem.bdf),
-				  PCI_SLOT(ns->p2pmem.bdf),
-				  PCI_FUNC(ns->p2pmem.bdf));
+		return sysfs_emit(page, "%s\n", ns->p2pmem.named);
 	return pci_p2pdma_enable_show(page, NULL, ns->p2pmem.on);
 }
 
@@ -112,11 +142,11 @@ static ssize_t nvmet_ns_p2pmem_cpu_store(struct config_item *item,
 
 	error = kstrtobool(page, &cpu);
 	if (error) {
-		pr_err("p2pmem_cpu is 0 or 1\n");
+		pr_err("device_p2pmem_cpu is 0 or 1\n");
 		return error;
 	}
 	guard(mutex)(&ns->subsys->lock);
-	error = check_disabled(ns, "p2pmem_cpu");
+	error = check_disabled(ns, "device_p2pmem_cpu");
 	if (error)
 		return error;
 	ns->p2pmem.cpu = cpu;
@@ -144,8 +174,16 @@ struct configfs_attribute nvmet_ns_attr_p2pmem = {
 	.store		= nvmet_ns_p2pmem_store,
 };
 
+struct configfs_attribute nvmet_ns_attr_device_p2pmem = {
+	.ca_name	= "device_p2pmem",
+	.ca_mode	= 0644,
+	.ca_owner	= THIS_MODULE,
+	.show		= nvmet_ns_p2pmem_show,
+	.store		= nvmet_ns_p2pmem_store,
+};
+
 struct configfs_attribute nvmet_ns_attr_p2pmem_cpu = {
-	.ca_name	= "p2pmem_cpu",
+	.ca_name	= "device_p2pmem_cpu",
 	.ca_mode	= 0644,
 	.ca_owner	= THIS_MODULE,
 	.show		= nvmet_ns_p2pmem_cpu_show,

@@ -3,444 +3,54 @@
  * NVMe target: data of commands in peer memory.
  *
  * A namespace whose p2pmem attribute is set gets the data of reads and writes
- * from a PCI device that lends memory, so that they go client <-> BAR <-> drive
- * and leave RAM alone.
+ * from the memory of another PCI device, the provider, so that they go
+ * client <-> BAR <-> drive and leave RAM alone.  p2pmem-choice.c says which
+ * provider; this file is about the commands.
  *
- * Who chooses, and when.  For each pair of a controller and an enabled
- * namespace a provider is chosen that both the drive and the controller's
- * client reach: when the controller connects, when the namespace is enabled,
- * and again whenever a PCI driver was bound or unbound.  Where there is none,
- * the reason is kept in its place; each command whose data are in RAM for that
- * reason is counted under it, and the choice is in the log.
+ * Never wrong data with good status.  A provider that is reset, recovered or
+ * pulled out loses what passes through its memory, and to whoever reads it
+ * looks as if it holds ones.  It counts its outages.  A command takes that
+ * number before it takes memory, and compares it
  *
- * Lifetimes.  A choice holds a reference on the provider's struct pci_dev, no
- * more; it does not hold up the unbinding of its driver.  Memory is held by
- * commands alone, each for its own duration, so unbinding waits for the
- * commands in flight; those that come later find nothing to allocate and use
- * RAM.  Commands look choices up under p2pmem_srcu.  They hold a reference on
- * their namespace and their controller meanwhile, so only a choice that is
- * replaced under both has to wait for them.
+ *	before the drive reads what the client has sent (nvmet_p2pmem_start()),
+ *	when the drive is done (nvmet_p2pmem_done()),
+ *	when a client's data have been read from there (nvmet_p2pmem_sent()),
  *
- * Locks: subsys->lock, then p2pmem_lock.  The attributes are in
- * p2pmem-configfs.c.
+ * and if it is another one, ends with Command Interrupted, which tells the
+ * host to repeat it; the same path will do, as it is then in RAM.  So a
+ * transport must not say that a read was good before nvmet_p2pmem_sent() has
+ * said so.  Where the CPU moves the data, its last load tells of an outage
+ * that nobody has noticed yet, too.
+ *
+ * A drive that refuses peer memory, as the route to it was withdrawn, ends in
+ * the same way: the block layer's error for it is that for a bad LBA, which it
+ * must not become.
  */
-#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 #include <linux/blkdev.h>
 #include <linux/cleanup.h>
-#include <linux/err.h>
 #include <linux/io.h>
 #include <linux/lockdep.h>
 #include <linux/pci.h>
 #include <linux/pci-p2pdma.h>
 #include <linux/percpu.h>
 #include <linux/scatterlist.h>
-#include <linux/srcu.h>
-#include <linux/workqueue.h>
+#include <linux/slab.h>
+#include <linux/sysfs.h>
 
 #include "nvmet.h"
 
-/*
- * Counted per namespace.  @requests and @bytes are of reads and writes with
- * their data in peer memory, @cpu_* those of them that the CPU moved.
- */
-struct nvmet_p2pmem_stats {
-	u64 requests;
-	u64 bytes;
-	u64 cpu_requests;
-	u64 cpu_bytes;
-	u64 ram_metadata;
-	u64 ram[NVMET_P2PMEM_RAM_REASONS];
-};
-
-static const char * const p2pmem_ram_names[] = {
+const char * const nvmet_p2pmem_ram_names[] = {
 	[NVMET_P2PMEM_RAM_OWN]		= "transport",
 	[NVMET_P2PMEM_RAM_CPU]		= "cpu",
 	[NVMET_P2PMEM_RAM_UNREACHABLE]	= "unreachable",
 	[NVMET_P2PMEM_RAM_GONE]		= "gone",
 	[NVMET_P2PMEM_RAM_POOL]		= "pool",
 	[NVMET_P2PMEM_RAM_DEVICE]	= "device",
+	[NVMET_P2PMEM_RAM_OUTAGE]	= "outage",
+	[NVMET_P2PMEM_RAM_DRIVE]	= "drive",
 };
 
-static const char * const p2pmem_ram_texts[] = {
-	[NVMET_P2PMEM_RAM_CPU] =
-		"the CPU moves this client's data; p2pmem_cpu allows that",
-	[NVMET_P2PMEM_RAM_UNREACHABLE] =
-		"no lent memory that both the drive and the client reach; see debugfs p2pdma/routes",
-	[NVMET_P2PMEM_RAM_GONE] =
-		"the device named in p2pmem lends none now",
-};
-
-/* Protects the two lists, and choices against other writers */
-static DEFINE_MUTEX(p2pmem_lock);
-static LIST_HEAD(p2pmem_namespaces);
-static LIST_HEAD(p2pmem_ctrls);
-DEFINE_STATIC_SRCU(p2pmem_srcu);
-
-/* ---- which memory ---- */
-
-/* The device that the administrator named, with a reference, if it lends */
-static struct pci_dev *named_provider(const struct nvmet_p2pmem_ns *p2pmem)
-{
-	struct pci_dev *pdev;
-
-	pdev = pci_get_domain_bus_and_slot(p2pmem->domain,
-					   PCI_BUS_NUM(p2pmem->bdf),
-					   p2pmem->bdf & 0xff);
-	if (pdev && pci_has_p2pmem(pdev))
-		return pdev;
-	pci_dev_put(pdev);
-	return NULL;
-}
-
-/*
- * Choose for one controller and namespace.  @keep is the present choice, which
- * stays while it is good.  Returns what is to be stored in
- * nvmet_p2pmem_ctrl.choices, a provider with a new reference.
- */
-static void *choose(struct nvmet_ns *ns, struct nvmet_ctrl *ctrl,
-		    struct pci_dev *keep, bool verbose)
-{
-	struct device *clients[] = {
-		&ns->p2pmem.drive->dev, ctrl->p2pmem.client
-	};
-	int count = ctrl->p2pmem.client ? 2 : 1;
-	struct pci_dev *provider;
-
-	if (!ctrl->p2pmem.client && !ns->p2pmem.cpu)
-		return xa_mk_value(NVMET_P2PMEM_RAM_CPU);
-
-	if (ns->p2pmem.named) {
-		provider = named_provider(&ns->p2pmem);
-		if (!provider)
-			return xa_mk_value(NVMET_P2PMEM_RAM_GONE);
-		if (pci_p2pdma_distance_many(provider, clients, count,
-					     verbose) >= 0)
-			return provider;
-		pci_dev_put(provider);
-		return xa_mk_value(NVMET_P2PMEM_RAM_UNREACHABLE);
-	}
-
-	if (keep && pci_has_p2pmem(keep) &&
-	    pci_p2pdma_distance_many(keep, clients, count, false) >= 0)
-		return pci_dev_get(keep);
-	provider = pci_p2pmem_find_many(clients, count);
-	return provider ?: xa_mk_value(NVMET_P2PMEM_RAM_UNREACHABLE);
-}
-
-static void tell_choice(struct nvmet_ns *ns, struct nvmet_ctrl *ctrl,
-			void *choice)
-{
-	const char *nqn = ns->subsys->subsysnqn;
-
-	if (xa_is_value(choice))
-		pr_warn("%s nsid %u, controller %u: data in RAM: %s\n", nqn,
-			ns->nsid, ctrl->cntlid,
-			p2pmem_ram_texts[xa_to_value(choice)]);
-	else
-		pr_info("%s nsid %u, controller %u: data in memory of %s%s\n",
-			nqn, ns->nsid, ctrl->cntlid, pci_name(choice),
-			ctrl->p2pmem.client ? "" : ", moved by the CPU");
-}
-
-/*
- * Returns the provider that is not chosen any more, or NULL; its reference is
- * the caller's to drop, when no command can be about to allocate from it.
- */
-static struct pci_dev *update_choice(struct nvmet_ns *ns,
-				     struct nvmet_ctrl *ctrl, bool first)
-{
-	void *old = xa_load(&ctrl->p2pmem.choices, ns->nsid);
-	struct pci_dev *keep = xa_is_value(old) ? NULL : old;
-	void *new = choose(ns, ctrl, keep, first);
-	int error;
-
-	lockdep_assert_held(&p2pmem_lock);
-	if (new == old)
-		return keep;	/* of two references now, one goes */
-
-	error = xa_err(xa_store(&ctrl->p2pmem.choices, ns->nsid, new,
-				GFP_KERNEL));
-	if (error) {
-		pr_err("%s nsid %u, controller %u: choice of memory stays as it was: error %d\n",
-		       ns->subsys->subsysnqn, ns->nsid, ctrl->cntlid, error);
-		return xa_is_value(new) ? NULL : new;
-	}
-	tell_choice(ns, ctrl, new);
-	return keep;
-}
-
-static void drop_choice(struct nvmet_ctrl *ctrl, u32 nsid)
-{
-	void *old = xa_erase(&ctrl->p2pmem.choices, nsid);
-
-	if (old && !xa_is_value(old))
-		pci_dev_put(old);
-}
-
-/* ---- devices come and go ---- */
-
-/* Providers whose references wait for commands that may have found them */
-struct old_providers {
-	unsigned int count;
-	struct pci_dev *pdev[16];
-};
-
-static void put_old(struct old_providers *old)
-{
-	if (!old->count)
-		return;
-	synchronize_srcu(&p2pmem_srcu);
-	while (old->count)
-		pci_dev_put(old->pdev[--old->count]);
-}
-
-static void p2pmem_rechoose(struct work_struct *work)
-{
-	struct old_providers old = { };
-	struct nvmet_ctrl *ctrl;
-	struct pci_dev *pdev;
-	struct nvmet_ns *ns;
-
-	guard(mutex)(&p2pmem_lock);
-	list_for_each_entry(ns, &p2pmem_namespaces, p2pmem.node) {
-		list_for_each_entry(ctrl, &p2pmem_ctrls, p2pmem.node) {
-			if (ctrl->subsys != ns->subsys)
-				continue;
-			pdev = update_choice(ns, ctrl, false);
-			if (!pdev)
-				continue;
-			old.pdev[old.count++] = pdev;
-			if (old.count == ARRAY_SIZE(old.pdev))
-				put_old(&old);
-		}
-	}
-	put_old(&old);
-}
-
-static DECLARE_WORK(p2pmem_rechoose_work, p2pmem_rechoose);
-
-static int p2pmem_notify(struct notifier_block *nb, unsigned long action,
-			 void *data)
-{
-	/* Not before a driver lends, not before it has taken everything back */
-	if (action == BUS_NOTIFY_BOUND_DRIVER ||
-	    action == BUS_NOTIFY_UNBOUND_DRIVER)
-		queue_work(nvmet_wq, &p2pmem_rechoose_work);
-	return NOTIFY_DONE;
-}
-
-static struct notifier_block p2pmem_notifier = {
-	.notifier_call = p2pmem_notify,
-};
-
-int nvmet_p2pmem_init(void)
-{
-	return bus_register_notifier(&pci_bus_type, &p2pmem_notifier);
-}
-
-void nvmet_p2pmem_exit(void)
-{
-	bus_unregister_notifier(&pci_bus_type, &p2pmem_notifier);
-	cancel_work_sync(&p2pmem_rechoose_work);
-}
-
-/* ---- namespaces and controllers ---- */
-
-/* The PCI function that does a drive's DMA, NULL if that is no single one */
-static struct pci_dev *drive_function(struct block_device *bdev)
-{
-	struct device *dev = disk_to_dev(bdev->bd_disk)->parent;
-
-	while (dev && !dev_is_pci(dev))
-		dev = dev->parent;
-	return dev ? to_pci_dev(dev) : NULL;
-}
-
-/**
- * nvmet_p2pmem_check_drive - can data on a drive be in peer memory at all?
- * @ns: namespace that is to be on it
- * @bdev: the drive
- *
- * Context: may sleep.
- * Return: the drive's PCI function, with a reference, or ERR_PTR(-EOPNOTSUPP)
- * after a line in the log.
- */
-struct pci_dev *nvmet_p2pmem_check_drive(struct nvmet_ns *ns,
-					 struct block_device *bdev)
-{
-	struct pci_dev *drive = drive_function(bdev);
-	const char *why;
-
-	if (!blk_queue_pci_p2pdma(bdev_get_queue(bdev)))
-		why = "takes no peer memory";
-	else if (!drive)
-		why = "is not one PCI device";
-	else if (bdev_is_zoned(bdev))
-		why = "is zoned";
-	else
-		return pci_dev_get(drive);
-	pr_err("%s nsid %u: no p2pmem: %s %s\n", ns->subsys->subsysnqn,
-	       ns->nsid, ns->device_path, why);
-	return ERR_PTR(-EOPNOTSUPP);
-}
-
-/**
- * nvmet_p2pmem_check_provider - does a drive reach the memory of a device?
- * @ns: namespace on the drive
- * @provider: device that the administrator named
- * @drive: the drive's PCI function
- *
- * Context: may sleep.
- * Return: 0, or -EREMOTEIO after a line in the log.
- */
-int nvmet_p2pmem_check_provider(struct nvmet_ns *ns, struct pci_dev *provider,
-				struct pci_dev *drive)
-{
-	if (pci_p2pdma_distance(provider, &drive->dev, true) >= 0)
-		return 0;
-	pr_err("%s nsid %u: no p2pmem: %s cannot reach the memory of %s\n",
-	       ns->subsys->subsysnqn, ns->nsid, ns->device_path,
-	       pci_name(provider));
-	return -EREMOTEIO;
-}
-
-static int check_namespace(struct nvmet_ns *ns, struct pci_dev **drive)
-{
-	struct pci_dev *provider;
-	int error = 0;
-
-	if (!ns->bdev) {
-		pr_err("%s nsid %u: no p2pmem: %s is used as a file; give it a block device and no buffered_io, or set p2pmem to 0\n",
-		       ns->subsys->subsysnqn, ns->nsid, ns->device_path);
-		return -EOPNOTSUPP;
-	}
-	*drive = nvmet_p2pmem_check_drive(ns, ns->bdev);
-	if (IS_ERR(*drive))
-		return PTR_ERR(*drive);
-	if (!ns->p2pmem.named)
-		return 0;
-
-	provider = named_provider(&ns->p2pmem);
-	if (!provider) {
-		pr_err("%s nsid %u: no p2pmem: the device that it names is gone or lends none now\n",
-		       ns->subsys->subsysnqn, ns->nsid);
-		error = -ENODEV;
-	} else {
-		error = nvmet_p2pmem_check_provider(ns, provider, *drive);
-	}
-	pci_dev_put(provider);
-	if (error)
-		pci_dev_put(*drive);
-	return error;
-}
-
-/**
- * nvmet_p2pmem_enable - a namespace is about to be visible
- * @ns: namespace, its block device or file open
- *
- * Context: subsys->lock held, may sleep.
- * Return: 0, or with a line in the log
- *	-EOPNOTSUPP if its data cannot be in peer memory,
- *	-ENODEV if the provider named is not there or lends nothing,
- *	-EREMOTEIO if the drive does not reach that,
- *	-ENOMEM.
- */
-int nvmet_p2pmem_enable(struct nvmet_ns *ns)
-{
-	struct nvmet_ctrl *ctrl;
-	struct pci_dev *drive;
-	int error;
-
-	if (!ns->p2pmem.on)
-		return 0;
-	if (!ns->p2pmem.stats)
-		ns->p2pmem.stats = alloc_percpu(struct nvmet_p2pmem_stats);
-	if (!ns->p2pmem.stats)
-		return -ENOMEM;
-	error = check_namespace(ns, &drive);
-	if (error)
-		return error;
-
-	guard(mutex)(&p2pmem_lock);
-	ns->p2pmem.drive = drive;
-	list_add_tail(&ns->p2pmem.node, &p2pmem_namespaces);
-	list_for_each_entry(ctrl, &p2pmem_ctrls, p2pmem.node)
-		if (ctrl->subsys == ns->subsys)
-			pci_dev_put(update_choice(ns, ctrl, true));
-	return 0;
-}
-
-/**
- * nvmet_p2pmem_disable - undo nvmet_p2pmem_enable(), if it was done
- * @ns: namespace without commands
- *
- * Context: subsys->lock held, may sleep.
- */
-void nvmet_p2pmem_disable(struct nvmet_ns *ns)
-{
-	struct nvmet_ctrl *ctrl;
-
-	guard(mutex)(&p2pmem_lock);
-	if (!ns->p2pmem.drive)
-		return;
-	list_for_each_entry(ctrl, &p2pmem_ctrls, p2pmem.node)
-		if (ctrl->subsys == ns->subsys)
-			drop_choice(ctrl, ns->nsid);
-	list_del(&ns->p2pmem.node);
-	pci_dev_put(ns->p2pmem.drive);
-	ns->p2pmem.drive = NULL;
-}
-
-/**
- * nvmet_p2pmem_exit_ns - a disabled namespace goes away
- * @ns: namespace
- */
-void nvmet_p2pmem_exit_ns(struct nvmet_ns *ns)
-{
-	free_percpu(ns->p2pmem.stats);
-}
-
-/**
- * nvmet_p2pmem_ctrl_add - a client has connected
- * @ctrl: its controller
- * @client: device that does the DMA of its data, NULL if the CPU moves them
- *
- * Context: subsys->lock held, may sleep.
- */
-void nvmet_p2pmem_ctrl_add(struct nvmet_ctrl *ctrl, struct device *client)
-{
-	struct nvmet_ns *ns;
-
-	xa_init(&ctrl->p2pmem.choices);
-	ctrl->p2pmem.client = get_device(client);
-
-	guard(mutex)(&p2pmem_lock);
-	list_add_tail(&ctrl->p2pmem.node, &p2pmem_ctrls);
-	list_for_each_entry(ns, &p2pmem_namespaces, p2pmem.node)
-		if (ns->subsys == ctrl->subsys)
-			pci_dev_put(update_choice(ns, ctrl, true));
-}
-
-/**
- * nvmet_p2pmem_ctrl_remove - undo nvmet_p2pmem_ctrl_add()
- * @ctrl: controller without queues
- *
- * Context: may sleep.
- */
-void nvmet_p2pmem_ctrl_remove(struct nvmet_ctrl *ctrl)
-{
-	unsigned long nsid;
-	void *choice;
-
-	guard(mutex)(&p2pmem_lock);
-	list_del(&ctrl->p2pmem.node);
-	xa_for_each(&ctrl->p2pmem.choices, nsid, choice)
-		drop_choice(ctrl, nsid);
-	xa_destroy(&ctrl->p2pmem.choices);
-	put_device(ctrl->p2pmem.client);
-}
-
-/* ---- commands ---- */
+/* ---- memory of a command ---- */
 
 /**
  * nvmet_p2pmem_req_want - a command of a namespace that is on peer memory
@@ -457,22 +67,18 @@ void nvmet_p2pmem_req_want(struct nvmet_req *req)
 	    (opcode != nvme_cmd_read && opcode != nvme_cmd_write))
 		return;
 	req->p2pmem.wanted = true;
+	req->p2pmem.some_ram = false;
 	req->p2pmem.ram = NVMET_P2PMEM_RAM_OWN;
 }
 
-/*
- * The choice for a command, with a reason to use RAM in place of one that it
- * cannot have.  Caller is in p2pmem_srcu.
- */
-static void *req_choice(struct nvmet_req *req)
+/* Why a provider did not give any */
+static enum nvmet_p2pmem_ram ram_reason(struct pci_dev *provider)
 {
-	struct nvmet_ctrl *ctrl = req->sq->ctrl;
-
-	/* All queues of a controller have one choice, made for the first. */
-	if (req->sq->dma_client != ctrl->p2pmem.client)
-		return xa_mk_value(NVMET_P2PMEM_RAM_DEVICE);
-	return xa_load(&ctrl->p2pmem.choices, req->ns->nsid) ?:
-		xa_mk_value(NVMET_P2PMEM_RAM_UNREACHABLE);
+	if (!pci_has_p2pmem(provider))
+		return NVMET_P2PMEM_RAM_GONE;
+	if (!pci_p2pdma_reachable(provider))
+		return NVMET_P2PMEM_RAM_OUTAGE;
+	return NVMET_P2PMEM_RAM_POOL;
 }
 
 /**
@@ -486,29 +92,26 @@ static void *req_choice(struct nvmet_req *req)
  */
 bool nvmet_p2pmem_alloc(struct nvmet_req *req, u32 length)
 {
-	struct scatterlist *sg = NULL;
+	struct nvmet_p2pmem_use *use = nvmet_p2pmem_use_get(req);
+	struct scatterlist *sg;
 	unsigned int count;
-	void *choice;
-	int idx;
 
-	idx = srcu_read_lock(&p2pmem_srcu);
-	choice = req_choice(req);
-	if (xa_is_value(choice)) {
-		req->p2pmem.ram = xa_to_value(choice);
-		goto unlock;
-	}
-	sg = pci_p2pmem_alloc_sgl(choice, &count, length);
+	if (!use)
+		return false;
+	req->p2pmem.outages = pci_p2pdma_outages();
+	sg = pci_p2pmem_alloc_sgl(use->provider, &count, length);
 	if (!sg) {
-		req->p2pmem.ram = pci_has_p2pmem(choice) ?
-			NVMET_P2PMEM_RAM_POOL : NVMET_P2PMEM_RAM_GONE;
-		goto unlock;
+		req->p2pmem.ram = ram_reason(use->provider);
+		nvmet_p2pmem_use_avoid(use, req->p2pmem.ram);
+		percpu_ref_put(&use->commands);
+		return false;
 	}
 	req->sg = sg;
 	req->sg_cnt = count;
-	req->p2pmem.provider = choice;
-unlock:
-	srcu_read_unlock(&p2pmem_srcu, idx);
-	return sg;
+	req->p2pmem.use = use;
+	req->p2pmem.stats = req->ns->p2pmem.stats;
+	percpu_ref_get(&req->p2pmem.stats->ref);
+	return true;
 }
 EXPORT_SYMBOL_GPL(nvmet_p2pmem_alloc);
 
@@ -520,87 +123,227 @@ EXPORT_SYMBOL_GPL(nvmet_p2pmem_alloc);
  */
 void nvmet_p2pmem_free(struct nvmet_req *req)
 {
-	pci_p2pmem_free_sgl(req->p2pmem.provider, req->sg);
-	req->p2pmem.provider = NULL;
+	struct nvmet_p2pmem_use *use = req->p2pmem.use;
+
+	pci_p2pmem_free_sgl(use->provider, req->sg);
+	req->p2pmem.use = NULL;
+	percpu_ref_put(&req->p2pmem.stats->ref);
+	percpu_ref_put(&use->commands);
 }
 EXPORT_SYMBOL_GPL(nvmet_p2pmem_free);
 
-static void account(struct nvmet_req *req, u64 peer, bool ram)
+/**
+ * nvmet_p2pmem_unmappable - the client's device does not reach the memory
+ * @req: command with memory that the transport could not map
+ *
+ * Gives that back; the next allocation for the command is RAM.
+ *
+ * Context: any.
+ */
+void nvmet_p2pmem_unmappable(struct nvmet_req *req)
 {
-	struct nvmet_p2pmem_stats __percpu *stats = req->ns->p2pmem.stats;
+	nvmet_p2pmem_use_avoid(req->p2pmem.use, NVMET_P2PMEM_RAM_UNREACHABLE);
+	nvmet_p2pmem_free(req);
+	req->sg = NULL;
+	req->sg_cnt = 0;
+}
+EXPORT_SYMBOL_GPL(nvmet_p2pmem_unmappable);
 
-	if (peer) {
-		this_cpu_inc(stats->requests);
-		this_cpu_add(stats->bytes, peer);
-	}
-	/* Peer memory of the client's own, on loop, is moved by nobody. */
-	if (req->p2pmem.provider && !req->sq->dma_client) {
-		this_cpu_inc(stats->cpu_requests);
-		this_cpu_add(stats->cpu_bytes, peer);
-	}
-	if (ram)
-		this_cpu_inc(stats->ram[req->p2pmem.ram]);
-	if (req->metadata_len)
-		this_cpu_inc(stats->ram_metadata);
+/* ---- has the memory kept what was put there? ---- */
+
+/*
+ * Does the provider decode accesses to its memory?  For when something looks
+ * as if it did not; a command register is too slow to be read for each command.
+ * That of a virtual function says nothing of its memory.
+ */
+static bool provider_decodes(struct pci_dev *provider)
+{
+	u16 command;
+
+	if (pci_read_config_word(provider, PCI_COMMAND, &command) ||
+	    PCI_POSSIBLE_ERROR(command))
+		return false;
+	return provider->is_virtfn || (command & PCI_COMMAND_MEMORY);
+}
+
+static bool cpu_moves_data(const struct nvmet_req *req)
+{
+	return !req->sq->dma_client;
 }
 
 /*
- * The CPU has filled the command's peer memory with posted writes.  Nothing
- * keeps the drive's reads, which come from elsewhere, from overtaking them; a
- * read of our own does not return before they have arrived.
+ * Load the last word of a command's memory.  All of the CPU's stores before it
+ * have arrived then, which nothing else keeps the drive's reads from
+ * overtaking.  And if it is not all ones the provider was there for all the
+ * loads before it: who is away answers none.
  */
-static void flush_to_peer(struct nvmet_req *req)
+static bool last_word_is_valid(struct nvmet_req *req)
 {
-	void *last;
+	struct scatterlist *sg = sg_last(req->sg, req->sg_cnt);
+	void *last = sg_virt(sg) + ALIGN_DOWN(sg->length - 1, sizeof(u32));
 
-	if (!req->p2pmem.provider || req->sq->dma_client ||
-	    req->cmd->rw.opcode != nvme_cmd_write)
-		return;
-	last = sg_virt(req->sg) + ALIGN_DOWN(req->sg->length - 1, sizeof(u32));
 	mb(); /* what write combining holds back goes first */
-	readl((void __iomem __force *)last);
+	return readl((void __iomem __force *)last) != ~0U ||
+	       provider_decodes(req->p2pmem.use->provider);
 }
 
 /**
- * nvmet_p2pmem_start - a read or write is about to be passed on
- * @req: command
- * @opf: flags for the block layer, or NULL if the data go to a file
+ * nvmet_p2pmem_lost - may a command's memory have lost what it held?
+ * @req: any command
  *
- * Data in peer memory, whether from here or as the client has them (loop), are
- * refused unless the drive takes them.  Each entry is looked at, as a client's
- * data may be of both kinds.
+ * Context: any.
+ * Return: true if it has memory of a provider that has been away since.
+ */
+bool nvmet_p2pmem_lost(struct nvmet_req *req)
+{
+	return nvmet_p2pmem_used(&req->p2pmem) &&
+	       !pci_p2pmem_intact(req->p2pmem.use->provider,
+				  req->p2pmem.outages);
+}
+EXPORT_SYMBOL_GPL(nvmet_p2pmem_lost);
+
+/* Fail a command such that the host repeats it, which is in RAM then */
+static u16 interrupted(struct nvmet_req *req, enum nvmet_p2pmem_ram reason)
+{
+	this_cpu_inc(req->p2pmem.stats->counts->interrupted);
+	nvmet_p2pmem_use_avoid(req->p2pmem.use, reason);
+	req->error_loc = NVMET_NO_ERROR_LOC;
+	return NVME_SC_CMD_INTERRUPTED;
+}
+
+/* ---- on its way ---- */
+
+/* Where the data are that a transport brought with it: all of them, or some */
+static void check_own_pages(struct nvmet_req *req)
+{
+	struct scatterlist *sg;
+	int i;
+
+	for_each_sg(req->sg, sg, req->sg_cnt, i) {
+		if (is_pci_p2pdma_page(sg_page(sg)))
+			req->p2pmem.peer += sg->length;
+		else
+			req->p2pmem.some_ram = true;
+	}
+}
+
+/**
+ * __nvmet_p2pmem_start - a read or write is about to be passed on
+ * @req: command; see nvmet_p2pmem_start() for which
+ * @opf: NULL if the data go to a file
+ *
+ * A client's own peer memory (loop) is refused unless the drive takes it.
  *
  * Context: any.
  * Return: 0 or an NVMe status.
  */
-u16 nvmet_p2pmem_start(struct nvmet_req *req, blk_opf_t *opf)
+u16 __nvmet_p2pmem_start(struct nvmet_req *req, blk_opf_t *opf)
 {
-	struct scatterlist *sg;
-	bool ram = false;
-	u64 peer = 0;
-	int i;
+	bool ours = nvmet_p2pmem_used(&req->p2pmem);
 
-	/* Nobody lends anything, nobody asked: the usual case */
-	if (!static_branch_unlikely(&pci_p2pdma_key) && !req->p2pmem.wanted)
+	if (ours)
+		req->p2pmem.peer = req->transfer_len - req->metadata_len;
+	else if (req->ops->flags & NVMF_OWN_MEMORY)
+		check_own_pages(req);
+	else
+		req->p2pmem.some_ram = true;
+	if (!req->p2pmem.peer)
 		return 0;
 
-	for_each_sg(req->sg, sg, req->sg_cnt, i) {
-		if (is_pci_p2pdma_page(sg_page(sg)))
-			peer += sg->length;
-		else
-			ram = true;
-	}
-	if (peer) {
-		if (!opf || !blk_queue_pci_p2pdma(bdev_get_queue(req->ns->bdev)))
-			return errno_to_nvme_status(req, -EREMOTEIO);
-		flush_to_peer(req);
-		/* If there is no route, the I/O of nobody else shall fail */
-		*opf |= REQ_NOMERGE;
-	}
-	if (req->p2pmem.wanted)
-		account(req, peer, ram);
+	if (!opf || !blk_queue_pci_p2pdma(bdev_get_queue(req->ns->bdev)))
+		/* To repeat it is of no use, EREMOTEIO is what it should be. */
+		return NVME_SC_CMD_INTERRUPTED | NVME_STATUS_DNR;
+	if (ours && nvme_is_write(req->cmd) &&
+	    ((cpu_moves_data(req) && !last_word_is_valid(req)) ||
+	     nvmet_p2pmem_lost(req)))
+		return interrupted(req, NVMET_P2PMEM_RAM_OUTAGE);
 	return 0;
 }
+
+/**
+ * nvmet_p2pmem_refused - a drive has ended a command with BLK_STS_TARGET
+ * @req: command with data in peer memory
+ *
+ * That is what it does where it has no route, and for a bad LBA, too; in RAM
+ * it will be seen which it is.  To the data of a client's own (loop) the target
+ * can do nothing, and leaves it to the host when to give up.
+ *
+ * Context: any.
+ * Return: NVMe status.
+ */
+u16 nvmet_p2pmem_refused(struct nvmet_req *req)
+{
+	if (nvmet_p2pmem_used(&req->p2pmem))
+		return interrupted(req, nvmet_p2pmem_lost(req) ?
+				   NVMET_P2PMEM_RAM_OUTAGE :
+				   NVMET_P2PMEM_RAM_UNREACHABLE);
+	req->error_loc = NVMET_NO_ERROR_LOC;
+	return NVME_SC_CMD_INTERRUPTED;
+}
+
+static void account(struct nvmet_req *req, struct nvmet_p2pmem_stats *stats)
+{
+	struct nvmet_p2pmem_counts __percpu *counts = stats->counts;
+	struct nvmet_p2pmem_req *p2pmem = &req->p2pmem;
+
+	if (p2pmem->peer) {
+		this_cpu_inc(counts->requests);
+		this_cpu_add(counts->bytes, p2pmem->peer);
+	}
+	/* Peer memory of the client's own, on loop, is moved by nobody. */
+	if (p2pmem->use && cpu_moves_data(req)) {
+		this_cpu_inc(counts->cpu_requests);
+		this_cpu_add(counts->cpu_bytes, p2pmem->peer);
+	}
+	if (p2pmem->some_ram)
+		this_cpu_inc(counts->ram[p2pmem->ram]);
+	if (req->metadata_len)
+		this_cpu_inc(counts->ram_metadata);
+}
+
+/**
+ * nvmet_p2pmem_done - a command that wants peer memory is about to be answered
+ * @req: command
+ * @status: what it has come to
+ *
+ * Counts what has succeeded, but for reads of which the transport has still to
+ * take the data: see nvmet_p2pmem_sent().
+ *
+ * Context: any; the command holds its namespace.
+ * Return: NVMe status that the answer is to have.
+ */
+u16 nvmet_p2pmem_done(struct nvmet_req *req, u16 status)
+{
+	bool ours = nvmet_p2pmem_used(&req->p2pmem);
+
+	if (ours && req->p2pmem.peer && status != NVME_SC_CMD_INTERRUPTED) {
+		/* A drive that finds nothing there says so in its own words. */
+		if (nvmet_p2pmem_lost(req) ||
+		    (status && !provider_decodes(req->p2pmem.use->provider)))
+			return interrupted(req, NVMET_P2PMEM_RAM_OUTAGE);
+	}
+	if (!status && (!ours || nvme_is_write(req->cmd)))
+		account(req, req->ns->p2pmem.stats);
+	return status;
+}
+
+/**
+ * nvmet_p2pmem_sent - the transport has taken a read's data out of peer memory
+ * @req: command that was answered, its memory not yet given back
+ *
+ * Context: any; the namespace may be gone.
+ * Return: NVMe status: if it is not 0, what was taken is not what the drive
+ * had, and the client must not be told that it were.
+ */
+u16 nvmet_p2pmem_sent(struct nvmet_req *req)
+{
+	if ((cpu_moves_data(req) && !last_word_is_valid(req)) ||
+	    nvmet_p2pmem_lost(req))
+		return interrupted(req, NVMET_P2PMEM_RAM_OUTAGE);
+	account(req, req->p2pmem.stats);
+	return 0;
+}
+EXPORT_SYMBOL_GPL(nvmet_p2pmem_sent);
 
 /**
  * nvmet_p2pmem_passes - would a subsystem pass a client's peer memory on?
@@ -626,23 +369,64 @@ bool nvmet_p2pmem_passes(struct nvmet_subsys *subsys)
 }
 EXPORT_SYMBOL_GPL(nvmet_p2pmem_passes);
 
-/* ---- what it came to ---- */
+/* ---- counters ---- */
 
-static void sum_stats(struct nvmet_ns *ns, struct nvmet_p2pmem_stats *sum)
+static void stats_release(struct percpu_ref *ref)
+{
+	struct nvmet_p2pmem_stats *stats =
+		container_of(ref, struct nvmet_p2pmem_stats, ref);
+
+	percpu_ref_exit(ref);
+	free_percpu(stats->counts);
+	kfree(stats);
+}
+
+/**
+ * nvmet_p2pmem_stats_alloc - counters for a namespace
+ *
+ * Context: may sleep.
+ * Return: the counters, all 0, or NULL; see nvmet_p2pmem_exit_ns().
+ */
+struct nvmet_p2pmem_stats *nvmet_p2pmem_stats_alloc(void)
+{
+	struct nvmet_p2pmem_stats *stats __free(kfree) =
+		kzalloc(sizeof(*stats), GFP_KERNEL);
+
+	if (!stats)
+		return NULL;
+	stats->counts = alloc_percpu(struct nvmet_p2pmem_counts);
+	if (!stats->counts)
+		return NULL;
+	if (percpu_ref_init(&stats->ref, stats_release, 0, GFP_KERNEL)) {
+		free_percpu(stats->counts);
+		return NULL;
+	}
+	return no_free_ptr(stats);
+}
+
+/**
+ * nvmet_p2pmem_exit_ns - a disabled namespace goes away
+ * @ns: namespace
+ */
+void nvmet_p2pmem_exit_ns(struct nvmet_ns *ns)
+{
+	if (ns->p2pmem.stats)
+		percpu_ref_kill(&ns->p2pmem.stats->ref);
+	kfree(ns->p2pmem.named);
+}
+
+static void sum_counts(struct nvmet_p2pmem_stats *stats,
+		       struct nvmet_p2pmem_counts *sum)
 {
 	u64 *to = (u64 *)sum, *from;
 	int cpu, i;
 
-	memset(sum, 0, sizeof(*sum));
 	for_each_possible_cpu(cpu) {
-		from = (u64 *)per_cpu_ptr(ns->p2pmem.stats, cpu);
+		from = (u64 *)per_cpu_ptr(stats->counts, cpu);
 		for (i = 0; i < sizeof(*sum) / sizeof(u64); i++)
 			to[i] += READ_ONCE(from[i]);
 	}
 }
-
-/* No attribute of configfs is longer than 4096, and a line fits behind this */
-#define P2PMEM_STATS_MAX	4000
 
 /**
  * nvmet_p2pmem_print - counters of a namespace, and its controllers' choices
@@ -654,40 +438,21 @@ static void sum_stats(struct nvmet_ns *ns, struct nvmet_p2pmem_stats *sum)
  */
 ssize_t nvmet_p2pmem_print(struct nvmet_ns *ns, char *page)
 {
-	struct nvmet_p2pmem_stats sum = { };
-	struct nvmet_ctrl *ctrl;
+	struct nvmet_p2pmem_counts sum = { };
 	ssize_t at;
-	void *choice;
 	int i;
 
 	lockdep_assert_held(&ns->subsys->lock);
 	if (ns->p2pmem.stats)
-		sum_stats(ns, &sum);
+		sum_counts(ns->p2pmem.stats, &sum);
 	at = sysfs_emit(page, "requests %llu\nbytes %llu\n", sum.requests,
 			sum.bytes);
 	at += sysfs_emit_at(page, at, "cpu_requests %llu\ncpu_bytes %llu\n",
 			    sum.cpu_requests, sum.cpu_bytes);
-	at += sysfs_emit_at(page, at, "ram_metadata %llu\n",
-			    sum.ram_metadata);
+	at += sysfs_emit_at(page, at, "interrupted %llu\nram_metadata %llu\n",
+			    sum.interrupted, sum.ram_metadata);
 	for (i = 0; i < NVMET_P2PMEM_RAM_REASONS; i++)
 		at += sysfs_emit_at(page, at, "ram_%s %llu\n",
-				    p2pmem_ram_names[i], sum.ram[i]);
-
-	guard(mutex)(&p2pmem_lock);
-	list_for_each_entry(ctrl, &p2pmem_ctrls, p2pmem.node) {
-		if (ctrl->subsys != ns->subsys)
-			continue;
-		choice = xa_load(&ctrl->p2pmem.choices, ns->nsid);
-		if (!choice)
-			continue;
-		if (at > P2PMEM_STATS_MAX) {
-			at += sysfs_emit_at(page, at, "controller ...\n");
-			break;
-		}
-		at += sysfs_emit_at(page, at, "controller %u %s\n",
-				    ctrl->cntlid, xa_is_value(choice) ?
-				    p2pmem_ram_names[xa_to_value(choice)] :
-				    pci_name(choice));
-	}
-	return at;
+				    nvmet_p2pmem_ram_names[i], sum.ram[i]);
+	return nvmet_p2pmem_print_choices(ns, page, at);
 }

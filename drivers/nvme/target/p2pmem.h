@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * NVMe target: data of commands in peer memory.  See p2pmem.c.
+ * NVMe target: data of commands in peer memory.  See p2pmem.c for commands,
+ * p2pmem-choice.c for where their memory comes from, p2pmem-use.c for who has it.
  *
  * Included by nvmet.h, whose structures embed those below.
  */
@@ -9,6 +10,10 @@
 
 #include <linux/blk_types.h>
 #include <linux/list.h>
+#include <linux/llist.h>
+#include <linux/memremap.h>
+#include <linux/percpu-refcount.h>
+#include <linux/ratelimit_types.h>
 #include <linux/types.h>
 #include <linux/xarray.h>
 
@@ -31,25 +36,57 @@ enum nvmet_p2pmem_ram {
 	NVMET_P2PMEM_RAM_OWN,		/* transport brought its own memory */
 	NVMET_P2PMEM_RAM_CPU,		/* CPU moves the data, not allowed */
 	NVMET_P2PMEM_RAM_UNREACHABLE,	/* no memory that both ends reach */
-	NVMET_P2PMEM_RAM_GONE,		/* provider lends none any more */
+	NVMET_P2PMEM_RAM_GONE,		/* provider has none any more */
 	NVMET_P2PMEM_RAM_POOL,		/* provider's pool is used up */
 	NVMET_P2PMEM_RAM_DEVICE,	/* queue on another device than admin's */
+	NVMET_P2PMEM_RAM_OUTAGE,	/* provider is being reset or recovered */
+	NVMET_P2PMEM_RAM_DRIVE,		/* drive takes no peer memory now */
 	NVMET_P2PMEM_RAM_REASONS
 };
 
-struct nvmet_p2pmem_stats;
+extern const char * const nvmet_p2pmem_ram_names[];
+
+/*
+ * Counted per namespace, when a command has succeeded.  @requests and @bytes
+ * are of reads and writes with their data in peer memory, @cpu_* those of them
+ * that the CPU moved.  @interrupted ones did not succeed.
+ */
+struct nvmet_p2pmem_counts {
+	u64 requests;
+	u64 bytes;
+	u64 cpu_requests;
+	u64 cpu_bytes;
+	u64 interrupted;
+	u64 ram_metadata;
+	u64 ram[NVMET_P2PMEM_RAM_REASONS];
+};
+
+/**
+ * struct nvmet_p2pmem_stats - counters of a namespace
+ * @ref: one of the namespace, and one of each command that has peer memory,
+ *	which may hold that longer than it holds the namespace
+ * @counts: the counters
+ */
+struct nvmet_p2pmem_stats {
+	struct percpu_ref ref;
+	struct nvmet_p2pmem_counts __percpu *counts;
+};
 
 /**
  * struct nvmet_p2pmem_ns - a namespace's part
  * @on: its data shall be in peer memory
  * @cpu: also for clients whose data the CPU moves
- * @named: @domain and @bdf name the provider
- * @domain: segment
- * @bdf: bus, device and function, as PCI_DEVID()
+ * @named: what the provider is named by, see pci_p2pmem_check_name(); NULL if
+ *	it is to be chosen
  * @drive: PCI function behind the block device, with a reference; set while
  *	the namespace is enabled and @on
  * @node: in p2pmem_namespaces while @drive is set
  * @stats: counters, from the first time that it is enabled with @on
+ * @away: provider that was chosen and is out of reach now, with a reference
+ * @told: the choice that the log told last: a provider, to be compared only,
+ *	or a reason
+ * @untold: it is not what was chosen since, as there were too many lines
+ * @telling: limits these lines
  *
  * @on, @cpu and the name change under the subsystem's lock while the namespace
  * is disabled; the rest is protected by p2pmem_lock.
@@ -57,38 +94,90 @@ struct nvmet_p2pmem_stats;
 struct nvmet_p2pmem_ns {
 	bool on;
 	bool cpu;
-	bool named;
-	u16 bdf;
-	u32 domain;
+	char *named;
 	struct pci_dev *drive;
 	struct list_head node;
-	struct nvmet_p2pmem_stats __percpu *stats;
+	struct nvmet_p2pmem_stats *stats;
+	struct pci_dev *away;
+	const void *told;
+	bool untold;
+	struct ratelimit_state telling;
 };
 
 /**
  * struct nvmet_p2pmem_ctrl - a controller's part
- * @client: device that does the DMA of its data, NULL if the CPU moves them
- * @choices: by namespace, the provider chosen (with a reference), or why there
- *	is none as xa_mk_value(enum nvmet_p2pmem_ram)
+ * @client: device that does the DMA of its data, with a reference, as the
+ *	transport has it; NULL if the CPU moves them, or the transport brings
+ *	its own memory
+ * @function: PCI function behind @client, with a reference; NULL if none is
+ * @own: the transport brings its own memory
+ * @choices: by namespace, the struct nvmet_p2pmem_use chosen, or why there is
+ *	none as xa_mk_value(enum nvmet_p2pmem_ram)
+ * @uses: list of the struct nvmet_p2pmem_use in @choices
  * @node: in p2pmem_ctrls
  */
 struct nvmet_p2pmem_ctrl {
 	struct device *client;
+	struct pci_dev *function;
+	bool own;
 	struct xarray choices;
+	struct list_head uses;
 	struct list_head node;
+};
+
+/**
+ * struct nvmet_p2pmem_use - a controller takes memory from a provider
+ * @commands: those that have some, and one for all of @choices
+ * @provider: with a reference
+ * @ctrl: NULL if it has gone before its last command
+ * @choices: number of its namespaces that have this chosen
+ * @node: in nvmet_p2pmem_ctrl.uses while there are @choices, then in
+ *	p2pmem_ending
+ * @avoid: why the provider did not work, enum nvmet_p2pmem_ram plus 1, or 0
+ * @avoided: when that was, in jiffies
+ * @going: the provider takes its memory back, or a part of it: this use, which
+ *	nobody has chosen any more, has to end
+ * @since: when that began, in jiffies
+ * @failed: @ctrl was failed, as it did not let go
+ * @freed: in p2pmem_freed, at the end
+ *
+ * While there are @choices, the fields from @choices to @node are protected by
+ * p2pmem_lock, then by p2pmem_ending_lock, together with @ctrl; so are @going,
+ * @since and @failed.
+ */
+struct nvmet_p2pmem_use {
+	struct percpu_ref commands;
+	struct pci_dev *provider;
+	struct nvmet_ctrl *ctrl;
+	unsigned int choices;
+	struct list_head node;
+	unsigned int avoid;
+	unsigned long avoided;
+	bool going;
+	unsigned long since;
+	bool failed;
+	struct llist_node freed;
 };
 
 /**
  * struct nvmet_p2pmem_req - a command's part
  * @wanted: its data shall be in peer memory
- * @ram: if they are not, enum nvmet_p2pmem_ram
- * @provider: who lends req->sg, NULL if it is RAM; there as long as the memory
- *	is allocated, as its driver cannot go before
+ * @some_ram: it has data in RAM, for the reason @ram; set when it is started
+ * @ram: enum nvmet_p2pmem_ram
+ * @peer: number of bytes in peer memory, likewise
+ * @outages: pci_p2pdma_outages() before the memory was taken
+ * @use: where req->sg was taken from, NULL if it was not; the provider's driver
+ *	cannot go before it is given back
+ * @stats: of the namespace, which may go before; set with @use
  */
 struct nvmet_p2pmem_req {
 	bool wanted;
+	bool some_ram;
 	u8 ram;
-	struct pci_dev *provider;
+	u32 peer;
+	unsigned long outages;
+	struct nvmet_p2pmem_use *use;
+	struct nvmet_p2pmem_stats *stats;
 };
 
 static inline bool nvmet_p2pmem_is_on(const struct nvmet_p2pmem_ns *ns)
@@ -96,10 +185,17 @@ static inline bool nvmet_p2pmem_is_on(const struct nvmet_p2pmem_ns *ns)
 	return ns->on;
 }
 
+/* Has there ever been any peer memory? */
+static inline bool nvmet_p2pmem_exists(void)
+{
+	return static_branch_unlikely(&pci_p2pdma_key);
+}
+
 static inline void nvmet_p2pmem_req_init(struct nvmet_p2pmem_req *req)
 {
 	req->wanted = false;
-	req->provider = NULL;
+	req->peer = 0;
+	req->use = NULL;
 }
 
 static inline bool nvmet_p2pmem_wanted(const struct nvmet_p2pmem_req *req)
@@ -107,30 +203,64 @@ static inline bool nvmet_p2pmem_wanted(const struct nvmet_p2pmem_req *req)
 	return req->wanted;
 }
 
+/* It has memory of a provider that the target chose */
 static inline bool nvmet_p2pmem_used(const struct nvmet_p2pmem_req *req)
 {
-	return req->provider;
+	return req->use;
 }
 
-int nvmet_p2pmem_enable(struct nvmet_ns *ns);
-void nvmet_p2pmem_disable(struct nvmet_ns *ns);
-void nvmet_p2pmem_exit_ns(struct nvmet_ns *ns);
-void nvmet_p2pmem_ctrl_add(struct nvmet_ctrl *ctrl, struct device *client);
-void nvmet_p2pmem_ctrl_remove(struct nvmet_ctrl *ctrl);
+/* It was started with data in peer memory, of whomever */
+static inline bool nvmet_p2pmem_has_peer(const struct nvmet_p2pmem_req *req)
+{
+	return req->peer;
+}
+
+/* p2pmem.c */
 void nvmet_p2pmem_req_want(struct nvmet_req *req);
 bool nvmet_p2pmem_alloc(struct nvmet_req *req, u32 length);
 void nvmet_p2pmem_free(struct nvmet_req *req);
-u16 nvmet_p2pmem_start(struct nvmet_req *req, blk_opf_t *opf);
+void nvmet_p2pmem_unmappable(struct nvmet_req *req);
+bool nvmet_p2pmem_lost(struct nvmet_req *req);
+u16 __nvmet_p2pmem_start(struct nvmet_req *req, blk_opf_t *opf);
+u16 nvmet_p2pmem_refused(struct nvmet_req *req);
+u16 nvmet_p2pmem_done(struct nvmet_req *req, u16 status);
+u16 nvmet_p2pmem_sent(struct nvmet_req *req);
+bool nvmet_p2pmem_passes(struct nvmet_subsys *subsys);
+struct nvmet_p2pmem_stats *nvmet_p2pmem_stats_alloc(void);
+void nvmet_p2pmem_exit_ns(struct nvmet_ns *ns);
+ssize_t nvmet_p2pmem_print(struct nvmet_ns *ns, char *page);
+
+/* p2pmem-choice.c */
+int nvmet_p2pmem_enable(struct nvmet_ns *ns);
+void nvmet_p2pmem_disable(struct nvmet_ns *ns);
+void nvmet_p2pmem_ctrl_add(struct nvmet_ctrl *ctrl, struct device *client);
+void nvmet_p2pmem_ctrl_remove(struct nvmet_ctrl *ctrl);
+struct nvmet_p2pmem_use *nvmet_p2pmem_use_get(struct nvmet_req *req);
+void nvmet_p2pmem_choose_later(unsigned long delay);
 struct pci_dev *nvmet_p2pmem_check_drive(struct nvmet_ns *ns,
 					 struct block_device *bdev);
 int nvmet_p2pmem_check_provider(struct nvmet_ns *ns, struct pci_dev *provider,
 				struct pci_dev *drive);
-ssize_t nvmet_p2pmem_print(struct nvmet_ns *ns, char *page);
-bool nvmet_p2pmem_passes(struct nvmet_subsys *subsys);
+ssize_t nvmet_p2pmem_print_choices(struct nvmet_ns *ns, char *page, ssize_t at);
 int nvmet_p2pmem_init(void);
 void nvmet_p2pmem_exit(void);
 
+/* p2pmem-use.c */
+struct nvmet_p2pmem_use *nvmet_p2pmem_use_choose(struct nvmet_ctrl *ctrl,
+						 struct pci_dev *provider);
+void nvmet_p2pmem_use_drop(struct nvmet_p2pmem_use *use);
+void nvmet_p2pmem_use_avoid(struct nvmet_p2pmem_use *use,
+			    enum nvmet_p2pmem_ram reason);
+bool nvmet_p2pmem_use_avoided(const struct nvmet_p2pmem_use *use,
+			      enum nvmet_p2pmem_ram *reason);
+bool nvmet_p2pmem_use_is_exhausted(const struct nvmet_p2pmem_use *use);
+void nvmet_p2pmem_uses_wait(struct pci_dev *provider, unsigned long timeout);
+void nvmet_p2pmem_uses_begin_grace(struct pci_dev *provider);
+void nvmet_p2pmem_uses_drop_ctrl(struct nvmet_ctrl *ctrl);
+void nvmet_p2pmem_uses_exit(void);
+
 extern struct configfs_attribute nvmet_ns_attr_p2pmem;
+extern struct configfs_attribute nvmet_ns_attr_device_p2pmem;
 extern struct configfs_attribute nvmet_ns_attr_p2pmem_cpu;
 extern struct configfs_attribute nvmet_ns_attr_p2pmem_stats;
 
@@ -145,6 +275,11 @@ static inline bool nvmet_p2pmem_is_on(const struct nvmet_p2pmem_ns *ns)
 	return false;
 }
 
+static inline bool nvmet_p2pmem_exists(void)
+{
+	return false;
+}
+
 static inline void nvmet_p2pmem_req_init(struct nvmet_p2pmem_req *req)
 {
 }
@@ -155,6 +290,11 @@ static inline bool nvmet_p2pmem_wanted(const struct nvmet_p2pmem_req *req)
 }
 
 static inline bool nvmet_p2pmem_used(const struct nvmet_p2pmem_req *req)
+{
+	return false;
+}
+
+static inline bool nvmet_p2pmem_has_peer(const struct nvmet_p2pmem_req *req)
 {
 	return false;
 }
@@ -194,7 +334,31 @@ static inline void nvmet_p2pmem_free(struct nvmet_req *req)
 {
 }
 
-static inline u16 nvmet_p2pmem_start(struct nvmet_req *req, blk_opf_t *opf)
+static inline void nvmet_p2pmem_unmappable(struct nvmet_req *req)
+{
+}
+
+static inline bool nvmet_p2pmem_lost(struct nvmet_req *req)
+{
+	return false;
+}
+
+static inline u16 __nvmet_p2pmem_start(struct nvmet_req *req, blk_opf_t *opf)
+{
+	return 0;
+}
+
+static inline u16 nvmet_p2pmem_refused(struct nvmet_req *req)
+{
+	return 0;
+}
+
+static inline u16 nvmet_p2pmem_done(struct nvmet_req *req, u16 status)
+{
+	return status;
+}
+
+static inline u16 nvmet_p2pmem_sent(struct nvmet_req *req)
 {
 	return 0;
 }
