@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # A q35 machine for the suites in drivers/pci/p2pdma/tests: one PCIe switch,
-# below it two NVMe drives and a third one that lends its CMB.
+# below it two NVMe drives and a third one that registers its CMB.
 #
 # The drives begin as zeroes and keep what is written while QEMU runs.
 from ..qemu_config import QemuArchParams
@@ -26,4 +26,4 @@ CONFIG_SERIAL_8250_CONSOLE=y''',
 						      f'chassis=2,slot={port}')),
 				   *drive('a', 'down0'),
 				   *drive('b', 'down1'),
-				   *drive('lender', 'down2', ',cmb_size_mb=16')])
+				   *drive('provider', 'down2', ',cmb_size_mb=16')])

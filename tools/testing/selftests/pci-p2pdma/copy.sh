@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# copy.sh MIB LENDER:FROM:TO:OUTCOME...: drive to drive through lent memory, each in MIB of its own.
+# copy.sh MIB PROVIDER:FROM:TO:OUTCOME...: drive to drive through peer memory, each in MIB of its own.
 # OUTCOME is "ok", or the step that has no route and must fail: "fill" (FROM writes the memory) or
 # "drain" (TO reads it). A refused copy says EREMOTEIO and leaves TO as it was.
 
@@ -8,20 +8,24 @@
 . "$(dirname "$0")/lib.sh"
 
 EREMOTEIO=121
+WATCHED_KIB=$((${P2P_WATCHED_KIB:-256}))	# of each copy once more, with all accesses to the memory traced
 mib=$1
 shift
 at=0
 
 copy_one() {
-	lender=$(drive_bdf "$1") && from=$(drive_node "$2") && to=$(drive_node "$3") || return 1
+	provider=$(drive_bdf "$1") && from=$(drive_node "$2") && to=$(drive_node "$3") || return 1
 	want=$(digest "$from" $at "$mib")
 	before=$(digest "$to" $at "$mib")
 	[ "$want" != "$before" ] || { echo "# $2 and $3 hold the same before the copy"; return 1; }
 
-	said=$(phase "$1.$2.$3" p2p_copy --from "$from" --to "$to" --via "$lender" \
+	said=$(phase "$1.$2.$3" p2p_copy --from "$from" --to "$to" --via "$provider" \
 		--bytes $((mib << 20)) --offset $((at << 20)) 2>&1)
 	status=$?
 	echo "$said" | sed 's/^/# /'
+	p2p_copy --from "$from" --to "$to" --via "$provider" --bytes $((WATCHED_KIB << 10)) \
+		--offset $((at << 20)) --watch "$1.$2.$3.watched" >/dev/null 2>&1
+	[ $? = $status ] || { echo "# the second copy fares differently"; return 1; }
 	after=$(digest "$to" $at "$mib")
 	case $4 in
 	ok)	[ $status = 0 ] && [ "$after" = "$want" ] ;;
@@ -43,7 +47,7 @@ for pair in "$@"; do
 	IFS=: read -r provider source target outcome <<-END
 		$pair
 	END
-	lend "$provider" && copy_one "$provider" "$source" "$target" "$outcome"
+	announce_bar "$provider" && copy_one "$provider" "$source" "$target" "$outcome"
 	result $? "$source to $target through $provider: $outcome"
 	at=$((at + mib))
 done

@@ -1,13 +1,14 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# demo.sh MIB LENDER FROM TO: the same copy through lent memory and through RAM, told in lines that
-# begin with "# demo:".
+# demo.sh MIB PROVIDER FROM TO: the same copy through peer memory and through RAM, and a small one with all
+# accesses to the memory traced, told in lines that begin with "# demo:".
 
 # shellcheck source=/dev/null
 . "$(dirname "$0")/lib.sh"
 
-mib=$1 lender=$2 source=$3 target=$4
+mib=$1 provider=$2 source=$3 target=$4
 routes=/sys/kernel/debug/p2pdma/routes
+WATCHED_KIB=$((${P2P_WATCHED_KIB:-256}))
 
 tell() { echo "# demo: $*"; }
 
@@ -23,19 +24,21 @@ try() {
 	result $? "$1: contents equal"
 }
 
-plan 3
-announce "$lender" "$source" "$target" && lend "$lender"
-result $? "drives and lent memory are there"
+plan 4
+announce "$provider" "$source" "$target" && announce_bar "$provider"
+result $? "drives and peer memory are there"
 from=$(drive_node "$source")
 to=$(drive_node "$target")
-bdf=$(drive_bdf "$lender")
+bdf=$(drive_bdf "$provider")
 p2pmem=/sys/bus/pci/devices/$bdf/p2pmem
 
 tell kernel "$(uname -r)"
-tell lent "$(cat "$p2pmem/size")" "$(cat "$p2pmem/available")" "$(cat "$p2pmem/published")"
+tell registered "$(cat "$p2pmem/size")" "$(cat "$p2pmem/available")" "$(cat "$p2pmem/published")"
 if [ -e $routes ]; then
 	sed 's/^/# demo: route /' $routes
 fi
 try bar 0 "$bdf"
 try ram "$mib" ram
+p2p_copy --from "$from" --to "$to" --via "$bdf" --bytes $((WATCHED_KIB << 10)) --watch watched >/dev/null
+result $? "once more, with all accesses traced"
 finish

@@ -1,16 +1,19 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# fio.sh LENDER DRIVE: fio as users run it, with its buffers in lent memory, by each of its ways to do
-# direct I/O; what it reads has to be what it wrote.
+# fio.sh PROVIDER DRIVE [watched]: fio as users run it, with its buffers in peer memory, by each of its ways to
+# do direct I/O; what it reads has to be what it wrote. Watched, it does not look at what it reads, so that
+# whatever a CPU reads of the memory is the kernel's doing.
 
 # shellcheck source=/dev/null
 . "$(dirname "$0")/lib.sh"
+
+mib=$((${P2P_FIO_MIB:-2}))	# of each job
 
 # load NAME ARGUMENT...: write at random and verify
 load() {
 	name=$1
 	shift
-	fio --name="$name" --direct=1 --rw=randwrite --bsrange=4k-64k --size=2M --numjobs=2 --offset_increment=2M \
+	fio --name="$name" --direct=1 --rw=randwrite --bsrange=4k-64k --size=${mib}M --numjobs=2 --offset_increment=${mib}M \
 		--iomem="mmapshared:$memory" --verify=crc32c --verify_fatal=1 --do_verify=1 --eta=never \
 		--output=/tmp/fio.log "$@"
 	status=$?
@@ -18,13 +21,34 @@ load() {
 	return $status
 }
 
+# watch ENGINE read|write: so much through buffers of 16 KiB, which are cleared once, and filled once for a write
+watch() {
+	lab phase begin "$1.$2" watched
+	fio --name="$1" --filename="$drive" --direct=1 --ioengine="$1" --rw="$2" --size="${P2P_WATCHED_KIB:-256}k" --bs=8k --iodepth=2 \
+		--iomem="mmapshared:$memory" --zero_buffers --scramble_buffers=0 --eta=never --output=/tmp/fio.log
+	status=$?
+	lab phase end "$1.$2"
+	[ $status = 0 ] || sed 's/^/# /' /tmp/fio.log
+	return $status
+}
+
 free() { cat "${memory%/*}/available"; }
 
-plan 9
-announce "$1" "$2" && lend "$1"
-result $? "drive and lent memory are there"
+watched=${3:-}
+if [ "$watched" ]; then plan 7; else plan 9; fi
+announce "$1" "$2" && announce_bar "$1"
+result $? "drive and peer memory are there"
 drive=$(drive_node "$2")
 memory=/sys/bus/pci/devices/$(drive_bdf "$1")/p2pmem/allocate
+if [ "$watched" ]; then
+	for engine in psync libaio io_uring; do
+		for how in read write; do
+			watch $engine $how
+			result $? "$how by $engine"
+		done
+	done
+	finish
+fi
 had=$(free)
 phase sync load sync --filename="$drive" --ioengine=psync
 result $? "pread and pwrite"

@@ -40,7 +40,7 @@ lab_ask() {
 	echo "$answer"
 }
 
-# phase NAME COMMAND...: what the drives move meanwhile goes under NAME in the host's books
+# phase NAME COMMAND...: what the drives move meanwhile is counted under NAME by the host
 phase() {
 	name=$1
 	shift
@@ -77,21 +77,21 @@ controller() {
 
 drive_node() { dir=$(controller "$1") && echo "/dev/${dir##*/}n1"; }
 
-# drive_bdf NAME: the BDF of a drive, or of a lender that is none; the latter is bound to its driver
+# drive_bdf NAME: the BDF of a drive, or of a provider that is none; the latter is bound to its driver
 drive_bdf() {
-	case ,${P2P_LENDERS:-}, in
+	case ,${P2P_RAM_BARS:-}, in
 	*,"$1",*)
-		bdf=$(lab_ask where "$1") && bind_lender "$bdf" && echo "$bdf"
+		bdf=$(lab_ask where "$1") && bind_provider "$bdf" && echo "$bdf"
 		return ;;
 	esac
 	dir=$(controller "$1") && basename "$(readlink -f "$dir/device")"
 }
 
-# bind_lender BDF: have the driver that lends any BAR take it, if none has it yet
-bind_lender() {
+# bind_provider BDF: have the driver that registers any BAR take it, if none has it yet
+bind_provider() {
 	device=/sys/bus/pci/devices/$1
 	[ ! -e "$device/driver" ] || return 0
-	echo pci-p2pdma-lend >"$device/driver_override" && echo "$1" >/sys/bus/pci/drivers/pci-p2pdma-lend/bind
+	echo pci-p2pmem-stub >"$device/driver_override" && echo "$1" >/sys/bus/pci/drivers/pci-p2pmem-stub/bind
 }
 
 # slot_of BDF: the folder of the slot that the device is in
@@ -109,10 +109,10 @@ announce() {
 	done
 }
 
-# lend SERIAL: tell the host where the memory is that this drive lends: its largest BAR
-lend() {
+# announce_bar SERIAL: tell the host where the memory of this provider is: its largest BAR
+announce_bar() {
 	bdf=$(drive_bdf "$1") || return 1
-	[ -e "/sys/bus/pci/devices/$bdf/p2pmem/size" ] || { echo "# $bdf lends no memory" >&2; return 1; }
+	[ -e "/sys/bus/pci/devices/$bdf/p2pmem/size" ] || { echo "# $bdf provides no memory" >&2; return 1; }
 	best=0
 	first=0
 	last=0

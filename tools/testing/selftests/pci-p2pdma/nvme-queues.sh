@@ -1,15 +1,14 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# nvme-queues.sh MIB LENDER: I/O of a drive whose submission queues are in its own CMB. Whoever sees the
-# addresses that the drive was told compares them with the BAR. Fault 26: behind an IOMMU it is told an
-# IOVA. Mutation: that of dma_map_resource() in nvme_alloc_sq_in_cmb().
+# nvme-queues.sh MIB PROVIDER: I/O of a drive whose submission queues are in its own CMB. Whoever sees the
+# addresses that the drive was told compares them with the BAR: behind an IOMMU, too, they are no IOVAs.
 
 # shellcheck source=/dev/null
 . "$(dirname "$0")/lib.sh"
 
 plan 3
-announce "$2" && lend "$2"
-result $? "drive and lent memory are there"
+announce "$2" && announce_bar "$2"
+result $? "drive and peer memory are there"
 p2pmem=/sys/bus/pci/devices/$(drive_bdf "$2")/p2pmem
 [ "$(cat "$p2pmem/available")" -lt "$(cat "$p2pmem/size")" ]
 result $? "its queues have taken memory"

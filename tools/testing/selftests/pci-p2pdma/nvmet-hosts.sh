@@ -1,9 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# nvmet-hosts.sh target A B LENDER | initiator: two machines on one wire. The target exports drives A and B
-# and serves both from LENDER's memory; the initiator writes and verifies over TCP and RDMA (rxe), connects
-# and disconnects under load, and the lender goes and comes back meanwhile, over each. The CPU moves the data on the
-# target's side of the wire, the drives' own DMA is what the lab's books show.
+# nvmet-hosts.sh target A B PROVIDER | initiator: two machines on one wire. The target exports drives A and B
+# and serves both from PROVIDER's memory; the initiator writes and verifies over TCP and RDMA (rxe), connects
+# and disconnects under load, and the provider goes and comes back meanwhile, over each. The CPU moves the data on the
+# target's side of the wire, the drives' own DMA is what the host traces.
 
 # shellcheck source=/dev/null
 . "$(dirname "$0")/lib.sh"
@@ -12,7 +12,7 @@
 
 config=/sys/kernel/config/nvmet
 target=10.9.9.1
-kib=1536		# of each namespace, in each round
+kib=$((${P2P_HOSTS_KIB:-1536}))		# of each namespace, in each round
 export tries=600	# of until_ok: there are two machines to wait for
 
 # tell WORD, await WORD: between the two machines, by way of the lab
@@ -55,11 +55,11 @@ go() { tell "$1-go" && await "$1-done"; }
 serve() {
 	offer "$1" && tell "$1-ready" && await "$1-connected"
 	result $? "$1: both drives are exported, and connected to"
-	served 2 && grep -q "^controller .* $lender" "$config/subsystems/both/namespaces/2/p2pmem_stats"
-	result $? "$1: both controllers are served from the lender"
+	served 2 && grep -q "^controller .* $provider" "$config/subsystems/both/namespaces/2/p2pmem_stats"
+	result $? "$1: both controllers are served from the provider"
 	phase "$1" go "$1"
 	all_peer
-	result $? "$1: all data were in lent memory"
+	result $? "$1: all data were in peer memory"
 	show_stats "$1"
 	tell "$1-look"
 	await "$1-end" && until_ok served 0
@@ -68,19 +68,19 @@ serve() {
 }
 
 more_of() { [ "$(stat_of 1 "$1")" -gt "$2" ]; }
-unreachable() { grep -q '^controller .* unreachable' "$config/subsystems/both/namespaces/1/p2pmem_stats"; }
-lends() { [ -e "/sys/bus/pci/devices/$lender/p2pmem/size" ] && [ -n "$(controller "$1")" ]; }
+gone() { grep -q "^controller .* gone" "$config/subsystems/both/namespaces/1/p2pmem_stats"; }
+provides() { [ -e "/sys/bus/pci/devices/$provider/p2pmem/size" ] && [ -n "$(controller "$1")" ]; }
 
 come_and_go() {
 	offer "$2" && tell "$2-load" && until_ok more_of cpu_requests 50
-	result $? "$2: load is served from lent memory"
+	result $? "$2: load is served from peer memory"
 	lab unplug "$1"
-	ram=$(stat_of 1 ram_unreachable)
-	until_ok unreachable && until_ok more_of ram_unreachable "${ram:-0}"
-	result $? "$2: the lender is pulled out under load, which goes on in RAM, with the reason"
+	ram=$(stat_of 1 ram_gone)
+	until_ok gone && until_ok more_of ram_gone "${ram:-0}"
+	result $? "$2: the provider is pulled out under load, which goes on in RAM, with the reason"
 	lab replug "$1"
-	until_ok lends "$1"
-	result $? "$2: a lender is plugged in"
+	until_ok provides "$1"
+	result $? "$2: a provider is plugged in"
 	requests=$(stat_of 1 cpu_requests)
 	until_ok more_of cpu_requests "$((requests + 50))"
 	result $? "$2: and is taken up"
@@ -93,11 +93,11 @@ come_and_go() {
 
 be_target() {
 	plan 20
-	announce "$1" "$2" "$3" && lend "$3" && ifconfig eth0 $target up && rdma link add rxe0 type rxe netdev eth0
-	result $? "drives, lent memory and network are there"
+	announce "$1" "$2" "$3" && announce_bar "$3" && ifconfig eth0 $target up && rdma link add rxe0 type rxe netdev eth0
+	result $? "drives, peer memory and network are there"
 	a=$(drive_node "$1")
 	b=$(drive_node "$2")
-	lender=$(drive_bdf "$3")
+	provider=$(drive_bdf "$3")
 	serve tcp
 	serve rxe
 	come_and_go "$3" tcp
@@ -163,7 +163,7 @@ come_back() {
 	[ -n "$two" ]
 	result $? "$1: connects and disconnects under load"
 	await "$1-back"
-	result $? "$1: the lender has gone and come back"
+	result $? "$1: the provider has gone and come back"
 	two=$(connect_under_load "$1") && dd if="$(node "$two" 2)" of=/dev/null bs=64k count=4 iflag=direct 2>/dev/null
 	result $? "$1: a new connection reads"
 	disconnect "$two"

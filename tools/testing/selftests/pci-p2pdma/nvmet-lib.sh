@@ -30,7 +30,11 @@ node() {
 # connect TRTYPE TRADDR NQN NAMESPACES OPTION: print the number of the host's controller, once its drives are there
 connect() {
 	options=nqn=$3,transport=$1,duplicate_connect${5:+,$5}
-	[ "$1" = loop ] || options=$options,traddr=$2,trsvcid=4420
+	case $1 in
+	loop) ;;
+	fc) options=$options,traddr=$2 ;;
+	*) options=$options,traddr=$2,trsvcid=4420 ;;
+	esac
 	exec 5<>/dev/nvme-fabrics
 	echo "$options" >&5 && read -r answer <&5
 	exec 5>&-
@@ -42,6 +46,22 @@ connect() {
 	done
 	echo "# cannot connect to $3 over $1" >&2
 	return 1
+}
+
+# fc_ports: two ports of FC that are software, with a wire between them
+fc_target=nn-0x10001100aa000001:pn-0x20001100aa000001
+fc_host=nn-0x10001100aa000002:pn-0x20001100aa000002
+fc_name() { echo "$1" | sed 's/^nn-\(.*\):pn-/wwnn=\1,wwpn=/'; }
+fc_ports() {
+	ctl=/sys/class/fcloop/ctl
+	fc_name "$fc_host" >$ctl/add_local_port &&
+		echo "$(fc_name "$fc_target"),$(fc_name "$fc_host" | sed 's/ww/lpww/g'),roles=0x60" >$ctl/add_remote_port &&
+		fc_name "$fc_target" >$ctl/add_target_port
+}
+fc_ports_gone() {
+	ctl=/sys/class/fcloop/ctl
+	fc_name "$fc_target" >$ctl/del_target_port && fc_name "$fc_target" >$ctl/del_remote_port &&
+		fc_name "$fc_host" >$ctl/del_local_port
 }
 
 disconnect() { echo 1 >"/sys/class/nvme/nvme$1/delete_controller"; }

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# nvmet-rdma.sh MIB A LENDER: an NVMe-oF target on drive A, reached over RDMA devices made of software,
-# where the CPU moves the data: RAM unless p2pmem_cpu is set, then LENDER's memory.
+# nvmet-rdma.sh MIB A PROVIDER: an NVMe-oF target on drive A, reached over RDMA devices made of software,
+# where the CPU moves the data: RAM unless device_p2pmem_cpu is set, then PROVIDER's memory.
 
 # shellcheck source=/dev/null
 . "$(dirname "$0")/lib.sh"
@@ -27,7 +27,7 @@ over() {
 	nvmet-config.sh export "$1" 1 "$a" 1 1
 	nvmet-config.sh port 1 rdma 10.9.9.1 4420 "$1"
 	one=$(connect rdma 10.9.9.1 "$1") && phase "$1-bar" round_trip "$(node "$one" 1)"
-	result $? "$1: data come back with p2pmem_cpu"
+	result $? "$1: data come back with device_p2pmem_cpu"
 	[ "$(stat "$1" cpu_bytes)" -ge $((2 * bytes)) ] && [ "$(stat "$1" ram_cpu)" = 0 ]
 	result $? "$1: counted as moved by the CPU"
 	before=$(stat "$1" ram_transport)
@@ -40,8 +40,8 @@ over() {
 }
 
 plan 13
-announce "$2" "$3" && lend "$3"
-result $? "drives and lent memory are there"
+announce "$2" "$3" && announce_bar "$3"
+result $? "drives and peer memory are there"
 a=$(drive_node "$2")
 make_pattern "$mib"
 ifconfig dummy0 10.9.9.1 up

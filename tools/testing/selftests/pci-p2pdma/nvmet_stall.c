@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * nvmet_stall ADDRESS PORT NQN: a client of an NVMe/TCP target that announces a write and never
- * sends the data. It says so on standard output and ends when the target ends the connection.
+ * nvmet_stall ADDRESS PORT NQN [FILE]: a client of an NVMe/TCP target that announces a write and
+ * never sends the data. It says so on standard output and ends when the target ends the connection.
+ * With FILE it sends half of the data, the rest when there is such a file, and prints the status.
  *
  * It asks for no keep-alive, so the two connections are enough to keep the controller. Offsets are
  * those of the NVMe base specification (fabrics commands) and of its TCP transport.
@@ -14,7 +15,8 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { PDU_ICREQ = 0, PDU_ICRESP = 1, PDU_COMMAND = 4, PDU_RESPONSE = 5, PDU_R2T = 9 };
+enum { PDU_ICREQ = 0, PDU_ICRESP = 1, PDU_COMMAND = 4, PDU_RESPONSE = 5, PDU_H2C_DATA = 6,
+	PDU_R2T = 9 };
 enum { HEADER = 8, COMMAND = 64, CONNECT_DATA = 1024, WRITE_DATA = 64 << 10, BLOCK = 512 };
 
 static void put(uint8_t *to, uint64_t value, int bytes)
@@ -121,7 +123,8 @@ static void enable(int sock)
 	expect(sock, pdu, sizeof(pdu), PDU_RESPONSE);
 }
 
-static void announce_write(int sock)
+/* Returns the target's tag, which the data have to carry. */
+static int announce_write(int sock)
 {
 	uint8_t pdu[HEADER + COMMAND] = { };
 	uint8_t *cmd = pdu + HEADER;
@@ -135,21 +138,53 @@ static void announce_write(int sock)
 	put(cmd + 48, WRITE_DATA / BLOCK - 1, 2);
 	send_all(sock, pdu, sizeof(pdu));
 	expect(sock, pdu, sizeof(pdu), PDU_R2T);
+	return pdu[HEADER + 2] | pdu[HEADER + 3] << 8;
+}
+
+static void send_half(int sock, int tag, int offset)
+{
+	static uint8_t pdu[24 + WRITE_DATA / 2];
+
+	header(pdu, PDU_H2C_DATA, 24, 24, sizeof(pdu));
+	pdu[1] = offset ? 0x04 : 0;	/* the last one */
+	put(pdu + HEADER + 2, tag, 2);
+	put(pdu + HEADER + 4, offset, 4);
+	put(pdu + HEADER + 8, WRITE_DATA / 2, 4);
+	send_all(sock, pdu, sizeof(pdu));
+}
+
+static void send_in_halves(int sock, int tag, const char *file)
+{
+	uint8_t pdu[128];
+
+	send_half(sock, tag, 0);
+	printf("half is sent\n");
+	fflush(stdout);
+	while (access(file, F_OK))
+		usleep(10000);
+	send_half(sock, tag, WRITE_DATA / 2);
+	if (!receive(sock, pdu, sizeof(pdu)) || pdu[0] != PDU_RESPONSE)
+		errx(1, "no response");
+	printf("status %#x\n", (pdu[HEADER + 14] | pdu[HEADER + 15] << 8) >> 1);
 }
 
 int main(int argc, char **argv)
 {
-	int admin, io, controller;
+	int admin, io, controller, tag;
 	uint8_t pdu[128];
 
-	if (argc != 4)
-		errx(2, "usage: nvmet_stall ADDRESS PORT NQN");
+	if (argc != 4 && argc != 5)
+		errx(2, "usage: nvmet_stall ADDRESS PORT NQN [FILE]");
 	admin = join(argv[1], argv[2]);
 	controller = connect_queue(admin, argv[3], 0, 0xffff);
 	enable(admin);
 	io = join(argv[1], argv[2]);
 	connect_queue(io, argv[3], 1, controller);
-	announce_write(io);
+	tag = announce_write(io);
+	if (argc == 5) {
+		send_in_halves(io, tag, argv[4]);
+		return 0;
+	}
 	printf("controller %d waits for %d bytes\n", controller, WRITE_DATA);
 	fflush(stdout);
 	while (receive(io, pdu, sizeof(pdu)))

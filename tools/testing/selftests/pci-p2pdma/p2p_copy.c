@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Copies from one block device to another through memory that a PCI device lends (its
+ * Copies from one block device to another through memory of a provider (its
  * p2pmem/allocate), or through RAM for comparison. Both ends do O_DIRECT, so that the only copy of
- * a byte between the drives is in that memory. The program itself never touches the memory.
+ * a byte between the drives is in that memory. The program itself never touches the memory: with
+ * --watch the lab sees that nor does the kernel, once the memory is mapped (and cleared).
  *
  * Exit status: 0 copied, 2 wrong arguments or no such thing, 3 filling the memory failed, 4
  * draining it failed.
@@ -18,13 +19,25 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "p2pmem.h"
+
 enum { SETUP = 2, FILL, DRAIN };
+
+static const char *watch;	/* name of the phase, or NULL */
+
+static void watch_ends(void)
+{
+	if (watch)
+		lab("# lab: phase end %s\n", watch);
+	watch = NULL;
+}
 
 static void __attribute__((format(printf, 2, 3), noreturn)) die(int status, const char *fmt, ...)
 {
 	int err = errno;
 	va_list ap;
 
+	watch_ends();
 	va_start(ap, fmt);
 	fputs("p2p_copy: ", stderr);
 	vfprintf(stderr, fmt, ap);
@@ -100,7 +113,7 @@ static void move(int status, const char *path, int fd, char *mem, size_t len, of
 static void __attribute__((noreturn)) print_usage(void)
 {
 	errno = 0;
-	die(SETUP, "wants --from NODE --to NODE --via BDF|ram --bytes N [--offset N --chunk N]");
+	die(SETUP, "wants --from N --to N --via BDF|ram --bytes N [--offset --chunk --watch]");
 }
 
 int main(int argc, char **argv)
@@ -112,10 +125,11 @@ int main(int argc, char **argv)
 		{ "bytes", required_argument, NULL, 'b' },
 		{ "offset", required_argument, NULL, 'o' },
 		{ "chunk", required_argument, NULL, 'c' },
+		{ "watch", required_argument, NULL, 'w' },
 		{ }
 	};
 	unsigned long long bytes = 0, offset = 0, chunk = 1 << 20, done;
-	const char *from = NULL, *to = NULL, *via = NULL;
+	const char *from = NULL, *to = NULL, *via = NULL, *name = NULL;
 	int in, out, opt;
 	char *mem;
 
@@ -139,6 +153,9 @@ int main(int argc, char **argv)
 		case 'c':
 			chunk = parse("chunk", optarg);
 			break;
+		case 'w':
+			name = optarg;
+			break;
 		default:
 			print_usage();
 		}
@@ -151,6 +168,9 @@ int main(int argc, char **argv)
 	in = open_drive(from, O_RDONLY);
 	out = open_drive(to, O_RDWR);
 	mem = get_memory(via, chunk);
+	watch = name;
+	if (watch)
+		lab("# lab: phase begin %s watched\n", watch);
 	for (done = 0; done < bytes; done += chunk) {
 		if (chunk > bytes - done)
 			chunk = bytes - done;
@@ -159,6 +179,7 @@ int main(int argc, char **argv)
 	}
 	if (fsync(out))
 		die(DRAIN, "flush %s", to);
+	watch_ends();
 	printf("%llu bytes from %s to %s through %s\n", bytes, from, to, via);
 	return 0;
 }

@@ -2,7 +2,7 @@
 /*
  * Each allocation that the kernel makes for a mapping of p2pmem/allocate, and for I/O with it,
  * fails in turn: that is an error, or does not matter, and nothing is lost. Needs CONFIG_FAILSLAB
- * and CONFIG_FAIL_PAGE_ALLOC, root, $P2P_LENDER and the drives $P2P_FROM and $P2P_TO.
+ * and CONFIG_FAIL_PAGE_ALLOC, root, $P2P_PROVIDER and the drives $P2P_FROM and $P2P_TO.
  */
 #define _GNU_SOURCE
 #include <linux/nvme_ioctl.h>

@@ -2,7 +2,7 @@
 /*
  * Files, pipes, sockets and passthrough commands with their data in peer memory. The kernel does
  * as with RAM, or refuses; the data are right, and nothing is lost.
- * Needs $P2P_LENDER and what with-files.sh makes.
+ * Needs $P2P_PROVIDER and what with-files.sh makes.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -10,7 +10,6 @@
 #include <linux/fs.h>
 #include <linux/io_uring.h>
 #include <linux/nvme_ioctl.h>
-#include <stdarg.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/sendfile.h>
@@ -25,31 +24,22 @@
 #define LEN (64UL << 10)	/* of peer memory, of RAM, and of each file */
 #define PAGE 4096UL
 
-/* Tell the host and wait for its answer, as lib.sh does. */
-static void __attribute__((format(printf, 1, 2))) lab(const char *fmt, ...)
-{
-	va_list ap;
-	char c;
+static char phase[64];
 
-	if (!getenv("P2P_LAB"))
-		return;
-	va_start(ap, fmt);
-	vdprintf(3, fmt, ap);
-	va_end(ap);
-	while (read(3, &c, 1) == 1 && c != '\n')
-		;
-}
-
-/* What the drives move from here on goes under this name into the host's books. */
-static void phase_begin(const char *where, const char *what)
+/*
+ * The host counts under this name what the drives move from here on, and what the CPUs read and
+ * write of the peer memory.
+ */
+static void phase_begin(const char *where, const char *what, const char *how)
 {
 	sync();
-	lab("# lab: phase begin %s.%s\n", where, what);
+	snprintf(phase, sizeof(phase), "%s.%s.%s", where, what, how);
+	lab("# lab: phase begin %s watched\n", phase);
 }
 
-static void phase_end(const char *where, const char *what)
+static void phase_end(void)
 {
-	lab("# lab: phase end %s.%s\n", where, what);
+	lab("# lab: phase end %s\n", phase);
 }
 
 /* Bytes that depend on their place, and on @seed */
@@ -231,12 +221,14 @@ static bool file_holds(int fd, char *ram, off_t at, size_t len, unsigned int see
 
 TEST_F(file, sync)
 {
-	phase_begin(variant->name, "sync");
+	phase_begin(variant->name, "sync", "read");
 	EXPECT_EQ(pread(self->fd, self->mem, LEN, self->base), (ssize_t)LEN);
+	phase_end();
 	EXPECT_TRUE(holds(self->mem, LEN, 1));
 	fill_peer(self->mem, LEN, 2);
+	phase_begin(variant->name, "sync", "write");
 	EXPECT_EQ(pwrite(self->fd, self->mem, LEN, self->base), (ssize_t)LEN);
-	phase_end(variant->name, "sync");
+	phase_end();
 	EXPECT_TRUE(file_holds(self->fd, self->ram, self->base, LEN, 2));
 }
 
@@ -255,8 +247,9 @@ TEST_F(file, vectors)
 	struct iovec vec[4];
 
 	mix(vec, self->ram, self->mem);
-	phase_begin(variant->name, "vectors");
+	phase_begin(variant->name, "vectors", "read");
 	EXPECT_EQ(preadv(self->fd, vec, 4, self->base), (ssize_t)LEN);
+	phase_end();
 	for (int i = 0; i < 4; i++)
 		memcpy(all + i * LEN / 4, vec[i].iov_base, LEN / 4);
 	EXPECT_TRUE(holds(all, LEN, 1));
@@ -264,8 +257,9 @@ TEST_F(file, vectors)
 	for (int i = 0; i < 4; i++)
 		memcpy(vec[i].iov_base, all + i * LEN / 4, LEN / 4);
 	wait_for_stores(self->mem + LEN - 1);
+	phase_begin(variant->name, "vectors", "write");
 	EXPECT_EQ(pwritev(self->fd, vec, 4, self->base), (ssize_t)LEN);
-	phase_end(variant->name, "vectors");
+	phase_end();
 	EXPECT_TRUE(file_holds(self->fd, self->ram, self->base, LEN, 3));
 	munmap(all, LEN);
 }
@@ -299,12 +293,14 @@ static int aio_all(int op, int fd, char *mem, off_t at)
 
 TEST_F(file, libaio)
 {
-	phase_begin(variant->name, "libaio");
+	phase_begin(variant->name, "libaio", "read");
 	EXPECT_EQ(aio_all(IOCB_CMD_PREAD, self->fd, self->mem, self->base), 0);
+	phase_end();
 	EXPECT_TRUE(holds(self->mem, LEN, 1));
 	fill_peer(self->mem, LEN, 4);
+	phase_begin(variant->name, "libaio", "write");
 	EXPECT_EQ(aio_all(IOCB_CMD_PWRITE, self->fd, self->mem, self->base), 0);
-	phase_end(variant->name, "libaio");
+	phase_end();
 	EXPECT_TRUE(file_holds(self->fd, self->ram, self->base, LEN, 4));
 }
 
@@ -317,13 +313,15 @@ TEST_F(file, io_uring)
 	struct ring ring;
 
 	ASSERT_EQ(ring_init(&ring, 0), 0);
-	phase_begin(variant->name, "io_uring");
+	phase_begin(variant->name, "io_uring", "read");
 	EXPECT_EQ(ring_do(&ring, &sqe, sizeof(sqe)), (int)LEN);
+	phase_end();
 	EXPECT_TRUE(holds(self->mem, LEN, 1));
 	fill_peer(self->mem, LEN, 5);
 	sqe.opcode = IORING_OP_WRITE;
+	phase_begin(variant->name, "io_uring", "write");
 	EXPECT_EQ(ring_do(&ring, &sqe, sizeof(sqe)), (int)LEN);
-	phase_end(variant->name, "io_uring");
+	phase_end();
 	EXPECT_TRUE(file_holds(self->fd, self->ram, self->base, LEN, 5));
 	ring_exit(&ring);
 }
@@ -481,10 +479,14 @@ TEST_F(file, buffered)
 	int fd = open(self->path, O_RDWR);
 
 	ASSERT_GE(fd, 0);
+	phase_begin(variant->name, "buffered", "read");
 	EXPECT_EQ(pread(fd, self->mem, LEN, self->base), (ssize_t)LEN);
+	phase_end();
 	EXPECT_TRUE(holds(self->mem, LEN, 1));
 	fill_peer(self->mem, LEN, 6);
+	phase_begin(variant->name, "buffered", "write");
 	EXPECT_EQ(pwrite(fd, self->mem, LEN, self->base), (ssize_t)LEN);
+	phase_end();
 	EXPECT_EQ(fsync(fd), 0);
 	EXPECT_TRUE(file_holds(self->fd, self->ram, self->base, LEN, 6));
 	close(fd);
@@ -582,11 +584,12 @@ FIXTURE(regular) {
 };
 
 FIXTURE_VARIANT(regular) {
+	const char *name;
 	const char *env;
 };
 
-FIXTURE_VARIANT_ADD(regular, ext4) { .env = "P2P_EXT4", };
-FIXTURE_VARIANT_ADD(regular, xfs) { .env = "P2P_XFS", };
+FIXTURE_VARIANT_ADD(regular, ext4) { .name = "ext4", .env = "P2P_EXT4", };
+FIXTURE_VARIANT_ADD(regular, xfs) { .name = "xfs", .env = "P2P_XFS", };
 
 /* A new and empty file beside the one that @env names */
 static int open_new(const char *env, const char *suffix)
@@ -663,6 +666,47 @@ TEST_F(regular, hole_and_end)
 	EXPECT_EQ(preadv(self->other, vec, 4, 0), (ssize_t)(LEN / 2 + PAGE + 100));
 	EXPECT_EQ(memcmp(self->mem + LEN / 4, self->mem + LEN / 4 + 1, LEN / 4 - 1), 0);
 	EXPECT_EQ(self->mem[LEN / 4], 0);
+}
+
+/* A hole is zeroes, and these do not come from the drive: the CPU writes them. */
+TEST_F(regular, hole)
+{
+	ASSERT_EQ(ftruncate(self->other, LEN), 0);
+	memset(self->mem, 0x5a, LEN);
+	phase_begin(variant->name, "hole", "read");
+	EXPECT_EQ(pread(self->other, self->mem, LEN, 0), (ssize_t)LEN);
+	phase_end();
+	memset(self->ram, 0, LEN);
+	EXPECT_EQ(memcmp(self->mem, self->ram, LEN), 0);
+}
+
+/*
+ * ext4 does not fill holes by direct I/O where a file has no extents: it takes the page cache
+ * instead, and says nothing. What is there already is written directly.
+ */
+TEST_F(regular, fallback)
+{
+	int fd, flags = 0;
+
+	if (strcmp(variant->name, "ext4"))
+		return;
+	fd = open_new(variant->env, "indirect");
+	ASSERT_GE(fd, 0);
+	ASSERT_EQ(ioctl(fd, FS_IOC_GETFLAGS, &flags), 0);
+	flags &= ~FS_EXTENT_FL;
+	ASSERT_EQ(ioctl(fd, FS_IOC_SETFLAGS, &flags), 0);
+	ASSERT_EQ(ftruncate(fd, LEN), 0);
+	fill_peer(self->mem, LEN, 13);
+	phase_begin(variant->name, "fallback", "write");
+	EXPECT_EQ(pwrite(fd, self->mem, LEN, 0), (ssize_t)LEN);
+	phase_end();
+	EXPECT_TRUE(file_holds(fd, self->ram, 0, LEN, 13));
+	fill_peer(self->mem, LEN, 14);
+	phase_begin(variant->name, "overwrite", "write");
+	EXPECT_EQ(pwrite(fd, self->mem, LEN, 0), (ssize_t)LEN);
+	phase_end();
+	EXPECT_TRUE(file_holds(fd, self->ram, 0, LEN, 14));
+	close(fd);
 }
 
 /* Blocks that are reserved but not written yet, and a file that grows */
@@ -858,13 +902,32 @@ static int passthrough(int fd, unsigned int nsid, int opcode, void *mem, size_t 
 
 TEST_F(command, ioctl)
 {
-	phase_begin("command", "ioctl");
+	phase_begin("command", "ioctl", "read");
 	EXPECT_EQ(passthrough(self->drive, self->nsid, NVME_READ, self->mem, LEN, self->block), 0);
+	phase_end();
 	EXPECT_TRUE(holds(self->mem, LEN, 30));
 	fill_peer(self->mem, LEN, 31);
+	phase_begin("command", "ioctl", "write");
 	EXPECT_EQ(passthrough(self->drive, self->nsid, NVME_WRITE, self->mem, LEN, self->block), 0);
-	phase_end("command", "ioctl");
+	phase_end();
 	EXPECT_TRUE(file_holds(self->drive, self->ram, self->block * BLOCK, LEN, 31));
+}
+
+/* The CPU has a part in it, as the next test has it. */
+TEST_F(command, copied)
+{
+	phase_begin("command", "copied", "read");
+	EXPECT_EQ(passthrough(self->drive, self->nsid, NVME_READ, self->mem + 1, LEN / 2,
+			      self->block), 0);
+	phase_end();
+	EXPECT_TRUE(holds(self->mem + 1, LEN / 2, 30));
+	fill_peer(self->mem, LEN, 50);
+	phase_begin("command", "copied", "write");
+	EXPECT_EQ(passthrough(self->drive, self->nsid, NVME_WRITE, self->mem + 1, LEN / 2,
+			      self->block), 0);
+	phase_end();
+	EXPECT_EQ(pread(self->drive, self->ram, LEN / 2, self->block * BLOCK), (ssize_t)LEN / 2);
+	EXPECT_EQ(memcmp(self->ram, self->mem + 1, LEN / 2), 0);
 }
 
 /* Where the driver would have it otherwise it copies by way of RAM, as always. */
@@ -940,15 +1003,17 @@ TEST_F(command, io_uring)
 	struct ring ring;
 
 	ASSERT_EQ(ring_init(&ring, IORING_SETUP_SQE128 | IORING_SETUP_CQE32), 0);
-	phase_begin("command", "io_uring");
 	memcpy((char *)&big + 48, &cmd, sizeof(cmd));
+	phase_begin("command", "io_uring", "read");
 	EXPECT_EQ(ring_do(&ring, &big, sizeof(big)), 0);
+	phase_end();
 	EXPECT_TRUE(holds(self->mem, LEN, 30));
 	fill_peer(self->mem, LEN, 40);
 	cmd.opcode = NVME_WRITE;
 	memcpy((char *)&big + 48, &cmd, sizeof(cmd));
+	phase_begin("command", "io_uring", "write");
 	EXPECT_EQ(ring_do(&ring, &big, sizeof(big)), 0);
-	phase_end("command", "io_uring");
+	phase_end();
 	EXPECT_TRUE(file_holds(self->drive, self->ram, self->block * BLOCK, LEN, 40));
 	ring_exit(&ring);
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * What memory management may and may not do with a mapping of p2pmem/allocate; see
- * "User mappings" in Documentation/driver-api/pci/p2pdma.rst. Wants root, and a lender that
- * nobody else uses: $P2P_LENDER.
+ * "User mappings" in Documentation/driver-api/pci/p2pdma.rst. Wants root, and a provider that
+ * nobody else uses: $P2P_PROVIDER.
  */
 #define _GNU_SOURCE
 #include <linux/elf.h>
@@ -43,7 +43,7 @@ FIXTURE_SETUP(mm)
 	self->page = sysconf(_SC_PAGESIZE);
 	self->len = PAGES * self->page;
 	self->fd = p2pmem_open("allocate", O_RDWR);
-	ASSERT_GE(self->fd, 0) TH_LOG("open p2pmem/allocate of $P2P_LENDER: %s", strerror(errno));
+	ASSERT_GE(self->fd, 0) TH_LOG("open p2pmem/allocate of $P2P_PROVIDER: %s", strerror(errno));
 	self->free = p2pmem_read("available");
 	self->mem = p2pmem_map(self->fd, self->len);
 	ASSERT_NE(self->mem, MAP_FAILED);
@@ -275,7 +275,7 @@ TEST_F(mm, read_only_file)
 	close(drive);
 }
 
-/* Fault 23: not cacheable, whatever mprotect() does, and of the type that the PAT has. */
+/* Not cacheable, whatever mprotect() does, and of the type that the PAT has. */
 TEST_F(mm, memory_type)
 {
 	unsigned long start, end;
@@ -412,7 +412,7 @@ static void write_file(const char *path, const char *text)
 	}
 }
 
-/* Fault 21: dirty, and looked at by all who look for pages to drop, merge, move or write back. */
+/* Dirty, and looked at by all who look for pages to drop, merge, move or write back. */
 TEST_F(mm, left_alone)
 {
 	int i;
@@ -685,10 +685,10 @@ TEST_F(mm, flags)
 	EXPECT_NE(strstr(flags, "de"), NULL) TH_LOG("%s", flags);
 }
 
-/* Fault 20: a BAR without struct pages, mapped by the file that PCI has for it: no DMA. */
+/* A BAR without struct pages, mapped by the file that PCI has for it: no DMA. */
 TEST_F(mm, bar_without_pages)
 {
-	const char *drive = getenv("P2P_FROM"), *bdf = getenv("P2P_LENDER");
+	const char *drive = getenv("P2P_FROM"), *bdf = getenv("P2P_PROVIDER");
 	char path[128];
 	void *mem;
 	int bar, fd;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The contract of p2pmem/allocate: what may be mapped, what it costs, and that it comes back.
- * Needs a lender that nobody else uses: $P2P_LENDER.
+ * Needs a provider that nobody else uses: $P2P_PROVIDER.
  */
 #define _GNU_SOURCE
 #include <signal.h>
@@ -22,10 +22,10 @@ FIXTURE_SETUP(p2pmem)
 {
 	self->page = sysconf(_SC_PAGESIZE);
 	self->fd = p2pmem_open("allocate", O_RDWR);
-	ASSERT_GE(self->fd, 0) TH_LOG("open p2pmem/allocate of $P2P_LENDER: %s", strerror(errno));
+	ASSERT_GE(self->fd, 0) TH_LOG("open p2pmem/allocate of $P2P_PROVIDER: %s", strerror(errno));
 	self->size = p2pmem_read("size");
 	self->free = p2pmem_read("available");
-	/* The owner itself may have taken some, an NVMe drive for its queues. */
+	/* The provider itself may have taken some, an NVMe drive for its queues. */
 	ASSERT_GT(self->free, (long)MIB);
 	ASSERT_LE(self->free, self->size);
 }
@@ -296,6 +296,41 @@ static void look(char *mem, size_t len)
 
 	for (i = 0; i < len; i += 512)
 		stale += mem[i] == 0x5a;
+}
+
+static void smear(char *mem, size_t len)
+{
+	memset(mem, 0x5a, len);
+}
+
+/* It is cleared in parts, of which the last may be a short one: of it each page, too. */
+TEST_F(p2pmem, comes_back_clean_to_the_end)
+{
+	static const size_t lengths[] = { 1, 15, 16, 17, 31, 33, 47, 79 };
+	pid_t child;
+	int status;
+
+	if (access("/sys/kernel/debug/p2pdma", F_OK))
+		SKIP(return, "no debugfs p2pdma: a P2PDMA that promises no such thing");
+	child = fork();
+	ASSERT_GE(child, 0);
+	if (!child) {
+		map_all(self->fd, self->page, smear);
+		_exit(0);
+	}
+	ASSERT_EQ(waitpid(child, &status, 0), child);
+	/* All that is free is smeared now, and stays so: wherever a mapping is. */
+	for (size_t i = 0; i < sizeof(lengths) / sizeof(*lengths); i++) {
+		size_t len = lengths[i] * self->page;
+		char *mem = p2pmem_map(self->fd, len);
+
+		ASSERT_NE(mem, MAP_FAILED);
+		stale = 0;
+		look(mem, len);
+		EXPECT_EQ(stale, 0U) TH_LOG("in %zu pages", lengths[i]);
+		smear(mem, len);
+		EXPECT_EQ(munmap(mem, len), 0);
+	}
 }
 
 /* What a new owner gets holds nothing of the one before. */

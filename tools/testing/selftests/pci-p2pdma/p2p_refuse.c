@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Peer memory in the hands of those who did not ask for it: they get an error, never the pages.
- * Needs $P2P_LENDER and the drive $P2P_FROM; RAM disks that peers cannot reach are skipped if they
- * are not there.
+ * Needs $P2P_PROVIDER and the drive $P2P_FROM; RAM disks that peers cannot reach are skipped if
+ * they are not there.
  */
 #define _GNU_SOURCE
 #include <linux/futex.h>
@@ -27,7 +27,7 @@ FIXTURE_SETUP(peer)
 {
 	int fd = p2pmem_open("allocate", O_RDWR);
 
-	ASSERT_GE(fd, 0) TH_LOG("open p2pmem/allocate of $P2P_LENDER: %s", strerror(errno));
+	ASSERT_GE(fd, 0) TH_LOG("open p2pmem/allocate of $P2P_PROVIDER: %s", strerror(errno));
 	self->free = p2pmem_read("available");
 	self->mem = p2pmem_map(fd, LEN);
 	ASSERT_NE(self->mem, MAP_FAILED);
@@ -81,7 +81,7 @@ TEST_F(peer, pipe_copies)
 	close(fds[1]);
 }
 
-/* Fault 19, where slow GUP takes a reference */
+/* Where slow GUP takes a reference */
 TEST_F(peer, process_vm_readv)
 {
 	struct iovec to = { self->ram, 4096 }, from = { self->mem, 4096 };
@@ -108,7 +108,7 @@ TEST_F(peer, proc_self_mem)
 	close(fd);
 }
 
-/* Fault 19, where fast GUP does */
+/* Where fast GUP does */
 TEST_F(peer, vmsplice)
 {
 	struct iovec from = { self->mem, 4096 };
@@ -127,7 +127,7 @@ TEST_F(peer, shared_futex)
 	EXPECT_REFUSED(syscall(SYS_futex, self->mem, FUTEX_WAKE, 1, NULL, NULL, 0));
 }
 
-/* Fault 19: a registered buffer is pinned (FOLL_LONGTERM) for as long as the ring lives. */
+/* A registered buffer is pinned (FOLL_LONGTERM) for as long as the ring lives. */
 TEST_F(peer, io_uring_registered_buffer)
 {
 	struct io_uring_params params = { };
@@ -139,13 +139,13 @@ TEST_F(peer, io_uring_registered_buffer)
 	close(ring);
 }
 
-FIXTURE(blind)
+FIXTURE(incapable)
 {
 	char *mem;
 	long free;
 };
 
-FIXTURE_VARIANT(blind)
+FIXTURE_VARIANT(incapable)
 {
 	const char *node;
 };
@@ -169,10 +169,10 @@ TEST_F(peer, vector_with_ram)
 }
 
 /* Block devices whose queue does not say that it can do peer memory. */
-FIXTURE_VARIANT_ADD(blind, ram_disk) { .node = "/dev/ram0" };
-FIXTURE_VARIANT_ADD(blind, null_blk) { .node = "/dev/nullb0" };
+FIXTURE_VARIANT_ADD(incapable, ram_disk) { .node = "/dev/ram0" };
+FIXTURE_VARIANT_ADD(incapable, null_blk) { .node = "/dev/nullb0" };
 
-FIXTURE_SETUP(blind)
+FIXTURE_SETUP(incapable)
 {
 	int fd = p2pmem_open("allocate", O_RDWR);
 
@@ -183,13 +183,13 @@ FIXTURE_SETUP(blind)
 	close(fd);
 }
 
-FIXTURE_TEARDOWN(blind)
+FIXTURE_TEARDOWN(incapable)
 {
 	EXPECT_EQ(munmap(self->mem, LEN), 0);
 	EXPECT_EQ(p2pmem_read("available"), self->free);
 }
 
-TEST_F(blind, direct_io)
+TEST_F(incapable, direct_io)
 {
 	int fd = open(variant->node, O_RDWR | O_DIRECT);
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * p2p_storm BDF [FILE]: map, touch and unmap the memory that a device lends, in several processes,
+ * p2p_storm BDF [FILE]: map, touch and unmap the memory of a provider, in several processes,
  * until the device is gone; one of them holds its mapping all the time. Exit status 0 if all of
  * them have come to their end by an error that the device's removal explains: SIGBUS on access,
  * no file, or no more mmap(). With FILE they begin again then, until they are killed: the device
@@ -43,7 +43,7 @@ static void __attribute__((noreturn)) hold(const char *path)
 		_exit(0);
 	mem = mmap(NULL, LEN, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (mem == MAP_FAILED) {
-		if (tally >= 0 && (errno == ENODEV || errno == ENOMEM))
+		if (tally >= 0 && (errno == ENODEV || errno == ENOMEM || errno == EREMOTEIO))
 			_exit(0);
 		perror("p2p_storm: hold");
 		_exit(1);
@@ -67,7 +67,8 @@ static void __attribute__((noreturn)) map_and_unmap(const char *path)
 		if (mem == MAP_FAILED) {
 			if (errno == ENODEV)
 				_exit(0);
-			if (errno != ENOMEM)
+			/* EREMOTEIO: it is being reset */
+			if (errno != ENOMEM && errno != EREMOTEIO)
 				_exit(3);
 			continue;
 		}
@@ -107,7 +108,7 @@ int main(int argc, char **argv)
 	int wrong;
 
 	if (argc != 2 && argc != 3) {
-		fputs("p2p_storm: wants the BDF of a device that lends memory\n", stderr);
+		fputs("p2p_storm: wants the BDF of a provider\n", stderr);
 		return 2;
 	}
 	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/p2pmem/allocate", argv[1]);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A lender whose driver is unbound while a program is busy with its memory: who gives way to whom.
- * Needs two processors, $P2P_LENDER, which nobody else uses, and for direct I/O $P2P_FROM.
+ * A provider whose driver is unbound while a program is busy with its memory: who gives way to
+ * whom. Needs two processors, $P2P_PROVIDER, which nobody else uses, and for direct I/O $P2P_FROM.
  */
 #define _GNU_SOURCE
 #include <linux/userfaultfd.h>
@@ -20,16 +20,16 @@
 
 #define ROUNDS 5
 
-FIXTURE(lender) {
+FIXTURE(provider) {
 	char driver[PATH_MAX];
 	int fd;
 	long free;
 };
 
-/* What an administrator writes into a file of the lender's driver */
+/* What an administrator writes into a file of the provider's driver */
 static int tell_driver(const char *driver, const char *file)
 {
-	const char *bdf = getenv("P2P_LENDER");
+	const char *bdf = getenv("P2P_PROVIDER");
 	char path[PATH_MAX + 8];
 	int fd, written;
 
@@ -40,20 +40,20 @@ static int tell_driver(const char *driver, const char *file)
 	return written == (int)strlen(bdf) ? 0 : -1;
 }
 
-FIXTURE_SETUP(lender)
+FIXTURE_SETUP(provider)
 {
 	char path[128];
 
 	self->fd = p2pmem_open("allocate", O_RDWR);
-	ASSERT_GE(self->fd, 0) TH_LOG("open p2pmem/allocate of $P2P_LENDER: %s", strerror(errno));
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/driver", getenv("P2P_LENDER"));
+	ASSERT_GE(self->fd, 0) TH_LOG("open p2pmem/allocate of $P2P_PROVIDER: %s", strerror(errno));
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/driver", getenv("P2P_PROVIDER"));
 	ASSERT_NE(realpath(path, self->driver), NULL);
 	self->free = p2pmem_read("available");
 	ASSERT_GT(self->free, (long)MIB);
 }
 
-/* Bound again, it lends all of its memory, whatever a test did. */
-FIXTURE_TEARDOWN(lender)
+/* Bound again, it registers all of its memory, whatever a test did. */
+FIXTURE_TEARDOWN(provider)
 {
 	close(self->fd);
 	EXPECT_EQ(p2pmem_read("available"), self->free);
@@ -103,7 +103,7 @@ static void kill_child(pid_t child)
 }
 
 /* An mmap() that is still clearing memory does not hold the unbinding up, it fails. */
-TEST_F(lender, mmap_gives_way)
+TEST_F(provider, mmap_gives_way)
 {
 	int status = 0, given_way = 0;
 
@@ -131,7 +131,7 @@ TEST_F(lender, mmap_gives_way)
 	EXPECT_TRUE(given_way);
 }
 
-/* Reads into lent memory and, in the same request, into a page that never comes. */
+/* Reads into peer memory and, in the same request, into a page that never comes. */
 static pid_t reader(int fd, const char *drive)
 {
 	struct uffdio_api api = { .api = UFFD_API };
@@ -160,7 +160,7 @@ static pid_t reader(int fd, const char *drive)
 }
 
 /* What direct I/O holds is waited for, and no longer than until its program is killed. */
-TEST_F(lender, unbinding_waits_for_a_pin)
+TEST_F(provider, unbinding_waits_for_a_pin)
 {
 	const char *drive = getenv("P2P_FROM");
 	pid_t child, unbind;

@@ -1,12 +1,12 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# policy.sh LENDER FROM TO: what the administrator says of a host bridge that the kernel does not know
+# policy.sh PROVIDER FROM TO: what the administrator says of a host bridge that the kernel does not know
 # takes effect at once, for each direction, and can be taken back.
 
 # shellcheck source=/dev/null
 . "$(dirname "$0")/lib.sh"
 
-lender=$1 source=$2 target=$3
+provider=$1 source=$2 target=$3
 mib=1
 param=/sys/module/pci_p2pdma/parameters/host_bridges
 routes=/sys/kernel/debug/p2pdma/routes
@@ -23,12 +23,12 @@ copy() {
 # route READ WRITE REASON: what the verdict on FROM has to be
 route() { grep -q "^$card $(drive_bdf "$source") read=$1 write=$2 .*reason=$3 " $routes; }
 
-plan 9
-announce "$lender" "$source" "$target"
+plan 10
+announce "$provider" "$source" "$target"
 result $? "drives are there"
 from=$(drive_node "$source")
 to=$(drive_node "$target")
-card=$(drive_bdf "$lender")
+card=$(drive_bdf "$provider")
 root=/sys/bus/pci/devices/0000:00:00.0
 read -r vendor <$root/vendor
 read -r device <$root/device
@@ -53,6 +53,13 @@ done
 [ -z "$bad" ] || echo "# accepted:$bad"
 [ -z "$bad" ] && route host-bridge host-bridge root-complex
 result $? "what cannot be understood is refused and changes nothing"
+# By now its verdict is cached, so that a change of it is noticed.
+uevent env >/tmp/uevents &
+listener=$!
+sleep 1
 echo >$param && route none none root-complex-unknown && copy $FILL
 result $? "taken back: refused again"
+until_ok grep -q "^P2PDMA_EVENT=verdicts$" /tmp/uevents && grep -q "^DEVPATH=.*/$card$" /tmp/uevents
+result $? "and programs hear of it"
+kill $listener
 finish

@@ -1,17 +1,17 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# with-files.sh LENDER FROM TO PROGRAM ARGUMENT...: as with-drives.sh, with an ext4 file system on FROM and
+# with-files.sh PROVIDER FROM TO PROGRAM ARGUMENT...: as with-drives.sh, with an ext4 file system on FROM and
 # an xfs one on TO, both emptied; 16 MiB behind each are free. Afterwards all of it has to let go: of the
-# file systems, and of the lender, which is taken away.
+# file systems, and of the provider, which is taken away.
 
 # shellcheck source=/dev/null
 . "$(dirname "$0")/lib.sh"
 
-P2P_LENDER=$(drive_bdf "$1") && P2P_FROM=$(drive_node "$2") && P2P_TO=$(drive_node "$3") || exit 1
-announce "$1" "$2" "$3" && lend "$1" || exit 1
+P2P_PROVIDER=$(drive_bdf "$1") && P2P_FROM=$(drive_node "$2") && P2P_TO=$(drive_node "$3") || exit 1
+announce "$1" "$2" "$3" && announce_bar "$1" || exit 1
 P2P_EXT4=/mnt/ext4/file
 P2P_XFS=/mnt/xfs/file
-export P2P_LENDER P2P_FROM P2P_TO P2P_EXT4 P2P_XFS
+export P2P_PROVIDER P2P_FROM P2P_TO P2P_EXT4 P2P_XFS
 shift 3
 
 mkdir -p /mnt/ext4 /mnt/xfs
@@ -23,6 +23,6 @@ mkdir -p /mnt/ext4 /mnt/xfs
 "$@"
 status=$?
 umount /mnt/ext4 /mnt/xfs || { echo "# the file systems are in use"; exit 1; }
-echo 1 >"/sys/bus/pci/devices/$P2P_LENDER/remove"
-[ ! -e "/sys/bus/pci/devices/$P2P_LENDER" ] || { echo "# the lender is in use"; exit 1; }
+echo 1 >"/sys/bus/pci/devices/$P2P_PROVIDER/remove"
+[ ! -e "/sys/bus/pci/devices/$P2P_PROVIDER" ] || { echo "# the provider is in use"; exit 1; }
 exit $status

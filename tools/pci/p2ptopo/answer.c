@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Asking the kernel's code, in each world that the input leaves open.
+ */
+#include "answer.h"
+
+const char * const map_names[] = {
+	[PCI_P2PDMA_MAP_UNKNOWN]		= "unknown",
+	[PCI_P2PDMA_MAP_NOT_SUPPORTED]		= "none",
+	[PCI_P2PDMA_MAP_BUS_ADDR]		= "bus-addr",
+	[PCI_P2PDMA_MAP_THRU_HOST_BRIDGE]	= "host-bridge",
+};
+
+#define ANYTHING	(BIT(PCI_P2PDMA_MAP_NOT_SUPPORTED) | \
+			 BIT(PCI_P2PDMA_MAP_BUS_ADDR) | \
+			 BIT(PCI_P2PDMA_MAP_THRU_HOST_BRIDGE))
+
+/* The answer that is being worked out, for shim_asked() */
+static struct answer *asking;
+
+static void note(struct answer *answer, const struct pci_dev *pdev, unsigned int what)
+{
+	unsigned int i;
+
+	for (i = 0; i < min(answer->num_asked, ASKED); i++)
+		if (answer->asked[i].pdev == pdev) {
+			answer->asked[i].what |= what;
+			return;
+		}
+	if (i < ASKED)
+		answer->asked[i] = (struct asked){ pdev, what };
+	answer->num_asked++;
+}
+
+/* The kernel's code wants to know what is not in the input. */
+void shim_asked(const struct pci_dev *pdev, unsigned int what)
+{
+	if (asking)
+		note(asking, pdev, what);
+}
+
+const char *unread_text(unsigned int what)
+{
+	if (what & UNREAD_PLACE)
+		return "a bridge above it is not there";
+	if (what & UNREAD_IDS)
+		return "vendor and device ids of this host bridge";
+	if (what & UNREAD_TYPE)
+		return "its capabilities, and with them its ACS";
+	if (what & UNREAD_ACS)
+		return "its extended capabilities, and with them its ACS";
+	if (what & UNREAD_ACS_CTRL)
+		return "its ACS control";
+	if (what & UNREAD_ACS_VECTOR)
+		return "its ACS egress control vector";
+	return "its port number, or whether ARI is enabled";
+}
+
+/* Take the CPU to be this one, where it is not known. */
+void answer_cpu(const struct machine *machine, enum cpu cpu)
+{
+	bool amd = machine->cpu_known ? machine->cpu_amd : cpu == CPU_ZEN;
+
+	boot_cpu_data = (struct cpuinfo_x86){
+		.x86_vendor = amd ? X86_VENDOR_AMD : 0,
+		.x86 = machine->cpu_known ? machine->cpu_family : 0x17,
+	};
+	p2pdma_hostbridge_scan();
+}
+
+static bool same_maps(const struct p2pdma_verdict *a, const struct p2pdma_verdict *b)
+{
+	return a->map[P2PDMA_READ] == b->map[P2PDMA_READ] &&
+	       a->map[P2PDMA_WRITE] == b->map[P2PDMA_WRITE];
+}
+
+static bool same_rest(const struct p2pdma_verdict *a, const struct p2pdma_verdict *b)
+{
+	return a->reason == b->reason && a->distance == b->distance &&
+	       a->has_port == b->has_port && a->port_bdf == b->port_bdf &&
+	       a->port_domain == b->port_domain;
+}
+
+static bool refused_by_root(const struct p2pdma_verdict *verdict)
+{
+	return verdict->map[P2PDMA_READ] == PCI_P2PDMA_MAP_NOT_SUPPORTED &&
+	       verdict->reason != P2PDMA_REASON_ACS_BLOCKED;
+}
+
+static const struct pci_dev *standing_for(const struct pci_dev *pdev)
+{
+	const struct pci_bus *bus = pdev->bus;
+
+	while (bus->parent)
+		bus = bus->parent;
+	return list_entry(bus->devices.next, struct pci_dev, bus_list);
+}
+
+/* A host bridge that is not known may still be one whose ids are not there. */
+static void look_at_ids(struct answer *answer, enum cpu cpu)
+{
+	const struct pci_dev *ends[] = { answer->client, answer->provider };
+	const struct pci_dev *root;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(ends); i++) {
+		root = standing_for(ends[i]);
+		if (root->function->has_ids)
+			continue;
+		note(answer, root, UNREAD_IDS);
+		answer->possible[cpu][P2PDMA_READ] |= BIT(PCI_P2PDMA_MAP_THRU_HOST_BRIDGE);
+		answer->possible[cpu][P2PDMA_WRITE] |= BIT(PCI_P2PDMA_MAP_THRU_HOST_BRIDGE);
+	}
+}
+
+static void look(struct answer *answer, enum cpu cpu)
+{
+	struct p2pdma_verdict *first = &answer->verdict[cpu], other;
+	unsigned int i;
+
+	asking = answer;
+	shim_world = WORLD_REDIRECT;
+	*first = p2pdma_route(answer->client, answer->provider);
+	for (i = 0; i < P2PDMA_ACCESSES; i++)
+		answer->possible[cpu][i] = BIT(first->map[i]);
+	for (shim_world = 1; answer->num_asked && shim_world < WORLDS; shim_world++) {
+		other = p2pdma_route(answer->client, answer->provider);
+		for (i = 0; i < P2PDMA_ACCESSES; i++)
+			answer->possible[cpu][i] |= BIT(other.map[i]);
+		if (same_maps(first, &other) && !same_rest(first, &other))
+			answer->vague = true;
+	}
+	shim_world = WORLD_REDIRECT;
+	asking = NULL;
+	if (refused_by_root(first))
+		look_at_ids(answer, cpu);
+}
+
+/* Where a bridge is not in the input, nothing can be said but of a function itself. */
+static void look_at_place(struct answer *answer, enum cpu cpu)
+{
+	const struct pci_dev *ends[] = { answer->client, answer->provider };
+	unsigned int i;
+
+	if (answer->client == answer->provider)
+		return;
+	for (i = 0; i < ARRAY_SIZE(ends); i++) {
+		if (!(ends[i]->unread & UNREAD_PLACE))
+			continue;
+		note(answer, ends[i], UNREAD_PLACE);
+		answer->possible[cpu][P2PDMA_READ] = ANYTHING;
+		answer->possible[cpu][P2PDMA_WRITE] = ANYTHING;
+	}
+}
+
+/**
+ * answer_all - ask for all pairs
+ * @machine: where they are
+ * @answers: with client and provider, and zeroes
+ * @num: number of answers
+ */
+void answer_all(const struct machine *machine, struct answer *answers,
+		unsigned int num)
+{
+	enum cpu cpu;
+	unsigned int i;
+
+	for (cpu = 0; cpu < CPUS; cpu++) {
+		if (cpu == CPU_OTHER || machine->cpu_open)
+			answer_cpu(machine, cpu);
+		for (i = 0; i < num; i++) {
+			if (cpu == CPU_OTHER || machine->cpu_open) {
+				look(&answers[i], cpu);
+				look_at_place(&answers[i], cpu);
+				continue;
+			}
+			answers[i].verdict[cpu] = answers[i].verdict[CPU_OTHER];
+			memcpy(answers[i].possible[cpu], answers[i].possible[CPU_OTHER],
+			       sizeof(answers[i].possible[cpu]));
+		}
+	}
+	answer_cpu(machine, CPU_OTHER);
+}
+
+static bool is_single(unsigned int bits)
+{
+	return !(bits & (bits - 1));
+}
+
+enum certainty answer_certainty(const struct answer *answer)
+{
+	enum cpu cpu;
+
+	for (cpu = 0; cpu < CPUS; cpu++)
+		if (!is_single(answer->possible[cpu][P2PDMA_READ]) ||
+		    !is_single(answer->possible[cpu][P2PDMA_WRITE]))
+			return UNKNOWN;
+	return same_maps(&answer->verdict[CPU_OTHER], &answer->verdict[CPU_ZEN]) ?
+	       CERTAIN : IF_CPU;
+}
+
+/* enum pci_p2pdma_map_type, PCI_P2PDMA_MAP_UNKNOWN if it is not certain */
+unsigned int answer_map(const struct answer *answer, enum p2pdma_access access)
+{
+	unsigned int bits = answer->possible[CPU_OTHER][access] |
+			    answer->possible[CPU_ZEN][access];
+
+	return is_single(bits) ? answer->verdict[CPU_OTHER].map[access] :
+				 PCI_P2PDMA_MAP_UNKNOWN;
+}

@@ -1,0 +1,615 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Reading what lspci has printed: config space in hexadecimal (-x, -xxx, -xxxx),
+ * decoded text (-v, -vv, -vvv), or both, as people paste it.
+ *
+ * A record begins with a line such as "0000:65:00.0 PCI bridge [0604]: ..." and
+ * goes on until the next.  What is between is looked through for what is known;
+ * lines get lost, are blank, or have something else spliced in, so none has to be
+ * there.  What is not there stays unknown.  Only bytes that are none are an error.
+ */
+#include <ctype.h>
+
+#include "acs-names.h"
+#include "machine.h"
+
+#define LONG_AGO	0xf00	/* offset of an ACS capability whose own is lost */
+
+/**
+ * struct dump - a file while it is read
+ * @name: of the file
+ * @line: number of the line
+ * @wanted: number of the dump that is wanted, 0 if there should be one
+ * @current: number of the dump that is being read
+ * @highest: address of the last function, domain above bdf
+ * @machine: where the functions of the wanted dump go
+ * @other: where those of others go
+ * @record: function that is being read
+ * @open: there is one
+ * @detail: it has more than its first line
+ * @blank: the last line was
+ * @devctl2: the last register that was named is Device Control 2
+ * @again: line where a second dump begins, 0 if none does
+ * @failed: there has been an error
+ */
+struct dump {
+	const char *name;
+	unsigned int line;
+	unsigned int wanted;
+	unsigned int current;
+	u64 highest;
+	struct machine *machine;
+	struct machine other;
+	struct function record;
+	bool open;
+	bool detail;
+	bool blank;
+	bool devctl2;
+	unsigned int again;
+	bool failed;
+};
+
+static void complain(struct dump *dump, const char *what)
+{
+	if (!dump->failed)
+		fprintf(stderr, "p2ptopo: %s:%u: %s\n", dump->name, dump->line, what);
+	dump->failed = true;
+}
+
+/* ---- from record to function ---- */
+
+static bool has_detail(const struct function *fn)
+{
+	return fn->size || fn->listed || fn->denied || fn->no_caps;
+}
+
+/* What is known of @from and not of @to */
+static void merge(struct function *to, struct function *from)
+{
+	if (has_detail(from) && !has_detail(to)) {
+		struct function swap = *to;
+
+		*to = *from;
+		*from = swap;
+	}
+	if (!to->has_ids && from->has_ids) {
+		to->vendor = from->vendor;
+		to->device = from->device;
+		to->has_ids = true;
+	}
+	if (!to->has_class && from->has_class) {
+		to->class = from->class;
+		to->has_class = true;
+	}
+	if (!to->name) {
+		to->name = from->name;
+		from->name = NULL;
+	}
+	free(from->config);
+	free(from->known);
+	free(from->name);
+	free(from->driver);
+}
+
+static bool contradict(const struct function *a, const struct function *b)
+{
+	return (has_detail(a) && has_detail(b)) ||
+	       (a->has_ids && b->has_ids &&
+		(a->vendor != b->vendor || a->device != b->device));
+}
+
+static void begin_dump(struct dump *dump)
+{
+	dump->current++;
+	dump->highest = 0;
+	dump->other.num = 0;
+	if (!dump->again && !dump->wanted)
+		dump->again = dump->record.line;
+}
+
+static struct machine *place(struct dump *dump)
+{
+	return dump->current == (dump->wanted ?: 1) ? dump->machine : &dump->other;
+}
+
+/* The record ends; @whole unless it does so because the input does. */
+static void end_record(struct dump *dump, bool whole)
+{
+	struct function *fn = &dump->record, *same = NULL;
+	u64 address = (u64)fn->domain << 16 | fn->bdf;
+
+	if (!dump->open)
+		return;
+	dump->open = false;
+	fn->complete = whole;
+	if (place(dump)->num && address <= dump->highest)
+		same = machine_last(place(dump), fn->domain, fn->bdf);
+	if (same && contradict(same, fn)) {
+		begin_dump(dump);
+		same = NULL;
+	}
+	if (same) {
+		merge(same, fn);
+		return;
+	}
+	if (address > dump->highest)
+		dump->highest = address;
+	*machine_add(place(dump), fn->domain, fn->bdf) = *fn;
+}
+
+/* ---- the first line of a record ---- */
+
+static bool hex_digits(const char *text, unsigned int num)
+{
+	while (num--)
+		if (!isxdigit((unsigned char)*text++))
+			return false;
+	return true;
+}
+
+/* [dddd:]bb:dd.f and a space: how long it is, 0 if it is something else */
+static unsigned int address_length(const char *text)
+{
+	unsigned int domain = 0;
+
+	while (isxdigit((unsigned char)text[domain]))
+		domain++;
+	if (domain >= 4 && domain <= 8 && text[domain] == ':')
+		domain++;
+	else
+		domain = 0;
+	text += domain;
+	if (!hex_digits(text, 2) || text[2] != ':' || !hex_digits(text + 3, 2) ||
+	    text[5] != '.' || text[6] < '0' || text[6] > '7' || text[7] != ' ')
+		return 0;
+	return domain + 7;
+}
+
+/* Class names of pci.ids, where numbers were not asked for */
+static const struct {
+	const char *name;
+	u16 class;
+} classes[] = {
+	{ "Host bridge", PCI_CLASS_BRIDGE_HOST },
+	{ "PCI bridge", PCI_CLASS_BRIDGE_PCI },
+	{ "CardBus bridge", PCI_CLASS_BRIDGE_CARDBUS },
+	{ "Non-Volatile memory controller", PCI_CLASS_STORAGE_EXPRESS >> 8 },
+	{ "VGA compatible controller", PCI_CLASS_DISPLAY_VGA },
+	{ "3D controller", PCI_CLASS_DISPLAY_3D },
+	{ "Display controller", PCI_CLASS_DISPLAY_OTHER },
+	{ "Ethernet controller", PCI_CLASS_NETWORK_ETHERNET },
+	{ "Network controller", PCI_CLASS_NETWORK_OTHER },
+	{ "Infiniband controller", PCI_CLASS_NETWORK_OTHER },
+	{ "InfiniBand controller", PCI_CLASS_NETWORK_OTHER },
+	{ "Processing accelerators", PCI_BASE_CLASS_ACCELERATOR << 8 },
+	{ "Co-processor", PCI_CLASS_PROCESSOR_CO },
+	{ "RAM memory", PCI_CLASS_MEMORY_RAM },
+};
+
+static void read_class(struct function *fn, const char *rest, const char *colon)
+{
+	unsigned int i;
+
+	if (colon - rest == 4 && hex_digits(rest, 4)) {
+		fn->class = strtoul(rest, NULL, 16) << 8;
+		fn->has_class = true;
+	} else if (colon - rest > 6 && colon[-1] == ']' && colon[-6] == '[' &&
+		   hex_digits(colon - 5, 4)) {
+		fn->class = strtoul(colon - 5, NULL, 16) << 8;
+		fn->has_class = true;
+	} else {
+		for (i = 0; i < ARRAY_SIZE(classes); i++)
+			if (strlen(classes[i].name) == (size_t)(colon - rest) &&
+			    !strncmp(rest, classes[i].name, colon - rest)) {
+				fn->class = classes[i].class << 8;
+				fn->has_class = true;
+			}
+	}
+}
+
+/* "[8086:2030]", the last one, or with -n "8086:2030" at the beginning */
+static void read_ids(struct function *fn, const char *rest)
+{
+	const char *at = NULL, *p;
+
+	if (hex_digits(rest, 4) && rest[4] == ':' && hex_digits(rest + 5, 4))
+		at = rest;
+	for (p = rest; (p = strchr(p, '[')); p++)
+		if (hex_digits(p + 1, 4) && p[5] == ':' && hex_digits(p + 6, 4) &&
+		    p[10] == ']')
+			at = p + 1;
+	if (!at)
+		return;
+	fn->vendor = strtoul(at, NULL, 16);
+	fn->device = strtoul(at + 5, NULL, 16);
+	/* A virtual function has none of its own. */
+	fn->has_ids = fn->vendor != 0xffff;
+}
+
+static void read_name(struct function *fn, const char *rest)
+{
+	size_t len = strcspn(rest, "\r\n");
+	const char *end = strstr(rest, " (rev ");
+
+	if (!end)
+		end = strstr(rest, " (prog-if ");
+	if (end)
+		len = end - rest;
+	fn->name = must(strndup(rest, len));
+	for (end = fn->name; *end; end++)
+		if (iscntrl((unsigned char)*end))
+			fn->name[end - fn->name] = ' ';
+}
+
+static bool first_line(struct dump *dump, const char *text)
+{
+	unsigned int length = address_length(text);
+	struct function *fn = &dump->record;
+	const char *rest, *colon;
+	char address[BDF_SIZE];
+	u32 domain;
+	u16 bdf;
+
+	if (!length || length >= sizeof(address))
+		return false;
+	rest = text + length + 1;
+	colon = strstr(rest, ": ");
+	if (!colon)
+		return false;
+	memcpy(address, text, length);
+	address[length] = '\0';
+	if (!parse_bdf(address, &domain, &bdf))
+		return false;
+
+	end_record(dump, true);
+	*fn = (struct function){ .domain = domain, .bdf = bdf, .numa = -1,
+				 .line = dump->line };
+	read_class(fn, rest, colon);
+	read_ids(fn, colon + 2);
+	read_name(fn, colon + 2);
+	dump->open = true;
+	dump->devctl2 = false;
+	return true;
+}
+
+/* ---- bytes ---- */
+
+/* "1a0: 00 11 ...": false if the line is something else */
+static bool bytes_line(struct dump *dump, const char *text)
+{
+	unsigned int digits = 0, at, i;
+
+	while (isxdigit((unsigned char)text[digits]))
+		digits++;
+	if (digits < 2 || digits > 3 || text[digits] != ':' ||
+	    (text[digits + 1] && !isspace((unsigned char)text[digits + 1])))
+		return false;
+	at = strtoul(text, NULL, 16);
+	if (!dump->open) {
+		if (!hex_digits(text + digits + 1 + strspn(text + digits + 1, " "), 2))
+			return false;
+		complain(dump, "bytes, but of which function? expected a line such as '00:1c.0 PCI bridge: ...' before them");
+		return true;
+	}
+	if (at % 16) {
+		complain(dump, "expected an offset that is a multiple of 10");
+		return true;
+	}
+	text += digits + 1;
+	for (i = 0; ; i++, text += 2) {
+		text += strspn(text, " \t");
+		if (!*text || *text == '\r' || *text == '\n')
+			return true;
+		if (i < 16 && text[0] == '?' && text[1] == '?')
+			continue;
+		/* The last byte of all may have been cut in two. */
+		if (i < 16 && hex_digits(text, 1) && !text[1])
+			return true;
+		if (i == 16 || !hex_digits(text, 2) || isxdigit((unsigned char)text[2])) {
+			complain(dump, "expected an offset, a colon, and up to 16 bytes of two hexadecimal digits");
+			return true;
+		}
+		function_set_byte(&dump->record, at + i,
+				  strtoul((char[]){ text[0], text[1], 0 }, NULL, 16));
+	}
+}
+
+/* ---- decoded text ---- */
+
+static const char *behind(const char *text, const char *what)
+{
+	const char *at = strstr(text, what);
+
+	return at ? at + strlen(what) : NULL;
+}
+
+/* All of ACSCap: or ACSCtl:, or nothing; @enabled gets a bit for each + */
+static bool acs_flags(const char *text, u16 *enabled)
+{
+	const char *at;
+	unsigned int i;
+
+	*enabled = 0;
+	for (i = 0; i < ARRAY_SIZE(acs_names); i++) {
+		at = behind(text, acs_names[i]);
+		if (!at || (*at != '+' && *at != '-'))
+			return false;
+		if (*at == '+')
+			*enabled |= 1 << i;
+	}
+	return true;
+}
+
+static void express_line(struct function *fn, const char *text)
+{
+	static const struct {
+		const char *name;
+		u8 type;
+	} types[] = {
+		{ "Legacy Endpoint", PCI_EXP_TYPE_LEG_END },
+		{ "Root Complex Integrated Endpoint", PCI_EXP_TYPE_RC_END },
+		{ "Root Complex Event Collector", PCI_EXP_TYPE_RC_EC },
+		{ "Endpoint", PCI_EXP_TYPE_ENDPOINT },
+		{ "Root Port", PCI_EXP_TYPE_ROOT_PORT },
+		{ "Upstream Port", PCI_EXP_TYPE_UPSTREAM },
+		{ "Downstream Port", PCI_EXP_TYPE_DOWNSTREAM },
+		{ "PCI-Express to PCI/PCI-X Bridge", PCI_EXP_TYPE_PCI_BRIDGE },
+		{ "PCI/PCI-X to PCI-Express Bridge", PCI_EXP_TYPE_PCIE_BRIDGE },
+	};
+	const char *version = behind(text, "(v");
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(types); i++) {
+		if (!strstr(text, types[i].name))
+			continue;
+		function_set(fn, fn->pcie + PCI_EXP_FLAGS, 2, types[i].type << 4 |
+			     (version && isdigit((unsigned char)*version) ?
+			      *version - '0' : 2));
+		return;
+	}
+}
+
+static void capability_line(struct function *fn, const char *text)
+{
+	unsigned long at = strtoul(text, NULL, 16);
+	const char *name = behind(text, "] ");
+
+	fn->listed = true;
+	if (!at || at >= CONFIG_SIZE || !name)
+		return;
+	if (!strncmp(name, "Express ", 8) && at < PCI_CFG_SPACE_SIZE) {
+		fn->pcie = at;
+		express_line(fn, name + 8);
+	} else if (!strncmp(name, "Access Control Services", 23)) {
+		fn->acs = at;
+	} else if (!strncmp(name, "Single Root I/O Virtualization", 30)) {
+		fn->sriov = at;
+	}
+}
+
+static void acs_line(struct function *fn, const char *text, unsigned int reg)
+{
+	u16 flags;
+
+	if (!fn->acs)
+		fn->acs = LONG_AGO;
+	if (!acs_flags(text, &flags))
+		return;
+	/* Byte by byte, as the size of the egress vector is not in the text. */
+	function_set_byte(fn, fn->acs + reg, flags);
+	if (reg == PCI_ACS_CTRL)
+		function_set_byte(fn, fn->acs + reg + 1, 0);
+}
+
+static void sriov_line(struct function *fn, const char *text)
+{
+	unsigned int offset, stride, device;
+	const char *at;
+
+	if (!fn->sriov)
+		return;
+	at = behind(text, "IOVCtl:\tEnable");
+	if (at && (*at == '+' || *at == '-'))
+		function_set(fn, fn->sriov + PCI_SRIOV_CTRL, 2, *at == '+');
+	at = behind(text, "Number of VFs: ");
+	if (at && isdigit((unsigned char)*at))
+		function_set(fn, fn->sriov + PCI_SRIOV_NUM_VF, 4, atoi(at) & 0xffff);
+	at = behind(text, "VF offset: ");
+	if (at && sscanf(at, "%u, stride: %u, Device ID: %x", &offset, &stride,
+			 &device) == 3) {
+		function_set(fn, fn->sriov + PCI_SRIOV_VF_OFFSET, 2, offset);
+		function_set(fn, fn->sriov + PCI_SRIOV_VF_STRIDE, 2, stride);
+		function_set(fn, fn->sriov + PCI_SRIOV_VF_DID, 2, device);
+	}
+}
+
+static void bus_line(struct function *fn, const char *text)
+{
+	unsigned int primary, secondary, subordinate;
+
+	if (sscanf(text, "primary=%2x, secondary=%2x, subordinate=%2x", &primary,
+		   &secondary, &subordinate) != 3)
+		return;
+	function_set_byte(fn, PCI_PRIMARY_BUS, primary);
+	function_set_byte(fn, PCI_SECONDARY_BUS, secondary);
+	function_set_byte(fn, PCI_SUBORDINATE_BUS, subordinate);
+	function_set_byte(fn, PCI_HEADER_TYPE,
+			  fn->class >> 8 == PCI_CLASS_BRIDGE_CARDBUS ?
+			  PCI_HEADER_TYPE_CARDBUS : PCI_HEADER_TYPE_BRIDGE);
+}
+
+/* Nobody asks for the rest of Link Capabilities. */
+static void link_line(struct function *fn, const char *text)
+{
+	text = behind(text, "Port #");
+	if (text && fn->pcie && isdigit((unsigned char)*text))
+		function_set(fn, fn->pcie + PCI_EXP_LNKCAP, 4, (u32)atoi(text) << 24);
+}
+
+/* DevCtl2 goes on over several lines; DevCap2 has the same word, and is another. */
+static void ari_line(struct dump *dump, const char *text)
+{
+	static const char * const registers[] = {
+		"DevCap", "DevCtl", "DevSta", "Lnk", "Slt", "Root", "Capabilities",
+		"Kernel",
+	};
+	const char *at = behind(text, "DevCtl2:");
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(registers); i++)
+		if (!strncmp(text, registers[i], strlen(registers[i])))
+			dump->devctl2 = false;
+	if (at)
+		dump->devctl2 = true;
+	if (!dump->devctl2 || !dump->record.pcie)
+		return;
+	at = behind(at ?: text, "ARIFwd");
+	if (at && (*at == '+' || *at == '-'))
+		function_set(&dump->record, dump->record.pcie + PCI_EXP_DEVCTL2, 2,
+			     *at == '+' ? PCI_EXP_DEVCTL2_ARI : 0);
+}
+
+static char *word_of(const char *text)
+{
+	return must(strndup(text, strcspn(text, " \t\r\n")));
+}
+
+static void acs_cap_line(struct function *fn, const char *text)
+{
+	acs_line(fn, text, PCI_ACS_CAP);
+}
+
+static void acs_ctrl_line(struct function *fn, const char *text)
+{
+	acs_line(fn, text, PCI_ACS_CTRL);
+}
+
+static void status_line(struct function *fn, const char *text)
+{
+	if (*text == '-')
+		fn->no_caps = true;
+}
+
+static void denied_line(struct function *fn, const char *text)
+{
+	(void)text;
+	fn->denied = true;
+}
+
+static void driver_line(struct function *fn, const char *text)
+{
+	if (!fn->driver)
+		fn->driver = word_of(text);
+}
+
+static void node_line(struct function *fn, const char *text)
+{
+	if (isdigit((unsigned char)*text))
+		fn->numa = atoi(text);
+}
+
+/* What is looked for in a line, and who reads what is behind it */
+static const struct {
+	const char *words;
+	void (*read)(struct function *fn, const char *text);
+} wanted[] = {
+	{ "Capabilities: <", denied_line },
+	{ "Unknown header type", denied_line },
+	{ "Capabilities: [", capability_line },
+	{ "Status: Cap", status_line },
+	{ "Bus: ", bus_line },
+	{ "LnkCap:", link_line },
+	{ "ACSCap:", acs_cap_line },
+	{ "ACSCtl:", acs_ctrl_line },
+	{ "Kernel driver in use: ", driver_line },
+	{ "NUMA node: ", node_line },
+};
+
+static void text_line(struct dump *dump, const char *text)
+{
+	const char *at;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(wanted); i++) {
+		at = behind(text, wanted[i].words);
+		if (at)
+			wanted[i].read(&dump->record, at);
+	}
+	ari_line(dump, text);
+	sriov_line(&dump->record, text);
+}
+
+/* ---- the file ---- */
+
+static void read_line(struct dump *dump, const char *text)
+{
+	text += strspn(text, " \t>");
+	if (!*text || *text == '\r' || *text == '\n') {
+		dump->blank = true;
+		return;
+	}
+	if (!first_line(dump, text) && !bytes_line(dump, text) && dump->open)
+		text_line(dump, text);
+	dump->blank = false;
+}
+
+static bool none_found(struct dump *dump)
+{
+	if (dump->wanted > 1 && dump->current < dump->wanted)
+		fprintf(stderr, "p2ptopo: %s: there is no dump %u in it, but %u: use --dump 1 to %u\n",
+			dump->name, dump->wanted, dump->current, dump->current);
+	else
+		fprintf(stderr, "p2ptopo: %s: no PCI function in it: expected what lspci -xxxx or lspci -vvnn prints\n",
+			dump->name);
+	return false;
+}
+
+static bool check(struct dump *dump)
+{
+	if (dump->failed)
+		return false;
+	if (!dump->machine->num)
+		return none_found(dump);
+	if (!dump->again)
+		return true;
+	fprintf(stderr, "p2ptopo: %s:%u: another dump begins here, as this function has been described before: choose one with --dump 1 to %u\n",
+		dump->name, dump->again, dump->current);
+	return false;
+}
+
+/**
+ * dump_read - read a file that lspci has written
+ * @machine: functions are added to it
+ * @file: its name, "-" for the standard input
+ * @number: of the dump in it that is wanted, from 1; 0 if there has to be just one
+ *
+ * Return: false if it is none, after saying why.
+ */
+bool dump_read(struct machine *machine, const char *file, unsigned int number)
+{
+	struct dump dump = { .name = file, .wanted = number, .current = 1,
+			     .machine = machine };
+	FILE *stream = strcmp(file, "-") ? fopen(file, "r") : stdin;
+	size_t room = 0;
+	char *text = NULL;
+
+	if (!stream) {
+		fprintf(stderr, "p2ptopo: %s: %s: expected a file that lspci -xxxx or lspci -vvnn has written\n",
+			file, strerror(errno));
+		return false;
+	}
+	while (!dump.failed && getline(&text, &room, stream) >= 0) {
+		dump.line++;
+		read_line(&dump, text);
+	}
+	if (ferror(stream)) {
+		fprintf(stderr, "p2ptopo: %s: cannot be read: %s\n", file, strerror(errno));
+		dump.failed = true;
+	}
+	end_record(&dump, dump.blank);
+	if (stream != stdin)
+		fclose(stream);
+	free(text);
+	free(dump.other.function);
+	return check(&dump);
+}

@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * One pair, in full: verdict, path, what is in the way, and what to write where.
+ */
+#include "show.h"
+
+#define PATH_LENGTH	64
+
+static void show_end(const char *what, const struct pci_dev *pdev)
+{
+	char address[BDF_SIZE];
+
+	printf("%-10s %s %s%s%s%s\n", what, pdev_text(address, pdev),
+	       pdev->function->name ?: "", pdev->function->driver ? " (driver " : "",
+	       pdev->function->driver ?: "", pdev->function->driver ? ")" : "");
+}
+
+static void show_possible(const char *what, const struct answer *answer,
+			  enum p2pdma_access access)
+{
+	unsigned int bits = answer->possible[CPU_OTHER][access] |
+			    answer->possible[CPU_ZEN][access];
+	unsigned int map = answer_map(answer, access);
+	const char *separator = "";
+
+	printf("%-10s %s", what, map_names[map]);
+	if (map == PCI_P2PDMA_MAP_UNKNOWN && answer_certainty(answer) == UNKNOWN) {
+		fputs(": could be ", stdout);
+		for (map = 0; bits >> map; map++)
+			if (bits & BIT(map)) {
+				printf("%s%s", separator, map_names[map]);
+				separator = ", ";
+			}
+	}
+	putchar('\n');
+}
+
+static void show_conditional(const char *what, const struct answer *answer,
+			     enum p2pdma_access access)
+{
+	unsigned int zen = answer->verdict[CPU_ZEN].map[access];
+	unsigned int other = answer->verdict[CPU_OTHER].map[access];
+
+	if (zen == other)
+		printf("%-10s %s\n", what, map_names[zen]);
+	else
+		printf("%-10s %s if the CPU is AMD Zen or later; else %s\n", what,
+		       map_names[zen], map_names[other]);
+}
+
+static void show_maps(const struct answer *answer)
+{
+	if (answer_certainty(answer) == IF_CPU) {
+		show_conditional("reads", answer, P2PDMA_READ);
+		show_conditional("writes", answer, P2PDMA_WRITE);
+	} else {
+		show_possible("reads", answer, P2PDMA_READ);
+		show_possible("writes", answer, P2PDMA_WRITE);
+	}
+}
+
+static void show_reason(const struct p2pdma_verdict *verdict)
+{
+	char port[BDF_SIZE];
+
+	printf("%-10s %u\n", "distance", verdict->distance);
+	printf("%-10s %s%s%s\n", "reason", p2pdma_reason_names[verdict->reason],
+	       verdict->has_port ? " at " : "",
+	       verdict->has_port ? port_text(port, verdict) : "");
+}
+
+static void show_packets(const struct answer *answer)
+{
+	static const char * const names[] = {
+		[PCI_P2PDMA_TLP_REQUEST]	= "request",
+		[PCI_P2PDMA_TLP_COMPLETION]	= "completion",
+		[PCI_P2PDMA_TLP_TRANSLATED]	= "translated",
+	};
+	unsigned int i;
+
+	printf("%-10s", "packets");
+	for (i = 0; i < ARRAY_SIZE(names); i++)
+		printf(" %s=%s", names[i],
+		       map_names[p2pdma_route_tlp(answer->client, answer->provider, i)]);
+	putchar('\n');
+}
+
+/* ---- the path ---- */
+
+static void show_hop(const char *arrow, struct pci_dev *pdev)
+{
+	char address[BDF_SIZE], acs[160];
+
+	acs_text(acs, sizeof(acs), pdev);
+	printf("  %s %s %s; %s\n", arrow, pdev_text(address, pdev), type_text(pdev), acs);
+}
+
+static void show_root(const struct p2pdma_root *root, const char *arrow)
+{
+	static const char * const words[] = { "reads", "writes", "between host bridges" };
+	unsigned int i;
+
+	printf("  %s host bridge ", arrow);
+	if (root->has_id)
+		printf("%04x:%04x", root->vendor, root->device);
+	else
+		fputs("that no device stands for", stdout);
+	printf("; routes (says: %s):", p2pdma_root_source_names[root->source]);
+	for (i = 0; i < ARRAY_SIZE(words); i++)
+		if (root->routes & BIT(i))
+			printf(" %s", words[i]);
+	puts(root->routes ? "" : " nothing that is known");
+}
+
+/*
+ * Up from the client and down to the provider, by the port where both meet or, if
+ * there is none or requests are sent up to it, by the root complex.
+ */
+static void show_path(const struct answer *answer, const struct advice *advice)
+{
+	struct pci_dev *up[PATH_LENGTH], *down[PATH_LENGTH];
+	unsigned int ups = climb_path(answer->client, up, PATH_LENGTH), i;
+	unsigned int downs = climb_path(answer->provider, down, PATH_LENGTH);
+	bool by_root = advice->found.by_root && !advice->found.dropped;
+
+	puts(answer_certainty(answer) == UNKNOWN ?
+	     "path, as far as it is known" : "path");
+	if (ups > PATH_LENGTH || downs > PATH_LENGTH)
+		return;
+	while (!by_root && ups > 1 && downs > 1 && up[ups - 2] == down[downs - 2]) {
+		ups--;
+		downs--;
+	}
+	for (i = 0; i < ups; i++)
+		show_hop("^", up[i]);
+	if (by_root) {
+		show_root(&advice->found.root[0], "=");
+		if (!advice->found.one_root)
+			show_root(&advice->found.root[1], "=");
+	} else if (up[ups - 1] == down[downs - 1]) {
+		downs--;
+	}
+	while (downs--)
+		show_hop("v", down[downs]);
+}
+
+/* ---- what to do ---- */
+
+/* What disable_acs_redir= takes away */
+#define REDIRECTS	(PCI_ACS_RR | PCI_ACS_CR | PCI_ACS_EC)
+
+static void show_setpci(const struct p2pdma_obstacle *port, u16 old, u16 new)
+{
+	char address[BDF_SIZE];
+
+	printf("  setpci -s %s ECAP_ACS+6.w=%04x    # it is %04x\n",
+	       bdf_text(address, port->domain, port->bdf), new, old);
+}
+
+/* The same as the first of what the kernel's words have for the boot line */
+static void show_now(const struct p2pdma_remedy *remedy)
+{
+	const struct p2pdma_obstacle *port;
+	unsigned int i;
+
+	if (!remedy->num_clear && !remedy->num_forward)
+		return;
+	puts("or at once, until the next boot, as root; it takes isolation away from what is below:");
+	for (i = 0; i < min(remedy->num_clear, P2PDMA_OBSTACLES); i++) {
+		port = &remedy->clear[i];
+		show_setpci(port, port->ctrl, port->ctrl & ~REDIRECTS);
+	}
+	if (remedy->num_clear)
+		return;
+	for (i = 0; i < min(remedy->num_forward, P2PDMA_OBSTACLES); i++) {
+		port = &remedy->forward[i];
+		show_setpci(port, port->ctrl & ~PCI_ACS_UF, port->ctrl);
+	}
+}
+
+static void show_asked(const struct view *view, const struct answer *answer)
+{
+	char address[BDF_SIZE];
+	unsigned int i;
+
+	puts("That depends on what is not in the input:");
+	for (i = 0; i < min(answer->num_asked, ASKED); i++)
+		printf("  %s: %s\n", pdev_text(address, answer->asked[i].pdev),
+		       unread_text(answer->asked[i].what));
+	if (i < answer->num_asked)
+		printf("  and %u more\n", answer->num_asked - i);
+	puts(view->here ? "Run p2ptopo as root." :
+	     "On that machine, as root: lspci -xxxx, or lspci -nnvv; all that it prints.");
+}
+
+/* All that is certain if the CPU is this one */
+static void show_case(const struct view *view, const struct answer *answer, enum cpu cpu,
+		      struct advice *advice)
+{
+	const struct p2pdma_verdict *verdict = &answer->verdict[cpu];
+
+	answer_cpu(view->machine, cpu);
+	advise(answer, cpu, advice);
+	show_reason(verdict);
+	printf("%-10s %s\n", "dma", dma_text(view, answer, verdict->map[P2PDMA_READ]));
+	printf("%-10s %s\n", "why", advice->why);
+	show_packets(answer);
+	if (*advice->change)
+		printf("to change that: %s\n", advice->change);
+	show_now(&advice->remedy);
+}
+
+static void show_kernel(const struct view *view, const struct answer *answer)
+{
+	struct kernel_says says;
+
+	if (!view->here)
+		return;
+	kernel_ask(answer, &says);
+	if (says.asked)
+		printf("%-10s %s%s\n", "kernel", says.line, says.differs ?
+		       " (DIFFERS: a fault of p2ptopo or of the kernel; please report it)" : "");
+}
+
+/**
+ * show_explanation - print what there is to be said of a pair
+ * @view: the machine
+ * @answer: the pair
+ */
+void show_explanation(const struct view *view, const struct answer *answer)
+{
+	enum certainty certainty = answer_certainty(answer);
+	struct advice advice;
+
+	show_end("client", answer->client);
+	show_end("provider", answer->provider);
+	show_maps(answer);
+	if (certainty == IF_CPU) {
+		puts("\nIf it is AMD Zen or later (--cpu amd:0x17):");
+		show_case(view, answer, CPU_ZEN, &advice);
+		puts("\nIf it is another (--cpu intel:6):");
+	}
+	if (certainty == UNKNOWN || answer->vague) {
+		advise(answer, CPU_OTHER, &advice);
+		show_asked(view, answer);
+	} else {
+		show_case(view, answer, CPU_OTHER, &advice);
+	}
+	puts("");
+	show_path(answer, &advice);
+	show_kernel(view, answer);
+}

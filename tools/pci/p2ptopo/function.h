@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the input says of a machine's PCI functions.
+ *
+ * dump.c and live.c fill it in: bytes of config space as far as they are known (a
+ * bit for each says so), and what stands beside them.  Decoded text is turned into
+ * the bytes that it was made from.
+ */
+#ifndef _P2PTOPO_FUNCTION_H
+#define _P2PTOPO_FUNCTION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef uint8_t u8;
+typedef uint16_t u16;
+typedef uint32_t u32;
+
+#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
+
+#define CONFIG_SIZE	4096
+#define BDF_SIZE	24	/* of "ffffffff:ff:1f.7" and its end, and some */
+
+/**
+ * struct function - what the input says of a PCI function
+ * @domain: segment
+ * @bdf: bus, device and function number, as PCI_DEVID()
+ * @line: where it is in the input, 0 if that has no lines
+ * @config: bytes of config space
+ * @known: a bit for each of them that is in the input
+ * @size: how many bytes there is room for
+ * @pcie: offset of its PCI Express capability, where decoded text gives it
+ * @acs: offset of its ACS capability, likewise
+ * @sriov: offset of its SR-IOV capability, likewise
+ * @listed: decoded text has capabilities of it
+ * @complete: and all of them: the text goes on behind it
+ * @denied: it says that it could not read them
+ * @no_caps: it has none, says its status register
+ * @has_pf: it is known to be a virtual function
+ * @pf: of the function with this address
+ * @has_ids: @vendor and @device are known, from wherever
+ * @has_class: @class is
+ * @vendor: vendor id
+ * @device: device id
+ * @class: class, subclass and programming interface
+ * @name: what it is called, may be NULL
+ * @driver: bound to it, may be NULL
+ * @iommu: type of its IOMMU group ("DMA", "identity"), may be NULL
+ * @routes: what firmware says that its host bridge routes, may be NULL
+ * @numa: NUMA node, -1 if it is not known
+ * @provider: there is p2pmem of it
+ */
+struct function {
+	u32 domain;
+	u16 bdf;
+	unsigned int line;
+	u8 *config;
+	u8 *known;
+	unsigned int size;
+	u16 pcie, acs, sriov;
+	bool listed;
+	bool complete;
+	bool denied;
+	bool no_caps;
+	bool has_pf;
+	u16 pf;
+	bool has_ids;
+	bool has_class;
+	u16 vendor, device;
+	u32 class;
+	char *name;
+	char *driver;
+	char *iommu;
+	char *routes;
+	int numa;
+	bool provider;
+};
+
+struct pci_dev;
+
+/**
+ * struct machine - all that the input says
+ * @live: it is a whole machine, so that no bridge can be missing
+ * @num: number of @function and @pdev
+ * @room: how many there is room for
+ * @function: functions, sorted by address after machine_build()
+ * @pdev: what the kernel's code is shown of them, in the same order
+ * @cpu_known: it is known which CPU it is
+ * @cpu_amd: one of AMD
+ * @cpu_family: and of this family
+ * @cpu_open: it is not known, and may be one whose root complexes all route
+ */
+struct machine {
+	bool live;
+	unsigned int num, room;
+	struct function *function;
+	struct pci_dev *pdev;
+	bool cpu_known;
+	bool cpu_amd;
+	unsigned int cpu_family;
+	bool cpu_open;
+};
+
+struct function *machine_add(struct machine *machine, u32 domain, u16 bdf);
+struct function *machine_last(struct machine *machine, u32 domain, u16 bdf);
+void function_set(struct function *fn, unsigned int at, unsigned int width,
+		  u32 value);
+void function_set_byte(struct function *fn, unsigned int at, u8 value);
+void function_forget(struct function *fn, unsigned int from);
+bool function_knows(const struct function *fn, unsigned int at,
+		    unsigned int width);
+u32 function_get(const struct function *fn, unsigned int at, unsigned int width);
+
+bool parse_bdf(const char *text, u32 *domain, u16 *bdf);
+const char *bdf_text(char *text, u32 domain, u16 bdf);
+void *must(void *memory);
+
+/* dump.c, live.c: false and a message if there is no machine in it */
+bool dump_read(struct machine *machine, const char *file, unsigned int number);
+bool live_read(struct machine *machine, const char *folder);
+char *read_line_of(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+#endif /* _P2PTOPO_FUNCTION_H */

@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The same for programs; Documentation/admin-guide/p2ptopo.rst has the schema.
+ */
+#include <json-c/json.h>
+
+#include "show.h"
+
+#define SCHEMA		1	/* counts up when something changes its meaning */
+#define PATH_LENGTH	64
+
+static struct json_object *text(const char *s)
+{
+	return s ? json_object_new_string(s) : NULL;
+}
+
+static void add(struct json_object *to, const char *key, struct json_object *value)
+{
+	json_object_object_add(to, key, value);
+}
+
+static struct json_object *port(const struct p2pdma_verdict *verdict)
+{
+	char address[BDF_SIZE];
+
+	return verdict->has_port ? text(port_text(address, verdict)) : NULL;
+}
+
+static struct json_object *id(u16 vendor, u16 device)
+{
+	char ids[16];
+
+	snprintf(ids, sizeof(ids), "%04x:%04x", vendor, device);
+	return text(ids);
+}
+
+static void add_verdict(struct json_object *to, const struct p2pdma_verdict *verdict)
+{
+	add(to, "read", text(map_names[verdict->map[P2PDMA_READ]]));
+	add(to, "write", text(map_names[verdict->map[P2PDMA_WRITE]]));
+	add(to, "distance", json_object_new_int(verdict->distance));
+	add(to, "reason", text(p2pdma_reason_names[verdict->reason]));
+	add(to, "port", port(verdict));
+}
+
+static struct json_object *possible(unsigned int bits)
+{
+	struct json_object *list = json_object_new_array();
+	unsigned int map;
+
+	for (map = 0; bits >> map; map++)
+		if (bits & BIT(map))
+			json_object_array_add(list, text(map_names[map]));
+	return list;
+}
+
+/* What a route comes to where the CPU decides */
+static struct json_object *by_cpu(const struct answer *answer)
+{
+	struct json_object *both = json_object_new_object();
+	struct json_object *one;
+
+	one = json_object_new_object();
+	add_verdict(one, &answer->verdict[CPU_ZEN]);
+	add(both, "amd-zen", one);
+	one = json_object_new_object();
+	add_verdict(one, &answer->verdict[CPU_OTHER]);
+	add(both, "other", one);
+	return both;
+}
+
+static struct json_object *not_read(const struct answer *answer)
+{
+	struct json_object *list = json_object_new_array(), *one;
+	char address[BDF_SIZE];
+	unsigned int i;
+
+	for (i = 0; i < min(answer->num_asked, ASKED); i++) {
+		one = json_object_new_object();
+		add(one, "device", text(pdev_text(address, answer->asked[i].pdev)));
+		add(one, "what", text(unread_text(answer->asked[i].what)));
+		json_object_array_add(list, one);
+	}
+	return list;
+}
+
+/* Where something is not certain it is "unknown", or null, and never the best case. */
+static struct json_object *route(const struct answer *answer)
+{
+	static const char * const names[] = {
+		[CERTAIN] = "certain", [IF_CPU] = "if-cpu", [UNKNOWN] = "unknown",
+	};
+	enum certainty certainty = answer_certainty(answer);
+	struct json_object *one = json_object_new_object();
+	char address[BDF_SIZE];
+
+	add(one, "client", text(pdev_text(address, answer->client)));
+	add(one, "provider", text(pdev_text(address, answer->provider)));
+	add(one, "certainty", text(names[certainty]));
+	if (certainty == CERTAIN && !answer->vague) {
+		add_verdict(one, &answer->verdict[CPU_OTHER]);
+		return one;
+	}
+	add(one, "read", text(map_names[answer_map(answer, P2PDMA_READ)]));
+	add(one, "write", text(map_names[answer_map(answer, P2PDMA_WRITE)]));
+	add(one, "distance", NULL);
+	add(one, "reason", NULL);
+	add(one, "port", NULL);
+	if (certainty == IF_CPU) {
+		add(one, "by_cpu", by_cpu(answer));
+		return one;
+	}
+	add(one, "possible_read", possible(answer->possible[CPU_OTHER][P2PDMA_READ] |
+					   answer->possible[CPU_ZEN][P2PDMA_READ]));
+	add(one, "possible_write", possible(answer->possible[CPU_OTHER][P2PDMA_WRITE] |
+					    answer->possible[CPU_ZEN][P2PDMA_WRITE]));
+	add(one, "not_read", not_read(answer));
+	return one;
+}
+
+static struct json_object *device(const struct pci_dev *pdev)
+{
+	const struct function *fn = pdev->function;
+	struct json_object *one = json_object_new_object();
+	char address[BDF_SIZE], class[8];
+
+	snprintf(class, sizeof(class), "%04x", fn->class >> 8);
+	add(one, "address", text(pdev_text(address, pdev)));
+	add(one, "id", fn->has_ids ? id(fn->vendor, fn->device) : NULL);
+	add(one, "class", fn->has_class ? text(class) : NULL);
+	add(one, "type", text(type_text(pdev)));
+	add(one, "name", text(fn->name));
+	add(one, "driver", text(fn->driver));
+	add(one, "numa_node", fn->numa < 0 ? NULL : json_object_new_int(fn->numa));
+	add(one, "provider", json_object_new_boolean(fn->provider));
+	return one;
+}
+
+static struct json_object *begin(const struct view *view)
+{
+	struct json_object *all = json_object_new_object();
+
+	add(all, "schema", json_object_new_int(SCHEMA));
+	add(all, "source", text(view->source));
+	add(all, "functions", json_object_new_int(view->machine->num));
+	add(all, "iommu", text(iommu_names[view->iommu]));
+	return all;
+}
+
+static void end(struct json_object *all)
+{
+	puts(json_object_to_json_string_ext(all, JSON_C_TO_STRING_PRETTY |
+					    JSON_C_TO_STRING_SPACED |
+					    JSON_C_TO_STRING_NOSLASHESCAPE));
+	json_object_put(all);
+}
+
+void json_matrix(const struct view *view)
+{
+	struct json_object *all = begin(view), *list = json_object_new_array();
+	unsigned int i;
+
+	for (i = 0; i < view->num; i++)
+		json_object_array_add(list, device(view->pdev[i]));
+	add(all, "devices", list);
+	list = json_object_new_array();
+	for (i = 0; i < view->num * view->num; i++)
+		json_object_array_add(list, route(&view->answers[i]));
+	add(all, "routes", list);
+	add(all, "kernel_asked", json_object_new_int(view->kernel ? view->kernel->asked : 0));
+	add(all, "kernel_differs", json_object_new_int(view->kernel ? view->kernel->differ : 0));
+	end(all);
+}
+
+/* ---- one pair ---- */
+
+static struct json_object *path(struct pci_dev *pdev)
+{
+	struct json_object *list = json_object_new_array(), *one;
+	struct pci_dev *hops[PATH_LENGTH];
+	unsigned int num = climb_path(pdev, hops, PATH_LENGTH), i;
+	char address[BDF_SIZE];
+	u16 ctrl;
+
+	for (i = 0; i < min(num, PATH_LENGTH); i++) {
+		one = json_object_new_object();
+		add(one, "address", text(pdev_text(address, hops[i])));
+		add(one, "type", text(type_text(hops[i])));
+		add(one, "acs_control", acs_control(hops[i], &ctrl) ?
+		    json_object_new_int(ctrl) : NULL);
+		add(one, "acs_read", json_object_new_boolean(!(hops[i]->unread &
+				     (UNREAD_TYPE | UNREAD_ACS | UNREAD_ACS_CTRL))));
+		json_object_array_add(list, one);
+	}
+	return list;
+}
+
+static struct json_object *root(const struct p2pdma_root *root)
+{
+	struct json_object *one = json_object_new_object(), *list = json_object_new_array();
+	static const char * const words[] = { "reads", "writes", "between" };
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(words); i++)
+		if (root->routes & BIT(i))
+			json_object_array_add(list, text(words[i]));
+	add(one, "id", root->has_id ? id(root->vendor, root->device) : NULL);
+	add(one, "routes", list);
+	add(one, "says", text(p2pdma_root_source_names[root->source]));
+	return one;
+}
+
+static struct json_object *ports(const struct p2pdma_obstacle *list, unsigned int num,
+				 u16 clear)
+{
+	struct json_object *all = json_object_new_array(), *one;
+	char address[BDF_SIZE];
+	unsigned int i;
+
+	for (i = 0; i < min(num, P2PDMA_OBSTACLES); i++) {
+		one = json_object_new_object();
+		add(one, "port", text(bdf_text(address, list[i].domain, list[i].bdf)));
+		add(one, "acs_control", json_object_new_int(list[i].ctrl & ~clear));
+		json_object_array_add(all, one);
+	}
+	return all;
+}
+
+void json_explanation(const struct view *view, const struct answer *answer)
+{
+	struct json_object *all = begin(view), *list = json_object_new_array();
+	struct kernel_says says = {};
+	struct advice advice;
+
+	advise(answer, CPU_OTHER, &advice);
+	json_object_array_add(list, device(answer->client));
+	json_object_array_add(list, device(answer->provider));
+	add(all, "devices", list);
+	add(all, "route", route(answer));
+	add(all, "client_path", path(answer->client));
+	add(all, "provider_path", path(answer->provider));
+	list = json_object_new_array();
+	if (advice.found.by_root)
+		json_object_array_add(list, root(&advice.found.root[0]));
+	if (advice.found.by_root && !advice.found.one_root)
+		json_object_array_add(list, root(&advice.found.root[1]));
+	add(all, "host_bridges", list);
+	if (answer_certainty(answer) == CERTAIN && !answer->vague) {
+		add(all, "dma", text(dma_text(view, answer, answer_map(answer, P2PDMA_READ))));
+		add(all, "why", text(advice.why));
+		add(all, "to_change", *advice.change ? text(advice.change) : NULL);
+		add(all, "clear", ports(advice.remedy.clear, advice.remedy.num_clear,
+					PCI_ACS_RR | PCI_ACS_CR | PCI_ACS_EC));
+		add(all, "forward", ports(advice.remedy.forward, advice.remedy.num_forward, 0));
+	}
+	if (view->here)
+		kernel_ask(answer, &says);
+	add(all, "kernel", says.asked ? text(says.line) : NULL);
+	add(all, "kernel_differs", says.asked ? json_object_new_boolean(says.differs) : NULL);
+	end(all);
+}

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What the running kernel itself says of a pair, where it has this subsystem.
+ */
+#include "show.h"
+
+#define ROUTE	"/sys/kernel/debug/p2pdma/route"
+
+/* The first line of the kernel's answer, as debugfs.c writes it */
+static void expect(const struct answer *answer, char *line, size_t size)
+{
+	const struct p2pdma_verdict *verdict = &answer->verdict[CPU_OTHER];
+	char client[BDF_SIZE], provider[BDF_SIZE], port[BDF_SIZE];
+
+	snprintf(line, size, "%s %s read=%s write=%s distance=%u reason=%s at=%s ",
+		 pdev_text(provider, answer->provider), pdev_text(client, answer->client),
+		 map_names[verdict->map[P2PDMA_READ]],
+		 map_names[verdict->map[P2PDMA_WRITE]], verdict->distance,
+		 p2pdma_reason_names[verdict->reason], port_text(port, verdict));
+}
+
+/**
+ * kernel_ask - ask the running kernel
+ * @answer: the pair, and what p2ptopo says of it
+ * @says: filled in; nothing is asked where the kernel has nothing to ask, or not us
+ */
+void kernel_ask(const struct answer *answer, struct kernel_says *says)
+{
+	char client[BDF_SIZE], provider[BDF_SIZE], line[sizeof(says->line)];
+	FILE *file = fopen(ROUTE, "r+");
+
+	memset(says, 0, sizeof(*says));
+	if (!file)
+		return;
+	if (fprintf(file, "%s %s", pdev_text(client, answer->client),
+		    pdev_text(provider, answer->provider)) > 0 && !fflush(file)) {
+		rewind(file);
+		says->asked = fgets(says->line, sizeof(says->line), file);
+	}
+	fclose(file);
+	if (!says->asked)
+		return;
+	says->line[strcspn(says->line, "\n")] = '\0';
+	expect(answer, line, sizeof(line));
+	/* What is not certain here cannot differ from what is certain there. */
+	says->differs = answer_certainty(answer) == CERTAIN && !answer->vague &&
+			strncmp(says->line, line, strlen(line));
+}
+
+/**
+ * kernel_compare - ask the running kernel about all pairs
+ * @view: the pairs
+ * @comparison: filled in
+ */
+void kernel_compare(const struct view *view, struct comparison *comparison)
+{
+	struct kernel_says says;
+	size_t i;
+
+	memset(comparison, 0, sizeof(*comparison));
+	for (i = 0; i < (size_t)view->num * view->num; i++) {
+		kernel_ask(&view->answers[i], &says);
+		if (!says.asked)
+			return;
+		comparison->asked++;
+		if (!says.differs)
+			continue;
+		if (!comparison->differ++)
+			memcpy(comparison->first, says.line, sizeof(says.line));
+	}
+}

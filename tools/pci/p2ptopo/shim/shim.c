@@ -1,0 +1,263 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The kernel's functions that routes are worked out with, on what the input says.
+ */
+#include <ctype.h>
+
+#include "../machine.h"
+
+enum shim_world shim_world;
+struct pci_dev *shim_devices;
+struct cpuinfo_x86 boot_cpu_data;
+struct rw_semaphore pci_bus_sem;
+
+/* ---- config space ---- */
+
+/* A register of the ACS capability that is not in the input, in this world */
+static u8 acs_byte(int where)
+{
+	static const u8 control[WORLDS] = {
+		[WORLD_REDIRECT]	= PCI_ACS_RR | PCI_ACS_CR | PCI_ACS_UF,
+		[WORLD_NOT_FORWARDED]	= PCI_ACS_RR | PCI_ACS_CR,
+		[WORLD_EGRESS]		= PCI_ACS_EC,
+	};
+
+	if (where == PCI_ACS_CAP)
+		return PCI_ACS_SV | PCI_ACS_TB | PCI_ACS_RR | PCI_ACS_CR |
+		       PCI_ACS_UF | PCI_ACS_EC | PCI_ACS_DT;
+	if (where == PCI_ACS_CTRL)
+		return control[shim_world];
+	/* The size of the vector is 0, which stands for the largest. */
+	return where >= PCI_ACS_EGRESS_CTL_V && shim_world == WORLD_EGRESS ? 0xff : 0;
+}
+
+static u8 absent_byte(const struct pci_dev *pdev, int where)
+{
+	int at = where - pdev->acs_cap;
+
+	if (pdev->acs_cap && at >= 0 && at < PCI_ACS_EGRESS_CTL_V + 32) {
+		shim_asked(pdev, at >= PCI_ACS_EGRESS_CTL_V ||
+			   at == PCI_ACS_EGRESS_BITS ? UNREAD_ACS_VECTOR :
+			   pdev->unread & UNREAD_ACS ? UNREAD_ACS :
+			   UNREAD_ACS_CTRL);
+		return acs_byte(at);
+	}
+	shim_asked(pdev, UNREAD_PORT);
+	return 0;
+}
+
+/* Beside ACS Capability, and not a part of it, is the size of the egress vector. */
+static bool is_beside(const struct pci_dev *pdev, int where, int width)
+{
+	return width > 1 && where == pdev->acs_cap + PCI_ACS_EGRESS_BITS;
+}
+
+static u32 read_config(const struct pci_dev *pdev, int where, int width)
+{
+	u32 value = 0;
+	int i;
+
+	for (i = 0; i < width; i++)
+		if (function_knows(pdev->function, where + i, 1))
+			value |= (u32)pdev->function->config[where + i] << 8 * i;
+		else if (!is_beside(pdev, where + i, width))
+			value |= (u32)absent_byte(pdev, where + i) << 8 * i;
+	return value;
+}
+
+int pci_read_config_byte(const struct pci_dev *pdev, int where, u8 *value)
+{
+	*value = read_config(pdev, where, 1);
+	return 0;
+}
+
+int pci_read_config_word(const struct pci_dev *pdev, int where, u16 *value)
+{
+	*value = read_config(pdev, where, 2);
+	return 0;
+}
+
+int pci_read_config_dword(const struct pci_dev *pdev, int where, u32 *value)
+{
+	*value = read_config(pdev, where, 4);
+	return 0;
+}
+
+int pcie_capability_read_dword(const struct pci_dev *pdev, int where, u32 *value)
+{
+	return pci_read_config_dword(pdev, pdev->pcie_cap + where, value);
+}
+
+/* ---- what else the kernel knows of devices ---- */
+
+const struct pci_device_id *pci_match_id(const struct pci_device_id *ids,
+					 const struct pci_dev *pdev)
+{
+	for (; ids->vendor; ids++)
+		if (ids->vendor == pdev->vendor &&
+		    (ids->device == (u32)PCI_ANY_ID || ids->device == pdev->device))
+			return ids;
+	return NULL;
+}
+
+bool device_property_present(const struct device *dev, const char *name)
+{
+	(void)name;
+	return dev->routes;
+}
+
+int device_property_match_string(const struct device *dev, const char *name,
+				 const char *word)
+{
+	const char *at = dev->routes;
+	size_t len = strlen(word);
+	int i = 0;
+
+	(void)name;
+	while (at) {
+		if (!strncmp(at, word, len) && (!at[len] || at[len] == ','))
+			return i;
+		at = strchr(at, ',');
+		at = at ? at + 1 : NULL;
+		i++;
+	}
+	return -ENODATA;
+}
+
+/* Nothing is cached that would have to be dropped. */
+void p2pdma_topology_changed(void)
+{
+}
+
+/* ---- text ---- */
+
+void shim_complain(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	fputs("p2ptopo: ", stderr);
+	vfprintf(stderr, format, args);
+	va_end(args);
+}
+
+int strscpy_size(char *to, const char *from, size_t size)
+{
+	size_t len = strnlen(from, size);
+
+	if (len == size)
+		return -E2BIG;
+	memcpy(to, from, len + 1);
+	return len;
+}
+
+char *strim(char *text)
+{
+	size_t len = strlen(text);
+
+	while (len && isspace((unsigned char)text[len - 1]))
+		text[--len] = '\0';
+	while (isspace((unsigned char)*text))
+		text++;
+	return text;
+}
+
+int kstrtou16(const char *text, unsigned int base, u16 *value)
+{
+	unsigned long number;
+	char *end;
+
+	if (!isxdigit((unsigned char)*text))
+		return -EINVAL;
+	number = strtoul(text, &end, base);
+	if (*end)
+		return -EINVAL;
+	if (number > USHRT_MAX)
+		return -ERANGE;
+	*value = number;
+	return 0;
+}
+
+int sysfs_emit_at(char *buffer, int at, const char *format, ...)
+{
+	va_list args;
+	int len;
+
+	va_start(args, format);
+	len = vsnprintf(buffer + at, CONFIG_SIZE - at, format, args);
+	va_end(args);
+	return len < CONFIG_SIZE - at ? len : CONFIG_SIZE - at - 1;
+}
+
+void seq_buf_printf(struct seq_buf *text, const char *format, ...)
+{
+	va_list args;
+	int len;
+
+	if (text->len >= text->size)
+		return;
+	va_start(args, format);
+	len = vsnprintf(text->buffer + text->len, text->size - text->len, format, args);
+	va_end(args);
+	text->len = min(text->len + len, text->size - 1);
+}
+
+/* ---- xarray: a few root buses, looked up for each route ---- */
+
+static struct xarray_entry *find(struct xarray *xa, unsigned long key)
+{
+	unsigned int low = 0, high = xa->size, middle;
+
+	while (low < high) {
+		middle = (low + high) / 2;
+		if (xa->entry[middle].key < key)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return xa->entry + low;
+}
+
+void *xa_load(struct xarray *xa, unsigned long key)
+{
+	struct xarray_entry *entry;
+
+	if (!xa->size)
+		return NULL;
+	entry = find(xa, key);
+	return entry < xa->entry + xa->size && entry->key == key ? entry->value : NULL;
+}
+
+void *xa_store(struct xarray *xa, unsigned long key, void *value, int flags)
+{
+	struct xarray_entry *entry = find(xa, key), *more;
+	size_t at = entry - xa->entry;
+	void *old;
+
+	(void)flags;
+	if (xa->size && at < xa->size && entry->key == key) {
+		old = entry->value;
+		entry->value = value;
+		return old;
+	}
+	more = reallocarray(xa->entry, xa->size + 1, sizeof(*more));
+	if (!more)
+		return (void *)-1;
+	xa->entry = more;
+	memmove(more + at + 1, more + at, (xa->size - at) * sizeof(*more));
+	xa->size++;
+	more[at] = (struct xarray_entry){ .key = key, .value = value };
+	return NULL;
+}
+
+void *xa_erase(struct xarray *xa, unsigned long key)
+{
+	struct xarray_entry *entry = find(xa, key);
+	void *old = NULL;
+
+	if (xa_load(xa, key)) {
+		old = entry->value;
+		entry->value = NULL;
+	}
+	return old;
+}

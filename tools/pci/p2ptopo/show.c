@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Words that the views share.
+ */
+#include "acs-names.h"
+#include "show.h"
+
+const char * const iommu_names[] = {
+	[IOMMU_NOT_KNOWN]	= "unknown",
+	[IOMMU_ON]		= "on",
+	[IOMMU_PT]		= "pt",
+	[IOMMU_OFF]		= "off",
+};
+
+const char *pdev_text(char *text, const struct pci_dev *pdev)
+{
+	return bdf_text(text, pdev->function->domain, pdev->function->bdf);
+}
+
+/* The deciding port or bridge, "-" if there is none */
+const char *port_text(char *text, const struct p2pdma_verdict *verdict)
+{
+	if (!verdict->has_port)
+		return "-";
+	return bdf_text(text, verdict->port_domain, verdict->port_bdf);
+}
+
+const char *type_text(const struct pci_dev *pdev)
+{
+	static const char * const names[] = {
+		[PCI_EXP_TYPE_ENDPOINT]		= "endpoint",
+		[PCI_EXP_TYPE_LEG_END]		= "legacy endpoint",
+		[PCI_EXP_TYPE_ROOT_PORT]	= "root port",
+		[PCI_EXP_TYPE_UPSTREAM]		= "switch upstream port",
+		[PCI_EXP_TYPE_DOWNSTREAM]	= "switch downstream port",
+		[PCI_EXP_TYPE_PCI_BRIDGE]	= "PCIe to PCI bridge",
+		[PCI_EXP_TYPE_PCIE_BRIDGE]	= "PCI to PCIe bridge",
+		[PCI_EXP_TYPE_RC_END]		= "endpoint in the root complex",
+		[PCI_EXP_TYPE_RC_EC]		= "event collector",
+	};
+	unsigned int type = (pdev->pcie_flags_reg & PCI_EXP_FLAGS_TYPE) >> 4;
+
+	if (pdev->unread & UNREAD_TYPE)
+		return pdev->subordinate ? "bridge" : "function";
+	if (pdev->is_virtfn)
+		return "virtual function";
+	if (!pdev->pcie_cap)
+		return pdev->subordinate ? "PCI bridge" : "PCI function";
+	return type < ARRAY_SIZE(names) && names[type] ? names[type] : "PCIe function";
+}
+
+/* For a cell of the matrix: two letters that stay what they are, append only */
+const char *reason_code(const struct p2pdma_verdict *verdict)
+{
+	static const char * const codes[P2PDMA_REASON_COUNT] = {
+		[P2PDMA_REASON_SELF]		= "me",
+		[P2PDMA_REASON_SAME_DEVICE]	= "sd",
+		[P2PDMA_REASON_SAME_BUS]	= "sb",
+		[P2PDMA_REASON_SAME_SWITCH]	= "ss",
+		[P2PDMA_REASON_ROOT_COMPLEX]	= "rc",
+		[P2PDMA_REASON_ACS_REDIRECT]	= "ar",
+		[P2PDMA_REASON_ACS_BLOCKED]	= "ab",
+		[P2PDMA_REASON_ROOT_UNKNOWN]	= "ru",
+		[P2PDMA_REASON_ROOT_DIFFERS]	= "rd",
+		[P2PDMA_REASON_FUNCTIONS]	= "fa",
+		[P2PDMA_REASON_ROOT_READS]	= "rr",
+		[P2PDMA_REASON_ROOT_WRITES]	= "rw",
+		[P2PDMA_REASON_ROOT_FORBIDDEN]	= "rf",
+	};
+
+	return codes[verdict->reason] ?: "??";
+}
+
+/* @pdev and all bridges above it; how many there are, of which @room fit */
+unsigned int climb_path(struct pci_dev *pdev, struct pci_dev **path,
+			unsigned int room)
+{
+	unsigned int num = 0;
+
+	for (; pdev; pdev = pci_upstream_bridge(pdev)) {
+		if (num < room)
+			path[num] = pdev;
+		num++;
+	}
+	return num;
+}
+
+/* ACS controls that are enabled; false if there are none, or they are not known */
+bool acs_control(struct pci_dev *pdev, u16 *ctrl)
+{
+	if (!pdev->acs_cap || (pdev->unread & (UNREAD_TYPE | UNREAD_ACS | UNREAD_ACS_CTRL)))
+		return false;
+	pci_read_config_word(pdev, pdev->acs_cap + PCI_ACS_CTRL, ctrl);
+	return true;
+}
+
+/* The same by the names that lspci has for them */
+void acs_text(char *text, size_t size, struct pci_dev *pdev)
+{
+	struct seq_buf line = { text, size, 0 };
+	unsigned int i;
+	u16 ctrl;
+
+	*text = '\0';
+	if (acs_control(pdev, &ctrl)) {
+		seq_buf_printf(&line, "ACSCtl %04x", ctrl);
+		for (i = 0; i < ARRAY_SIZE(acs_names); i++)
+			if (ctrl & BIT(i))
+				seq_buf_printf(&line, " %s+", acs_names[i]);
+	} else if (pdev->unread & (UNREAD_TYPE | UNREAD_ACS)) {
+		seq_buf_puts(&line, "ACS not in the input");
+	} else {
+		seq_buf_puts(&line, pdev->acs_cap ? "ACS controls not in the input" : "no ACS");
+	}
+}
+
+/* The kernel's words on a route, and what it would have to be changed by */
+void advise(const struct answer *answer, enum cpu cpu, struct advice *advice)
+{
+	struct seq_buf why = { advice->why, sizeof(advice->why), 0 };
+	struct seq_buf change = { advice->change, sizeof(advice->change), 0 };
+	const struct p2pdma_verdict *verdict = &answer->verdict[cpu];
+
+	memset(advice, 0, sizeof(*advice));
+	p2pdma_route_obstacles(answer->client, answer->provider, &advice->found);
+	p2pdma_explain(&why, verdict, &advice->found);
+	p2pdma_remedy_add(&advice->remedy, verdict, &advice->found);
+	p2pdma_remedy_print(&change, &advice->remedy);
+}
+
+/* What a DMA mapping makes of such a route */
+const char *dma_text(const struct view *view, const struct answer *answer,
+		     unsigned int map)
+{
+	const char *group = answer->client->function->iommu;
+	enum iommu mode = view->iommu;
+
+	if (mode == IOMMU_NOT_KNOWN && group)
+		mode = !strncmp(group, "DMA", 3) ? IOMMU_ON :
+		       !strcmp(group, "identity") ? IOMMU_PT : mode;
+	if (map == PCI_P2PDMA_MAP_NOT_SUPPORTED)
+		return "refused with -EREMOTEIO";
+	if (map == PCI_P2PDMA_MAP_BUS_ADDR)
+		return "the bus address, which no IOMMU sees";
+	if (map == PCI_P2PDMA_MAP_UNKNOWN)
+		return "not known";
+	switch (mode) {
+	case IOMMU_ON:
+		return "an IOVA: the IOMMU translates";
+	case IOMMU_PT:
+		return "the physical address: the IOMMU passes it through";
+	case IOMMU_OFF:
+		return "the physical address: there is no IOMMU";
+	default:
+		return "an IOVA or the physical address, as the IOMMU is (--iommu on, pt or off)";
+	}
+}

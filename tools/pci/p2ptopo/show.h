@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Answers as people and programs read them.
+ */
+#ifndef _P2PTOPO_SHOW_H
+#define _P2PTOPO_SHOW_H
+
+#include <stdio.h>
+
+#include "answer.h"
+
+/* How the IOMMU is taken to be set up */
+enum iommu { IOMMU_NOT_KNOWN, IOMMU_ON, IOMMU_PT, IOMMU_OFF };
+
+struct comparison;
+
+/**
+ * struct view - what is to be shown
+ * @machine: of what
+ * @pdev: devices of the matrix
+ * @num: their number
+ * @answers: client by client, @num for each
+ * @iommu: mode of the IOMMU
+ * @source: where the machine comes from
+ * @here: it is this one, and nothing else was said of it
+ * @kernel: what the running kernel says, NULL if it is not about this machine
+ */
+struct view {
+	struct machine *machine;
+	struct pci_dev **pdev;
+	unsigned int num;
+	struct answer *answers;
+	enum iommu iommu;
+	const char *source;
+	bool here;
+	struct comparison *kernel;
+};
+
+extern const char * const iommu_names[];
+
+/* What could be done about a route, apart from words */
+struct advice {
+	char why[P2PDMA_TEXT];
+	char change[P2PDMA_TEXT];
+	struct p2pdma_remedy remedy;
+	struct p2pdma_obstacles found;
+};
+
+void advise(const struct answer *answer, enum cpu cpu, struct advice *advice);
+const char *dma_text(const struct view *view, const struct answer *answer,
+		     unsigned int map);
+const char *pdev_text(char *text, const struct pci_dev *pdev);
+const char *port_text(char *text, const struct p2pdma_verdict *verdict);
+const char *type_text(const struct pci_dev *pdev);
+const char *reason_code(const struct p2pdma_verdict *verdict);
+unsigned int climb_path(struct pci_dev *pdev, struct pci_dev **path,
+			unsigned int room);
+bool acs_control(struct pci_dev *pdev, u16 *ctrl);
+void acs_text(char *text, size_t size, struct pci_dev *pdev);
+
+void show_matrix(const struct view *view);
+void show_explanation(const struct view *view, const struct answer *answer);
+void json_matrix(const struct view *view);
+void json_explanation(const struct view *view, const struct answer *answer);
+
+/* kernel.c: what the running kernel itself says of a pair, where it does */
+struct kernel_says {
+	bool asked;		/* it has such a thing */
+	bool differs;
+	char line[512];
+};
+
+/**
+ * struct comparison - the same of all pairs of a view
+ * @asked: number of pairs that the kernel was asked about
+ * @differ: of these, those that it says something else of
+ * @first: what it says of the first of them
+ */
+struct comparison {
+	unsigned int asked, differ;
+	char first[512];
+};
+
+void kernel_ask(const struct answer *answer, struct kernel_says *says);
+void kernel_compare(const struct view *view, struct comparison *comparison);
+
+#endif /* _P2PTOPO_SHOW_H */
