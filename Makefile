@@ -28,16 +28,16 @@ demo: kernel    ## copy drive to drive through a peer's BAR, and show the proof
 test:           ## every check: tree, lint, builds, end-to-end (T= selects)
 	$(check) $@
 	$(select)
-	$(setup) base build lab lint docs test
+	$(setup) base build lab lint docs test tools
 	@scripts/test
 
 test-all:       ## test, and what takes longer: every 6.12.y, every commit
 	$(check) $@
 	$(select)
-	$(setup) base build lab lint docs test
+	$(setup) base build lab lint docs test tools
 	@scripts/test --all
 
-coverage:       ## lines and branches of each room that the tests reach
+coverage:       ## lines and branches of each file that the tests reach
 	$(check) $@
 	$(setup) base build lab coverage
 	@scripts/tree
@@ -92,7 +92,13 @@ check-apply:    ## try the patches on every 6.12.y that the archive offers
 	$(setup) base
 	@scripts/check-apply
 
-lint:           ## checkpatch, sparse, W=1, kernel-doc, shellcheck, codespell
+tools:          ## p2ptopo, in build/tools: who reaches whose memory, on any machine
+	$(check) $@
+	$(setup) base tools
+	@scripts/tree
+	@scripts/tools
+
+lint:           ## checkpatch, sparse, W=1, kernel-doc, shellcheck, codespell, mypy, black
 	$(check) $@
 	$(setup) base build lint docs test
 	@scripts/lint
@@ -115,5 +121,5 @@ clean:          ## remove kernel builds and results (keeps the base and the tree
 distclean:      ## remove everything generated
 	rm -rf build
 
-.PHONY: help demo test test-all coverage mutants test-fresh bench docs shell tree refresh series check-apply lint \
+.PHONY: help demo test test-all coverage mutants test-fresh bench docs shell tree refresh series check-apply lint tools \
 	build kernel clean distclean

@@ -5,7 +5,7 @@
  * One source for any kernel with this interface: nothing is called here but
  * what include/linux/pci-p2pdma.h and the DMA API offer to every driver.
  *
- * The module binds to the RAM-backed BARs of QEMU's ivshmem, lends them, and
+ * The module binds to the RAM-backed BARs of QEMU's ivshmem, registers them, and
  * takes the first two NVMe drives as clients.  Nothing is ever transferred.
  * Each file in debugfs p2pdma_bench/ is an operation: to read it runs it, and
  * shows how long one took, in nanoseconds.  With QEMU's -icount shift=0 these
@@ -31,8 +31,10 @@
 #include <linux/slab.h>
 #include <linux/sort.h>
 
+#include "functions.h"
+
 #define BAR		2
-#define MAX_LENDERS	64
+#define MAX_PROVIDERS	64
 #define MAX_SAMPLES	2000
 #define FILL_PIECE	SZ_8M
 
@@ -40,14 +42,14 @@ static unsigned int rounds = MAX_SAMPLES;
 module_param(rounds, uint, 0644);
 MODULE_PARM_DESC(rounds, "at most so many samples of an operation");
 
-/* One lender after the other, in the order that they were found */
-static struct lender {
+/* One provider after the other, in the order that they were found */
+static struct provider {
 	struct pci_dev *pdev;
 	u64 size;
 	u64 took;		/* registration, in ns */
 	u64 memory;		/* and in bytes */
-} lenders[MAX_LENDERS];
-static int nr_lenders;
+} providers[MAX_PROVIDERS];
+static int nr_providers;
 
 static struct device *clients[2];
 
@@ -140,7 +142,7 @@ static int run_clock(struct seq_file *s, const struct op *op)
 
 /* ---- registration ---- */
 
-static int lend(struct lender *lender)
+static int register_bar(struct provider *provider)
 {
 	struct sysinfo before, after;
 	ktime_t start, end;
@@ -148,29 +150,29 @@ static int lend(struct lender *lender)
 
 	si_meminfo(&before);
 	start = ktime_get();
-	error = pci_p2pdma_add_resource(lender->pdev, BAR, 0, 0);
+	error = pci_p2pdma_add_resource(provider->pdev, BAR, 0, 0);
 	end = ktime_get();
 	if (error)
 		return error;
 	si_meminfo(&after);
-	pci_p2pmem_publish(lender->pdev, true);
-	lender->took = elapsed(start, end);
-	lender->memory = (u64)(before.freeram - after.freeram) << PAGE_SHIFT;
+	pci_p2pmem_publish(provider->pdev, true);
+	provider->took = elapsed(start, end);
+	provider->memory = (u64)(before.freeram - after.freeram) << PAGE_SHIFT;
 	return 0;
 }
 
 static int run_register(struct seq_file *s, const struct op *op)
 {
 	seq_printf(s, "n=1 per=1 sum=%llu bar=%llu memory=%llu\n",
-		   lenders[0].took, lenders[0].size, lenders[0].memory);
+		   providers[0].took, providers[0].size, providers[0].memory);
 	return 0;
 }
 
 /* ---- allocation ---- */
 
-static struct pci_dev *lender0(void)
+static struct pci_dev *provider0(void)
 {
-	return lenders[0].pdev;
+	return providers[0].pdev;
 }
 
 /* Pieces that are kept, each linked to the one before through an array */
@@ -189,7 +191,7 @@ static int pieces_take(struct pieces *p, size_t size, unsigned int max)
 	if (!p->addr)
 		return -ENOMEM;
 	while (p->n < max) {
-		p->addr[p->n] = pci_alloc_p2pmem(lender0(), size);
+		p->addr[p->n] = pci_alloc_p2pmem(provider0(), size);
 		if (!p->addr[p->n])
 			return -ENOSPC;
 		p->n++;
@@ -204,7 +206,7 @@ static void pieces_free(struct pieces *p)
 
 	for (i = 0; i < p->n; i++)
 		if (p->addr[i])
-			pci_free_p2pmem(lender0(), p->addr[i], p->size);
+			pci_free_p2pmem(provider0(), p->addr[i], p->size);
 	kvfree(p->addr);
 }
 
@@ -220,14 +222,14 @@ static int sample_alloc(struct seq_file *s, size_t size, unsigned int max,
 	if (!addr)
 		return -ENOMEM;
 	for (n = 0; n < max; n++) {
-		timed(took, addr[n] = pci_alloc_p2pmem(lender0(), size));
+		timed(took, addr[n] = pci_alloc_p2pmem(provider0(), size));
 		if (!addr[n])
 			break;
 		if (!freeing)
 			samples[n] = took;
 	}
 	for (i = 0; i < n; i++) {
-		timed(took, pci_free_p2pmem(lender0(), addr[i], size));
+		timed(took, pci_free_p2pmem(provider0(), addr[i], size));
 		if (freeing)
 			samples[i] = took;
 	}
@@ -241,7 +243,7 @@ static int sample_alloc(struct seq_file *s, size_t size, unsigned int max,
 /* op->count per cent of the pool are taken, from its beginning */
 static int run_alloc(struct seq_file *s, const struct op *op)
 {
-	u64 total = lenders[0].size, fill = div_u64(total * op->count, 100);
+	u64 total = providers[0].size, fill = div_u64(total * op->count, 100);
 	struct pieces pieces;
 	unsigned int n;
 	int error;
@@ -288,7 +290,7 @@ static int scatter(unsigned int fill)
 		gather();
 	if (!scattered_fill) {
 		error = pieces_take(&scattered, SZ_64K,
-				    div_u64(lenders[0].size - SCATTER_TAIL,
+				    div_u64(providers[0].size - SCATTER_TAIL,
 					    SZ_64K));
 		if (error) {
 			gather();
@@ -298,7 +300,7 @@ static int scatter(unsigned int fill)
 	for (i = every - 1; i < scattered.n; i += every) {
 		if (!scattered.addr[i])
 			continue;
-		pci_free_p2pmem(lender0(), scattered.addr[i], SZ_64K);
+		pci_free_p2pmem(provider0(), scattered.addr[i], SZ_64K);
 		scattered.addr[i] = NULL;
 	}
 	scattered_fill = fill;
@@ -313,6 +315,124 @@ static int run_scattered(struct seq_file *s, const struct op *op)
 	return error ?: sample_alloc(s, op->size, n, op->flag);
 }
 
+/* ---- allocation that fails ---- */
+
+/* Pages of pieces that all but satisfy a request of one more */
+#define CROWD		33
+
+/* What is taken so that there is nothing left, or nothing that is large enough */
+struct filling {
+	struct pieces large;
+	struct pieces small;	/* in a crowd: the one behind each large piece */
+	struct pieces rest;	/* single pages */
+};
+
+/* As many as there are, up to @max */
+static int pieces_take_all(struct pieces *p, size_t size, unsigned int max)
+{
+	int error = pieces_take(p, size, max);
+
+	return error == -ENOSPC ? 0 : error;
+}
+
+/* All of it; a page of the end on its own */
+static int fill_all(struct filling *f)
+{
+	u64 total = providers[0].size;
+	int error;
+
+	error = pieces_take_all(&f->large, FILL_PIECE,
+				div_u64(total, FILL_PIECE) - 1);
+	return error ?: pieces_take_all(&f->rest, PAGE_SIZE,
+					2 * FILL_PIECE / PAGE_SIZE);
+}
+
+/* Free pieces of CROWD pages with a page between them, wherever that goes */
+static int fill_crowd(struct filling *f)
+{
+	unsigned int i, max = div_u64(providers[0].size, (CROWD + 1) * PAGE_SIZE);
+	int error;
+
+	f->large.size = CROWD * PAGE_SIZE;
+	f->small.size = PAGE_SIZE;
+	f->large.addr = kvcalloc(max, sizeof(void *), GFP_KERNEL);
+	f->small.addr = kvcalloc(max, sizeof(void *), GFP_KERNEL);
+	if (!f->large.addr || !f->small.addr)
+		return -ENOMEM;
+	for (i = 0; i < max; i++) {
+		f->large.addr[i] = pci_alloc_p2pmem(provider0(), f->large.size);
+		f->small.addr[i] = pci_alloc_p2pmem(provider0(), f->small.size);
+		f->large.n = i + 1;
+		f->small.n = i + 1;
+	}
+	error = pieces_take_all(&f->rest, PAGE_SIZE,
+				providers[0].size >> PAGE_SHIFT);
+	for (i = 0; i < max && !error; i++) {
+		if (!f->large.addr[i] || f->small.addr[i] !=
+		    f->large.addr[i] + CROWD * PAGE_SIZE)
+			continue;
+		pci_free_p2pmem(provider0(), f->large.addr[i], f->large.size);
+		f->large.addr[i] = NULL;
+	}
+	return error;
+}
+
+/* Something that makes no difference comes and goes: a page, or one of the crowd */
+static void stir(struct filling *f, bool crowd)
+{
+	size_t size = crowd ? CROWD * PAGE_SIZE : PAGE_SIZE;
+	void **last = &f->rest.addr[f->rest.n - 1];
+
+	if (crowd) {
+		pci_free_p2pmem(provider0(), pci_alloc_p2pmem(provider0(), size),
+				size);
+		return;
+	}
+	pci_free_p2pmem(provider0(), *last, size);
+	*last = pci_alloc_p2pmem(provider0(), size);
+}
+
+/* How the pool is when it fails: op->count */
+enum { FAIL_EMPTY, FAIL_FULL, FAIL_CROWD, FAIL_SCATTERED = 50 };
+
+/*
+ * op->flag: something comes back before each try.  Where it does not, the first
+ * try is the dear one, and it is the median that counts.
+ */
+static int run_fail(struct seq_file *s, const struct op *op)
+{
+	u64 size = op->size ?: providers[0].size + PAGE_SIZE;
+	unsigned int i, n = times(200);
+	struct filling f = {};
+	int error = 0;
+	void *addr;
+
+	if (op->count == FAIL_SCATTERED)
+		error = scatter(FAIL_SCATTERED) ?:
+			pieces_take_all(&f.large, size, SCATTER_TAIL / size);
+	else
+		gather();
+	if (op->count == FAIL_FULL)
+		error = fill_all(&f);
+	if (op->count == FAIL_CROWD)
+		error = fill_crowd(&f);
+	for (i = 0; i < n && !error; i++) {
+		if (op->flag)
+			stir(&f, op->count == FAIL_CROWD);
+		timed(samples[i], addr = pci_alloc_p2pmem(provider0(), size));
+		if (addr) {
+			pci_free_p2pmem(provider0(), addr, size);
+			error = -EEXIST;
+		}
+	}
+	pieces_free(&f.large);
+	pieces_free(&f.small);
+	pieces_free(&f.rest);
+	if (!error)
+		report(s, n, 1);
+	return error;
+}
+
 /* ---- routes ---- */
 
 static int run_distance(struct seq_file *s, const struct op *op)
@@ -320,9 +440,13 @@ static int run_distance(struct seq_file *s, const struct op *op)
 	int i, distance, n = times(200);
 	ktime_t start;
 
+	for (i = 0; i < 4; i++) {
+		pci_p2pdma_distance_many(provider0(), clients, op->count, false);
+		msleep(50);
+	}
 	for (i = 0; i < n; i++) {
 		start = ktime_get();
-		distance = pci_p2pdma_distance_many(lender0(), clients,
+		distance = pci_p2pdma_distance_many(provider0(), clients,
 						    op->count, false);
 		samples[i] = elapsed(start, ktime_get());
 		if (distance < 0)
@@ -332,15 +456,19 @@ static int run_distance(struct seq_file *s, const struct op *op)
 	return 0;
 }
 
-/* The closest of op->count lenders to both clients, of equals a random one */
+/* The closest of op->count providers to both clients, of equals a random one */
 static int run_find(struct seq_file *s, const struct op *op)
 {
 	int i, n = times(MAX_SAMPLES), error = 0;
 	struct pci_dev *found;
 	ktime_t start;
 
-	for (i = 0; i < nr_lenders; i++)
-		pci_p2pmem_publish(lenders[i].pdev, i < op->count);
+	for (i = 0; i < nr_providers; i++)
+		pci_p2pmem_publish(providers[i].pdev, i < op->count);
+	for (i = 0; i < 4; i++) {
+		pci_dev_put(pci_p2pmem_find_many(clients, ARRAY_SIZE(clients)));
+		msleep(50);
+	}
 	for (i = 0; i < n && !error; i++) {
 		start = ktime_get();
 		found = pci_p2pmem_find_many(clients, ARRAY_SIZE(clients));
@@ -349,8 +477,8 @@ static int run_find(struct seq_file *s, const struct op *op)
 			error = -EREMOTEIO;
 		pci_dev_put(found);
 	}
-	for (i = 0; i < nr_lenders; i++)
-		pci_p2pmem_publish(lenders[i].pdev, true);
+	for (i = 0; i < nr_providers; i++)
+		pci_p2pmem_publish(providers[i].pdev, true);
 	if (!error)
 		report(s, n, 1);
 	return error;
@@ -403,13 +531,20 @@ static int run_map(struct seq_file *s, const struct op *op)
 	if (error)
 		return error;
 	if (!ram) {
-		peer = pci_alloc_p2pmem(lender0(), size);
+		peer = pci_alloc_p2pmem(provider0(), size);
 		if (!peer) {
 			sg_free_table(&sgt);
 			return -ENOSPC;
 		}
 	}
 	error = fill_table(&sgt, sgt.sgl, peer);
+	/* Whatever is worked out in the background for a new client */
+	for (i = 0; i < 4 && !error; i++) {
+		error = dma_map_sgtable(dev, &sgt, DMA_BIDIRECTIONAL, 0);
+		if (!error)
+			dma_unmap_sgtable(dev, &sgt, DMA_BIDIRECTIONAL, 0);
+		msleep(50);
+	}
 	for (i = 0; i < n && !error; i++) {
 		timed(map, error = dma_map_sgtable(dev, &sgt,
 						   DMA_BIDIRECTIONAL, 0));
@@ -421,9 +556,64 @@ static int run_map(struct seq_file *s, const struct op *op)
 	}
 	empty_table(&sgt, ram);
 	if (peer)
-		pci_free_p2pmem(lender0(), peer, size);
+		pci_free_p2pmem(provider0(), peer, size);
 	if (!error)
 		report(s, n, op->count);
+	return error;
+}
+
+/* One page, mapped for the next client each time; unmapped at once */
+static int map_in_turn(struct sg_table *sgt, unsigned int n, unsigned int of)
+{
+	struct device *dev;
+	unsigned int i;
+	int error;
+
+	for (i = 0; i < n; i++) {
+		dev = &functions[i % of]->dev;
+		timed(samples[i], error = dma_map_sgtable(dev, sgt,
+							  DMA_BIDIRECTIONAL, 0));
+		if (error)
+			return error;
+		dma_unmap_sgtable(dev, sgt, DMA_BIDIRECTIONAL, 0);
+	}
+	return 0;
+}
+
+/* op->count clients in turn, after a few rounds to get used to them */
+static int run_turn(struct seq_file *s, const struct op *op)
+{
+	unsigned int i, n = times(clamp(2 * op->count, 200U, MAX_SAMPLES));
+	struct sg_table sgt;
+	int error = 0;
+	void *peer;
+
+	if (!nr_functions)
+		functions_make();
+	if (op->count > nr_functions)
+		return -ENODEV;
+	for (i = 0; i < op->count && !error; i++)
+		error = dma_set_mask(&functions[i]->dev, DMA_BIT_MASK(64));
+	if (error)
+		return error;
+	peer = pci_alloc_p2pmem(provider0(), PAGE_SIZE);
+	if (!peer)
+		return -ENOSPC;
+	error = sg_alloc_table(&sgt, 1, GFP_KERNEL);
+	if (error)
+		goto free_peer;
+	error = fill_table(&sgt, sgt.sgl, peer);
+	for (i = 0; i < 4 && !error; i++) {
+		error = map_in_turn(&sgt, op->count, op->count);
+		msleep(50);
+	}
+	if (!error)
+		error = map_in_turn(&sgt, n, op->count);
+	empty_table(&sgt, false);
+	if (!error)
+		report(s, n, 1);
+free_peer:
+	pci_free_p2pmem(provider0(), peer, PAGE_SIZE);
 	return error;
 }
 
@@ -449,10 +639,10 @@ static int hammer(void *data)
 	end = ktime_add_ms(ktime_get(), 100);
 	do {
 		for (i = 0; i < 64; i++) {
-			addr = pci_alloc_p2pmem(lender0(), h->size);
+			addr = pci_alloc_p2pmem(provider0(), h->size);
 			if (!addr)
 				break;
-			pci_free_p2pmem(lender0(), addr, h->size);
+			pci_free_p2pmem(provider0(), addr, h->size);
 			h->rounds++;
 		}
 	} while (ktime_before(ktime_get(), end));
@@ -547,6 +737,13 @@ static const struct op ops[] = {
 	SCATTERED("64k", SZ_64K),
 	SCATTERED("256k", SZ_256K),
 	SCATTERED("4m", SZ_4M),
+	{ "fail-more-empty",    run_fail, 0, FAIL_EMPTY },
+	{ "fail-4k-full",       run_fail, SZ_4K, FAIL_FULL },
+	{ "fail-1m-full",       run_fail, SZ_1M, FAIL_FULL },
+	{ "fail-1m-full-again", run_fail, SZ_1M, FAIL_FULL, true },
+	{ "fail-1m-frag50",     run_fail, SZ_1M, FAIL_SCATTERED },
+	{ "fail-136k-crowd",    run_fail, (CROWD + 1) * SZ_4K, FAIL_CROWD },
+	{ "fail-136k-crowd-again", run_fail, (CROWD + 1) * SZ_4K, FAIL_CROWD, true },
 	{ "distance-1", run_distance, 0, 1 },
 	{ "distance-2", run_distance, 0, 2 },
 	{ "find-1", run_find, 0, 1 },
@@ -562,6 +759,11 @@ static const struct op ops[] = {
 	MAPS(64),
 	MAPS(256),
 	MAPS(1024),
+	{ "turn-1", run_turn, 0, 1 },
+	{ "turn-8", run_turn, 0, 8 },
+	{ "turn-32", run_turn, 0, 32 },
+	{ "turn-256", run_turn, 0, 256 },
+	{ "turn-1024", run_turn, 0, 1024 },
 	{ "cpus-4k", run_cpus, SZ_4K },
 	{ "cpus-64k", run_cpus, SZ_64K },
 };
@@ -571,10 +773,10 @@ static int op_show(struct seq_file *s, void *unused)
 	const struct op *op = s->private;
 	int error;
 
-	if (!nr_lenders || !clients[1])
+	if (!nr_providers || !clients[1])
 		return -ENODEV;
 	mutex_lock(&bench_lock);
-	if (op->run != run_scattered)
+	if (op->run != run_scattered && op->run != run_fail)
 		gather();
 	error = op->run(s, op);
 	mutex_unlock(&bench_lock);
@@ -586,20 +788,20 @@ DEFINE_SHOW_ATTRIBUTE(op);
 
 static int bench_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 {
-	struct lender *lender = &lenders[nr_lenders];
+	struct provider *provider = &providers[nr_providers];
 	int error;
 
-	if (nr_lenders == MAX_LENDERS)
+	if (nr_providers == MAX_PROVIDERS)
 		return -ENOSPC;
 	error = pcim_enable_device(pdev);
 	if (error)
 		return error;
-	lender->pdev = pdev;
-	lender->size = pci_resource_len(pdev, BAR);
-	error = lend(lender);
+	provider->pdev = pdev;
+	provider->size = pci_resource_len(pdev, BAR);
+	error = register_bar(provider);
 	if (error)
 		return error;
-	nr_lenders++;
+	nr_providers++;
 	return 0;
 }
 
@@ -656,6 +858,7 @@ static void __exit bench_exit(void)
 	debugfs_remove(bench_dir);
 	gather();
 	pci_unregister_driver(&bench_driver);
+	functions_remove();
 	put_clients();
 }
 module_exit(bench_exit);

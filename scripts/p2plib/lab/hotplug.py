@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What a guest may ask the host to do with its machine while it runs: devices come and go, I/O is held back."""
+
+from p2plib.lab.sizes import MIB
+from p2plib.lab.vm import Vm
+
+
+def unplug(vm: Vm, drive: str) -> None:
+    vm.qmp.device_del(drive)
+
+
+def replug(vm: Vm, drive: str) -> None:
+    """The drive that was unplugged, or one that cannot be told from it."""
+    lost = vm.topology.drives[drive]
+    vm.replugged += 1
+    node = f"file-{drive}-{vm.replugged}"
+    vm.qmp.command(
+        "blockdev-add",
+        driver="raw",
+        **{"node-name": node},
+        file={"driver": "file", "filename": str(vm.drive_file(drive))},
+    )
+    vm.qmp.device_add(
+        "nvme",
+        id=drive,
+        serial=drive,
+        drive=node,
+        bus=lost.bus,
+        cmb_size_mb=lost.cmb_size_mb,
+        **({"addr": lost.addr} if lost.addr else {}),
+    )
+
+
+def press_attention(vm: Vm, drive: str) -> None:
+    """Ask for it, and let the guest go on meanwhile."""
+    vm.qmp.command("device_del", id=drive)
+
+
+def plug(vm: Vm, name: str) -> None:
+    """Put a provider back as soon as it is out, with new memory: QEMU 7.2 trips over what has been used before."""
+    bar = vm.topology.ram_bars[name]
+    vm.qmp.wait_event("DEVICE_DELETED", 30, device=name)
+    vm.qmp.command("object-del", id=f"ram-{name}-{vm.replugged}" if vm.replugged else f"ram-{name}")
+    vm.replugged += 1
+    memory = f"ram-{name}-{vm.replugged}"
+    vm.qmp.command("object-add", id=memory, size=bar.size_mb * MIB, share=True, **{"qom-type": "memory-backend-memfd"})
+    vm.qmp.device_add("ivshmem-plain", id=name, memdev=memory, bus=bar.bus, **({"addr": bar.addr} if bar.addr else {}))
+
+
+def hold(vm: Vm, drive: str) -> None:
+    """I/O of the drive stays in flight from now on."""
+    vm.qmp.throttle(f"file-{drive}", 1)
+
+
+def release(vm: Vm, drive: str) -> None:
+    vm.qmp.throttle(f"file-{drive}", 0)

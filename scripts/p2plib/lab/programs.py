@@ -1,0 +1,678 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What can be run in a guest: the command, on which topologies, and what the host checks afterwards."""
+
+import fnmatch
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from p2plib import Fail
+from p2plib.lab import checks, hotplug, topology as topologies
+from p2plib.lab.checks import all_moved, nothing
+from p2plib.lab.sizes import DEMO_MIB, FIO_MIB, HOSTS_KIB, MIB, NVMET_MIB, WATCHED_KIB
+from p2plib.lab.topology import Topology
+from p2plib.lab.vm import Handler
+
+SOAK = int(os.environ.get("SOAK") or 1000)  # resets in the soak
+TAINT_MODULE = 1 << 12  # one that was built outside the tree
+TAINT_UNSIGNED = 1 << 13  # a module without signature, as those of the lab are
+TAINT_TEST = 1 << 18
+# The NVMe target's modules, in the order in which they are loaded
+TARGET = ("nvmet", "nvme-loop", "nvmet-tcp", "nvmet-rdma", "nvmet-fc", "nvme-fcloop")
+
+# What a guest program is told of sizes
+WATCHED = {"P2P_WATCHED_KIB": WATCHED_KIB}
+FIO = {"P2P_FIO_MIB": FIO_MIB}
+HOSTS = {"P2P_HOSTS_KIB": HOSTS_KIB}
+
+# Of a topology: the guest's argv
+Order = Callable[[Topology], list[str]]
+
+
+@dataclass(frozen=True)
+class Program:
+    name: str
+    about: str
+    order: Order
+    check: checks.Check = nothing
+    timeout: int = 120  # seconds under TCG with the lab kernel; a debug kernel gets several times that
+    where: tuple[str, ...] | None = None  # topologies, None is all
+    skip_on: tuple[str, ...] = ()  # configs that lack what it tests
+    only_on: tuple[str, ...] = ()  # configs that have what it needs, if others do not
+    extras: tuple[str, ...] = ()  # further binaries for the guest
+    modules: tuple[str, ...] = ()  # of build/modules, for the guest's /lib
+    env: Mapping[str, int] = field(default_factory=dict)  # numbers that its check counts with
+    cmdline: str = ""  # for the kernel
+    debug_cmdline: str = ""  # for a debug kernel, besides
+    cpu: str = ""  # instead of the topology's
+    possible_cpus: int = 0  # more than run: what the kernel makes one of for each of them
+    taint: int = 0  # what it does to the kernel
+    handlers: Mapping[str, Handler] = field(default_factory=dict)  # verb of a "# lab:" line -> what the host then does
+    events: tuple[str, ...] = ()  # of QEMU's trace, for check
+    books: bool = True  # whether the host looks at the drives' DMA: to trace each access makes copies slow
+    initiator: Order | None = None  # what a second VM runs, which is on a wire to the first
+    mib: Callable[[Topology], int] = lambda topology: topology.copy_mib  # what one copy moves
+
+    @property
+    def target(self) -> bool:
+        """Whether it needs the NVMe target."""
+        return self.name.startswith("nvmet") or self.name in ("integrity", "rates")
+
+
+def order_copy(topology: Topology) -> list[str]:
+    return ["copy.sh", str(topology.copy_mib), *(":".join(copy) for copy in checks.copies(topology))]
+
+
+def order_integrity(topology: Topology) -> list[str]:
+    plain, protected = sorted(topology.clients, key=lambda drive: topology.drives[drive].pi)
+    return ["integrity.sh", topology.providers[0], plain, protected]
+
+
+def order_demo(topology: Topology) -> list[str]:
+    return ["demo.sh", str(DEMO_MIB), topology.providers[0], *topology.clients[:2]]
+
+
+def with_env(program: str) -> Order:
+    """C programs find the provider by its serial number, and two drives."""
+    return lambda topology: ["with-drives.sh", topology.providers[0], *topology.clients[:2], program]
+
+
+def order_file(topology: Topology) -> list[str]:
+    """QEMU 7.2 drops what is no whole sector from DMA to memory that is no RAM, see dma_blk_cb(): a drive's CMB."""
+    limits = ["P2P_NO_WORDS=1"] if topology.providers[0] in topology.drives else []
+    return ["env", *limits, "with-files.sh", topology.providers[0], *topology.clients[:2], "p2p_file"]
+
+
+# Without sanity checks of the slabs, all objects of one that a CPU holds count as used: 256 of the smallest.
+EXACT = "slab_debug=F"
+LOCKDOWN = "lockdown=integrity"
+
+
+def rounds(name: str, number: int, check: checks.Check = checks.check_drift, **options: Any) -> Program:
+    return Program(
+        name,
+        f"the provider is pulled out under load and put back, {number} times",
+        lambda t: ["unplug-rounds.sh", str(number), t.clients[0], t.providers[0]],
+        check,
+        where=("ram-provider",),
+        skip_on=("stock",),
+        extras=("fio",),
+        books=False,
+        handlers={"attention": hotplug.press_attention, "plug": hotplug.plug},
+        cmdline=EXACT,
+        **options,
+    )
+
+
+# Both have other names as modules, with a card: see lab/modules/.
+NO_RDMA = "initcall_blacklist=rxe_module_init,siw_init_module"
+
+
+def on_cards(
+    name: str,
+    about: str,
+    check: checks.Check,
+    script: str = "",
+    more: Sequence[str] = (),
+    say: str = "",
+    order: Order | None = None,
+    timeout: int = 300,
+    **options: Any,
+) -> Program:
+    """SCRIPT gets MORE arguments after the usual ones, or ORDER's; SAY is for the kernel's command line."""
+    arguments = order or (lambda t: [str(NVMET_MIB), t.clients[0], t.providers[0], *more])
+    return Program(
+        name,
+        about,
+        lambda t: [f"{script or name}.sh", *arguments(t)],
+        check,
+        timeout=timeout,
+        where=("rdma-cards",),
+        only_on=("lab", "debug"),
+        extras=("rdma",),
+        cmdline=f"{NO_RDMA} {say}",
+        modules=("dma_card", "lab_rxe", "lab_siw", "wire"),
+        taint=TAINT_MODULE,
+        **options,
+    )
+
+
+def soak(name: str, number: int, check: checks.Check = checks.check_drift, **options: Any) -> Program:
+    return on_cards(
+        name,
+        f"provider and drive of targets over loop, TCP and RDMA are reset under load, {number} times",
+        check,
+        script="nvmet-soak",
+        order=lambda t: [str(number), t.clients[0], t.providers[0], t.clients[1]],
+        books=False,
+        **options,
+    )
+
+
+ALL = [
+    Program(
+        "routes",
+        "the kernel's verdict on each pair",
+        lambda t: ["routes.sh", *t.drives, *t.ram_bars],
+        checks.check_routes,
+        skip_on=("stock",),
+    ),
+    Program(
+        "p2ptopo",
+        "the tool says what the kernel says",
+        lambda t: ["p2ptopo.sh"],
+        skip_on=("stock",),
+        extras=("p2ptopo", "lspci"),
+        books=False,
+    ),
+    Program(
+        "copy", "drive to drive through peer memory, each pair", order_copy, checks.check_copy, timeout=180, env=WATCHED
+    ),
+    Program(
+        "integrity",
+        "protection information that the CPU would compute",
+        order_integrity,
+        checks.check_integrity,
+        where=("protected",),
+        skip_on=("stock",),
+        env=WATCHED,
+    ),
+    Program(
+        "btrfs",
+        "checksums that the CPU would compute",
+        lambda t: ["btrfs.sh", t.providers[0], *t.clients[:2]],
+        checks.check_btrfs,
+        where=("same-switch",),
+        skip_on=("stock",),
+        extras=("mkfs.btrfs",),
+        env=WATCHED,
+    ),
+    Program(
+        "merge",
+        "small reads that follow each other",
+        lambda t: ["merge.sh", t.providers[0], t.clients[0]],
+        checks.check_merge,
+        where=("same-switch",),
+        skip_on=("stock",),
+        events=("pci_nvme_read",),
+    ),
+    Program(
+        "mmap",
+        "the contract of p2pmem/allocate",
+        with_env("p2p_mmap"),
+        where=("same-switch", "two-root-ports-iommu"),
+        skip_on=("stock",),
+    ),
+    Program(
+        "mm",
+        "what memory management does with a mapping of it",
+        with_env("p2p_mm"),
+        where=("same-switch", "ram-provider"),
+        skip_on=("stock",),
+    ),
+    Program(
+        "refuse",
+        "peer memory into what did not consent",
+        with_env("p2p_refuse"),
+        where=("same-switch", "two-root-ports-iommu"),
+    ),
+    Program(
+        "unbind",
+        "the provider's driver goes while a program maps its memory, or has pinned it",
+        with_env("p2p_unbind"),
+        where=("ram-provider",),
+        skip_on=("stock",),
+    ),
+    Program(
+        "fails",
+        "each allocation fails in turn",
+        with_env("p2p_fails"),
+        where=("same-switch",),
+        only_on=("debug",),
+        timeout=180,
+    ),
+    Program(
+        "file",
+        "files, pipes, sockets and commands with data in peer memory",
+        order_file,
+        checks.check_file,
+        where=("same-switch", "ram-provider"),
+        skip_on=("stock",),
+        extras=("mkfs.ext4", "mkfs.xfs"),
+    ),
+    Program(
+        "nvme-paths",
+        "data described by PRPs, and by SGLs",
+        lambda t: ["nvme-paths.sh", str(t.copy_mib), t.providers[0], *t.clients[:2]],
+        checks.check_paths,
+        timeout=180,
+        where=("same-switch", "two-root-ports-iommu"),
+        events=("pci_nvme_map_prp", "pci_nvme_map_sgl"),
+        env=WATCHED,
+    ),
+    Program(
+        "nvme-queues",
+        "submission queues in a CMB",
+        lambda t: ["nvme-queues.sh", str(t.copy_mib), t.providers[0]],
+        checks.check_queues,
+        where=("two-root-ports", "two-root-ports-iommu"),
+        events=("pci_nvme_create_sq",),
+    ),
+    Program(
+        "outage",
+        "direct I/O while the function that provides the memory is reset",
+        lambda t: ["outage.sh", t.providers[0], *t.clients[:2]],
+        timeout=240,
+        where=("ram-provider", "same-switch"),
+        skip_on=("stock",),
+        books=False,
+    ),
+    Program(
+        "nvme-reset",
+        "controllers reset, and the provider's driver removed, during copies",
+        lambda t: ["nvme-reset.sh", t.providers[0], *t.clients[:2]],
+        timeout=300,
+        where=("same-switch", "two-root-ports-iommu"),
+        skip_on=("stock",),
+        books=False,
+    ),
+    Program(
+        "nvme-suspend",
+        "all devices suspended and resumed during copies",
+        lambda t: ["nvme-reset.sh", t.providers[0], *t.clients[:2], "suspend"],
+        timeout=180,
+        where=("same-switch", "two-root-ports-iommu"),
+        skip_on=("stock",),
+        books=False,
+    ),
+    Program(
+        "nvme-cmb",
+        "a CMB, and one that is too small for struct pages",
+        lambda t: ["nvme-cmb.sh", t.providers[0], str(8 * MIB), "small"],
+        where=("same-switch-identity",),
+    ),
+    Program(
+        "own",
+        "a drive's own CMB, mixed with RAM",
+        lambda t: ["with-drives.sh", t.providers[0], t.providers[0], t.clients[0], "p2p_own"],
+        where=("same-switch", "two-root-ports-iommu"),
+        skip_on=("stock",),
+    ),
+    Program(
+        "policy",
+        "what the administrator says of an unknown root complex",
+        lambda t: ["policy.sh", t.providers[0], *t.clients[:2]],
+        where=("unknown-root-complex",),
+    ),
+    Program(
+        "policy-boot",
+        "what the administrator says at boot, with slips",
+        lambda t: ["policy-boot.sh", t.providers[0], t.clients[0]],
+        where=("unknown-root-complex",),
+        skip_on=("stock",),
+        cmdline="pci_p2pdma.host_bridges=8086:29c0=nome,8086:2f00=reads+writes,8086:2f00=reads,8086:,1022:1480=none",
+    ),
+    Program(
+        "unplug",
+        "the provider is pulled out while its memory is mapped and used",
+        lambda t: ["unplug.sh", *t.clients[:2], t.providers[0]],
+        where=("same-switch",),
+        handlers={"unplug": hotplug.unplug},
+    ),
+    Program(
+        "pinned",
+        "the provider is taken away while a drive's DMA to it is held back",
+        lambda t: ["pinned.sh", t.clients[0], t.providers[0]],
+        where=("same-switch", "ram-provider"),
+        skip_on=("stock",),
+        books=False,
+        handlers={"hold": hotplug.hold, "release": hotplug.release, "attention": hotplug.press_attention},
+    ),
+    Program(
+        "teardown",
+        "all the ways in which peer memory ends, while it is mapped, used and just being registered",
+        lambda t: ["teardown.sh", *t.clients[:2], t.providers[0]],
+        checks.check_power_down,
+        timeout=240,
+        where=("ram-provider",),
+        skip_on=("stock",),
+        books=False,
+        handlers={"attention": hotplug.press_attention, "plug": hotplug.plug},
+    ),
+    Program(
+        "shutdown",
+        "the machine is switched off while memory is just being registered",
+        lambda t: ["teardown.sh", *t.clients[:2], t.providers[0], "later"],
+        checks.check_power_down,
+        where=("ram-provider",),
+        skip_on=("stock",),
+        books=False,
+    ),
+    rounds("unplug-2", 2, nothing, timeout=180),
+    rounds("unplug-20", 20, timeout=900),
+    rounds("unplug-100", 100, timeout=3600),
+    Program(
+        "fio",
+        "fio with its buffers in peer memory, verified",
+        lambda t: ["fio.sh", t.providers[0], t.clients[0]],
+        checks.check_fio,
+        timeout=240,
+        where=("ram-provider",),
+        skip_on=("stock",),
+        extras=("fio",),
+        env=FIO,
+    ),
+    Program(
+        "fio-watched",
+        "fio, with all accesses to its buffers traced",
+        lambda t: ["fio.sh", t.providers[0], t.clients[0], "watched"],
+        checks.check_fio_watched,
+        where=("same-switch",),
+        skip_on=("stock",),
+        extras=("fio",),
+        env=WATCHED,
+    ),
+    Program(
+        "stub",
+        "the driver that registers any BAR",
+        lambda t: ["stub.sh", t.providers[0], t.clients[0]],
+        where=("ram-provider",),
+        skip_on=("stock",),
+    ),
+    Program(
+        "lockdown",
+        "no BAR is registered on the administrator's word in a kernel that is locked down",
+        lambda t: ["lockdown.sh", t.providers[0]],
+        where=("ram-provider",),
+        skip_on=("stock",),
+        cmdline=LOCKDOWN,
+    ),
+    Program(
+        "lockdown-raised",
+        "lockdown is raised when such memory is registered and mapped",
+        lambda t: ["lockdown.sh", t.providers[0], "raise"],
+        where=("ram-provider",),
+        skip_on=("stock",),
+    ),
+    Program(
+        "copy-locked-down",
+        "drive to drive through a CMB, which its driver knows, when the kernel is locked down",
+        order_copy,
+        checks.check_copy,
+        timeout=180,
+        where=("same-switch",),
+        cmdline=LOCKDOWN,
+        env=WATCHED,
+    ),
+    Program(
+        "nvmet",
+        "an NVMe-oF target that serves from peer memory, over loop and TCP",
+        lambda t: ["nvmet.sh", str(NVMET_MIB), *t.clients[:2], t.providers[0]],
+        checks.check_nvmet,
+        timeout=300,
+        where=("same-switch",),
+        skip_on=("stock",),
+        extras=("fio",),
+        handlers={"unplug": hotplug.unplug},
+        mib=lambda t: NVMET_MIB,
+        env=WATCHED,
+    ),
+    Program(
+        "nvmet-unreachable",
+        "a target whose drive does not reach the provider",
+        lambda t: ["nvmet-unreachable.sh", str(NVMET_MIB), t.clients[0], t.providers[0]],
+        lambda vm, _before: all_moved(vm, {"unreachable": ({}, 2 * NVMET_MIB * MIB)}),
+        where=("unknown-root-complex",),
+        skip_on=("stock",),
+        mib=lambda t: NVMET_MIB,
+    ),
+    Program(
+        "nvmet-outage",
+        "a target whose provider is reset again and again",
+        lambda t: ["nvmet-outage.sh", "12", t.clients[0], t.providers[0]],
+        timeout=300,
+        where=("same-switch",),
+        skip_on=("stock",),
+        books=False,
+    ),
+    Program(
+        "nvmet-withdraw",
+        "a target's route is withdrawn under load",
+        lambda t: ["nvmet-withdraw.sh", str(NVMET_MIB), *t.clients[:2], t.providers[0]],
+        timeout=300,
+        where=("unknown-root-complex",),
+        skip_on=("stock",),
+        extras=("fio",),
+        books=False,
+    ),
+    Program(
+        "nvmet-save",
+        "a target's whole configuration, saved and restored",
+        lambda t: ["nvmet-save.sh", str(NVMET_MIB), *t.clients[:2], t.providers[0]],
+        timeout=300,
+        where=("same-switch",),
+        skip_on=("stock",),
+        handlers={"unplug": hotplug.unplug, "replug": hotplug.replug},
+        books=False,
+        mib=lambda t: NVMET_MIB,
+    ),
+    Program(
+        "nvmet-verbs",
+        "what nvmet-config.sh does when it is refused, and what it removes",
+        lambda t: ["nvmet-verbs.sh", *t.clients[:2]],
+        where=("same-switch",),
+        skip_on=("stock",),
+        books=False,
+    ),
+    Program(
+        "nvmet-rdma",
+        "the same target over RDMA by software",
+        lambda t: ["nvmet-rdma.sh", str(NVMET_MIB), t.clients[0], t.providers[0]],
+        checks.check_nvmet_rdma,
+        timeout=300,
+        where=("same-switch",),
+        skip_on=("stock",),
+        extras=("rdma",),
+        mib=lambda t: NVMET_MIB,
+    ),
+    Program(
+        "nvmet-fc",
+        "the same target over Fibre Channel by software, which has data in RAM of its own",
+        lambda t: ["nvmet-fc.sh", str(NVMET_MIB), t.clients[0], t.providers[0]],
+        lambda vm, _before: all_moved(vm, {"fc": ({}, 2 * NVMET_MIB * MIB)}),
+        timeout=180,
+        where=("same-switch",),
+        skip_on=("stock",),
+        mib=lambda t: NVMET_MIB,
+    ),
+    Program(
+        "nvmet-queues",
+        "a client of the target with two cards, and one with protection information",
+        lambda t: ["nvmet-queues.sh", *order_integrity(t)[1:]],
+        where=("protected",),
+        skip_on=("stock",),
+        only_on=("lab", "debug"),
+        modules=("queues",),
+        taint=TAINT_MODULE,
+    ),
+    Program(
+        "nvmet-modules",
+        "the target's modules come and go, and so does the provider",
+        lambda t: ["nvmet-modules.sh", str(NVMET_MIB), t.clients[0], t.providers[0]],
+        timeout=300,
+        where=("same-switch",),
+        skip_on=("stock",),
+        extras=("rdma",),
+        books=False,
+        mib=lambda t: NVMET_MIB,
+    ),
+    on_cards(
+        "nvmet-card",
+        "the same target over RDMA with cards that do DMA",
+        checks.check_nvmet_card,
+        more=("rxe",),
+        mib=lambda t: NVMET_MIB,
+    ),
+    on_cards(
+        "nvmet-card-siw",
+        "the same over iWARP",
+        checks.check_nvmet_card,
+        script="nvmet-card",
+        more=("siw",),
+        mib=lambda t: NVMET_MIB,
+    ),
+    on_cards(
+        "nvmet-card-regions",
+        "a card with memory regions shorter than a command",
+        lambda vm, _before: all_moved(vm, {"regions": ({vm.topology.providers[0]: 2 * NVMET_MIB * MIB}, 0)}),
+        more=("rxe",),
+        say="ib_core.force_mr=1",
+    ),
+    on_cards("nvmet-card-client", "a client whose card reads into peer memory", checks.check_card_client, more=("b",)),
+    on_cards(
+        "nvmet-card-outage",
+        "a client whose card reads into peer memory that is reset meanwhile",
+        nothing,
+        order=lambda t: [t.clients[0], t.providers[0], t.clients[1]],
+        books=False,
+    ),
+    on_cards(
+        "nvmet-card-faults",
+        "memory and provider go under load, and what a card loses that does not keep the order",
+        nothing,
+        more=("pool", "narrow", "late", "two", "order", "provider"),
+        handlers={"unplug": hotplug.unplug},
+        books=False,
+    ),
+    on_cards(
+        "nvmet-card-route",
+        "the route to memory is withdrawn under load, and card and provider are unplugged",
+        nothing,
+        script="nvmet-card-faults",
+        more=("route", "card", "provider"),
+        handlers={"unplug": hotplug.unplug},
+        books=False,
+    ),
+    soak("nvmet-resets", 12, nothing),
+    soak("nvmet-soak", SOAK, timeout=120 + 6 * SOAK),
+    Program(
+        "nvmet-hosts",
+        "a target and an initiator, each a machine of its own",
+        lambda t: ["nvmet-hosts.sh", "target", *t.clients[:2], t.providers[0]],
+        checks.check_hosts,
+        timeout=600,
+        where=("same-switch",),
+        skip_on=("stock",),
+        extras=("fio", "rdma"),
+        handlers={"unplug": hotplug.unplug, "replug": hotplug.replug},
+        initiator=lambda t: ["nvmet-hosts.sh", "initiator"],
+        env=HOSTS,
+    ),
+    Program(
+        "demo",
+        "one copy through the BAR and one through RAM",
+        order_demo,
+        checks.check_demo,
+        timeout=180,
+        where=("same-switch",),
+        mib=lambda t: DEMO_MIB,
+        env=WATCHED,
+    ),
+]
+# KUnit runs while the kernel boots: tests/test_kunit.py starts this one. Not on a CPU that stands for a root complex
+# which routes everything: the suites have root complexes of their own. As many CPUs as the pool has regions at most.
+KUNIT = Program(
+    "kunit",
+    "the KUnit suites",
+    lambda t: ["kunit.sh"],
+    checks.check_kunit,
+    timeout=300,
+    where=(),
+    cmdline="kunit.enable=1",
+    cpu="Haswell",
+    possible_cpus=8,
+    taint=TAINT_TEST,
+    debug_cmdline="random_test.fabrics=2 scale_test.most=256",
+)
+
+# Needs the module: tests/test_lab.py builds it.
+STUB_MODULE = Program(
+    "stub-module",
+    "the driver that registers any BAR, as a module",
+    lambda t: ["stub-module.sh", *t.clients[:2], t.providers[0]],
+    where=(),
+    books=False,
+    cmdline="initcall_blacklist=stub_driver_init",
+    taint=TAINT_MODULE | TAINT_UNSIGNED,
+)
+
+FABRICS = Program(
+    "p2ptopo-fabrics",
+    "the tool says what the kernel says of random fabrics",
+    lambda t: ["p2ptopo-fabrics.sh", "20"],
+    timeout=300,
+    where=(),
+    extras=("p2ptopo-check",),
+    cpu=KUNIT.cpu,
+    taint=TAINT_TEST,
+    books=False,
+    cmdline="kunit.enable=1 kunit.filter_glob=p2pdma_random.random_dump",
+)
+
+
+def suite_alone(pattern: str) -> Program:
+    """As KUNIT, but only this suite, or those that match."""
+    return replace(
+        KUNIT,
+        cmdline=f"{KUNIT.cmdline} kunit.filter_glob={pattern}",
+        check=lambda vm, _before: checks.check_suites(vm, fnmatch.filter(checks.suites(), pattern)),
+    )
+
+
+# Not tests of the kernel: the lab's own, see tests/test_lab.py.
+MISBEHAVIOURS = (
+    "not",
+    "failing",
+    "skipped",
+    "short",
+    "status",
+    "panic",
+    "hang",
+    "warn",
+    "oops",
+    "silent",
+    "taint",
+    "fault",
+    "lost",
+    "cpu",
+)
+
+
+def misbehave(how: str) -> Program:
+    return Program(
+        f"misbehave-{how}",
+        "goes wrong on purpose",
+        lambda t: ["misbehave.sh", how, t.providers[0], *t.clients[:2]],
+        checks.check_cpu,
+        where=(),
+    )
+
+
+BY_NAME = {p.name: p for p in (*ALL, KUNIT, *map(misbehave, MISBEHAVIOURS))}
+
+
+def get(name: str) -> Program:
+    if name not in BY_NAME:
+        raise Fail(f"no program '{name}': choose one of {', '.join(p.name for p in (*ALL, KUNIT))}")
+    return BY_NAME[name]
+
+
+def matrix(config: str = "lab") -> list[tuple[str, str]]:
+    """Every (topology, program) that `make test` runs on the kernel CONFIG."""
+    return [
+        (t, p.name)
+        for t in topologies.names()
+        for p in ALL
+        if (p.where is None or t in p.where) and (not p.only_on or config in p.only_on)
+    ]

@@ -1,0 +1,276 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""One run from names to verdict, and the folder that it leaves in build/runs."""
+
+import ctypes
+import json
+import os
+import re
+import shutil
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace as replace_fields
+from pathlib import Path
+from typing import Any
+
+from p2plib import BUILD, Fail
+from p2plib.common import say
+from p2plib.lab import accel, drives, initramfs, programs, races, topology
+from p2plib.lab.judge import Verdict, judge
+from p2plib.lab.pair import Pair
+from p2plib.lab.programs import Program
+from p2plib.lab.topology import Topology
+from p2plib.lab.vm import Vm, Watch, ignore, qemu
+
+RUNS = BUILD / "runs"
+SLOWER = {"debug": 5, "kcsan": 5}  # a kernel's time, in times of the plain one's
+# A warning ends a guest; a race must not, as it may be none of ours. And an interrupt takes its time there.
+CMDLINE = {"kcsan": "panic_on_warn=0 pool_test.rounds=1000 pool_test.period=5000"}
+# What a console must show; without it, that there are no races says nothing.
+WATCHES = {
+    "kcsan": (
+        r"kcsan: enabled early",
+        r"kcsan: strict mode configured",
+        r"kcsan: selftest: (\d+)/\1 tests passed",
+        r"kcsan: setup_watchpoints: [1-9]",
+    )
+}
+AT_FDCWD, RENAME_EXCHANGE = -100, 2
+
+
+@dataclass
+class Run:
+    """What is to be run: a program on a topology, on a kernel of build/out or on an image from elsewhere."""
+
+    topology: Topology
+    program: Program
+    config: str = "lab"
+    kernel: Path | None = None  # an image from elsewhere
+    tree: Path | None = None  # its source
+    timeout: float | None = None  # seconds
+    accel: str | None = None  # of vm.ACCELERATORS, None is what the environment and the machine give
+    files: Sequence[Path] = ()  # further files for the guest, which go to its /lib
+    watch: Watch = ignore
+    image: Path = field(init=False)
+    source: Path = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Complain before anything is shown or made."""
+        if self.program.cpu:
+            self.topology = replace_fields(self.topology, cpu=self.program.cpu)
+        qemu()
+        if self.kernel and not self.kernel.is_file():
+            raise Fail(f"no kernel image {self.kernel}: name another file, or none for that of --config")
+        self.image = self.kernel or self.out / "arch/x86/boot/bzImage"
+        if not self.image.is_file():
+            raise Fail(f"no kernel image {self.image}: run 'make build CONFIG={self.config}'")
+        built_from = self.out / "source"
+        self.source = self.tree or (built_from.resolve() if built_from.exists() else BUILD / "tree")
+        if not (self.source / "tools/testing/kunit/kunit_parser.py").is_file():
+            raise Fail(f"{self.source} is no kernel tree: run 'make tree', or name one with --tree")
+        for module in self.modules:
+            if not module.is_file():
+                how = "scripts/lab-modules" if module.parent.name == self.config else "scripts/build"
+                raise Fail(f"no {module}: run {how} {self.config}")
+
+    @property
+    def name(self) -> str:
+        return f"{self.topology.name}.{self.program.name}.{self.config}"
+
+    @property
+    def out(self) -> Path:
+        return BUILD / "out" / self.config
+
+    @property
+    def folder(self) -> Path:
+        return RUNS / self.name
+
+    @property
+    def modules(self) -> list[Path]:
+        """Those of lab/modules, and the kernel's own, which are beside it."""
+        ours = [BUILD / "modules" / self.config / f"{name}.ko" for name in self.program.modules]
+        return [*ours, *(target_modules(self.image) if self.program.target else ())]
+
+    @property
+    def taint(self) -> int:
+        """None of them has a signature."""
+        return self.program.taint | (programs.TAINT_UNSIGNED if self.modules else 0)
+
+    @property
+    def cmdline(self) -> str:
+        more = self.program.debug_cmdline if self.config in SLOWER else ""
+        return " ".join(filter(None, [self.program.cmdline, more, CMDLINE.get(self.config)]))
+
+    def go(self) -> "Result":
+        """Boot, run, judge. What is left in the folder is complete or not there at all."""
+        result = self.attempt()
+        if stillborn((self.folder / "console.log").read_text(errors="replace")):
+            say(f"{self.name}: the guest died of its timer before it had set up the IOAPIC: once more")
+            result = self.attempt()
+        return result
+
+    def attempt(self) -> "Result":
+        RUNS.mkdir(parents=True, exist_ok=True)
+        new = RUNS / f".{self.name}.{os.getpid()}"
+        shutil.rmtree(new, ignore_errors=True)
+        new.mkdir()
+        try:
+            result = self.in_folder(new)
+            replace(new, self.folder)
+        finally:
+            shutil.rmtree(new, ignore_errors=True)
+        return result
+
+    def in_folder(self, folder: Path) -> "Result":
+        program = self.program
+        if (self.out / ".config").exists():
+            shutil.copy(self.out / ".config", folder / "kernel.config")
+        limit = self.timeout or program.timeout * SLOWER.get(self.config, 1)
+        pair, second = Pair() if program.initiator else None, None
+        vm = self.machine(folder, pair)
+        before = drives.fill(vm, program.mib(self.topology))
+        start = time.monotonic()
+        if pair and program.initiator:
+            second = pair.initiator(vm, program.initiator(self.topology))
+            pair.run(vm, second, limit)
+        else:
+            vm.run(limit)
+        seconds = time.monotonic() - start
+        vm.account()
+        result = Result(self, vm, seconds, self.judge(vm, second))
+        if result.passed and not result.counts["skipped"]:
+            result.reasons.extend(program.check(vm, before))
+        for drive in self.topology.drives:
+            vm.drive_file(drive).unlink()
+        (folder / "result.json").write_text(json.dumps(result.as_dict(), indent=1) + "\n")
+        return result
+
+    def machine(self, folder: Path, pair: Pair | None) -> Vm:
+        program = self.program
+        initrd = initramfs.build(self.source, program.extras, (*self.files, *self.modules))
+        return Vm(
+            self.topology,
+            self.image,
+            initrd,
+            program.order(self.topology),
+            folder,
+            accel=self.accel or accel.choose(self.image, initrd),
+            memory="2G" if self.config == "debug" else "",
+            cmdline=self.cmdline,
+            env=program.env,
+            books=program.books,
+            events=program.events,
+            possible_cpus=program.possible_cpus,
+            wire=pair.wires[0] if pair else None,
+            handlers={**program.handlers, **(pair.handlers if pair else {})},
+            watch=self.watch,
+        )
+
+    def judge(self, vm: Vm, second: Vm | None) -> Verdict:
+        """The verdict on both VMs, before the program's own check."""
+        functions = races.Functions(self.out) if self.config in WATCHES else None
+        verdict = judge(vm, self.source, self.config in self.program.skip_on, self.taint, functions)
+        console = vm.console()
+        verdict.reasons += [
+            f"{self.config}: the console does not say '{pattern}'"
+            for pattern in WATCHES.get(self.config, ())
+            if not re.search(pattern, console)
+        ]
+        if second:
+            more = judge(second, self.source, taint=self.taint & programs.TAINT_UNSIGNED, functions=functions)
+            verdict.reasons += [f"initiator: {reason}" for reason in more.reasons]
+            verdict.elsewhere += more.elsewhere
+            verdict.counts = {name: verdict.counts[name] + more.counts[name] for name in more.counts}
+        return verdict
+
+
+@dataclass
+class Result:
+    """What came of a run."""
+
+    run: Run
+    vm: Vm
+    seconds: float
+    verdict: Verdict
+
+    @property
+    def name(self) -> str:
+        return self.run.name
+
+    @property
+    def folder(self) -> Path:
+        return self.run.folder
+
+    @property
+    def reasons(self) -> list[str]:
+        return self.verdict.reasons
+
+    @property
+    def counts(self) -> dict[str, int]:
+        return self.verdict.counts
+
+    @property
+    def elsewhere(self) -> list[str]:
+        return self.verdict.elsewhere
+
+    @property
+    def passed(self) -> bool:
+        return not self.reasons
+
+    def as_dict(self) -> dict[str, Any]:
+        run, vm = self.run, self.vm
+        return {
+            "topology": run.topology.name,
+            "program": run.program.name,
+            "config": run.config,
+            "kernel": str(run.image),
+            "accel": vm.accel,
+            "verdict": "pass" if self.passed else "fail",
+            "reasons": self.reasons,
+            "seconds": round(self.seconds, 1),
+            "ktap": self.counts,
+            "races elsewhere": dict(Counter(self.elsewhere)),
+            "sentinel": vm.sentinel,
+            "drives": vm.bdfs,
+            "bars": {p: [hex(x) for x in bar] for p, bar in vm.bars.items()},
+            "phases": {p.name: p.as_dict() for p in vm.phases},
+        }
+
+    def explain(self) -> str:
+        """What a human needs after a failure."""
+        run = self.run
+        prefix = "" if run.config == "lab" else f"CONFIG={run.config} "
+        return "\n".join(
+            [
+                *(f"{self.name}: {reason}" for reason in self.reasons),
+                f"log:   {self.folder}",
+                f"rerun: {prefix}make test T={run.topology.name}.{run.program.name}",
+                f"shell: {prefix}make shell TOPO={run.topology.name}",
+            ]
+        )
+
+
+def target_modules(kernel: Path) -> list[Path]:
+    """The NVMe target of a kernel image; lab/guest/init loads it."""
+    return [kernel.parents[3] / "drivers/nvme/target" / f"{name}.ko" for name in programs.TARGET]
+
+
+def stillborn(console: str) -> bool:
+    """Once in some thousand boots the emulated timer interrupts while the base's check_timer() sets up its interrupt.
+
+    That is long before any code of ours has run; nothing that comes later is excused.
+    """
+    return bool(re.search(r"RIP: \S+:mask_ioapic_irq\+", console)) and "Run /init" not in console
+
+
+def replace(new: Path, final: Path) -> None:
+    """Put NEW in the place of FINAL, which at no moment is missing or half there."""
+    if not final.exists():
+        new.rename(final)
+    elif ctypes.CDLL(None).renameat2(AT_FDCWD, os.fsencode(new), AT_FDCWD, os.fsencode(final), RENAME_EXCHANGE):
+        shutil.rmtree(final)
+        new.rename(final)
+
+
+def run(topology_name: str, program_name: str, **options: Any) -> Result:
+    return Run(topology.load(topology_name), programs.get(program_name), **options).go()
