@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# bench-rates.sh ROUNDS SECONDS A B LENDER: what fio moves per second between drive A (drive B where it writes) and the
-# memory that p2pdma_bench.ko lends from LENDER, and between them and RAM; and through an NVMe-oF target on drive A.
+# bench-rates.sh ROUNDS SECONDS A B PROVIDER: what fio moves per second between drive A (drive B where it writes) and the
+# memory that p2pdma_bench.ko registers of PROVIDER, and between them and RAM; and through an NVMe-oF target on drive A.
 #
 # First each way to peer memory is tried once, as a phase: the host sees where the data were, if anything went. Then,
 # without a trace, fio does ROUNDS of all that work, each job for SECONDS, peer memory and RAM in turns.
@@ -18,7 +18,7 @@ memory="" a="" b="" tcp_peer=""
 
 # fio_once NODE MEMORY: 1 MiB read, in 64 KiB
 fio_once() {
-	fio --name=once --filename="$1" --direct=1 --ioengine=libaio --rw=read --bs=64k --size=1m --mem="$2" \
+	fio --name=once --filename="$1" --direct=1 --ioengine=libaio --rw=read --bs=64k --size="${P2P_TRIED_KIB:?}k" --mem="$2" \
 		--output=/tmp/once.log >/dev/null 2>&1 && return 0
 	sed 's/^/# fio: /' /tmp/once.log | head -n 3
 	return 1
@@ -63,14 +63,14 @@ round() {
 plan 4
 a=$(drive_node "$3") && b=$(drive_node "$4")
 result $? "drives are there"
-insmod /lib/p2pdma_bench.ko && announce "$3" "$4" "$5" && lend "$5"
-result $? "memory is lent"
+insmod /lib/p2pdma_bench.ko && announce "$3" "$4" "$5" && announce_bar "$5"
+result $? "memory is registered"
 memory=mmapshared:/sys/bus/pci/devices/$(drive_bdf "$5")/p2pmem/allocate
-lender=$(drive_bdf "$5")
+provider=$(drive_bdf "$5")
 
-# Stock kernels lack p2pmem_cpu, and take "p2pmem" of a transport that does nothing with it for what it is: an offer.
+# Stock kernels lack device_p2pmem_cpu, and take "p2pmem" of a transport that does nothing with it for what it is: an offer.
 nvmet-config.sh export ram 1 "$a" 0 &&
-	nvmet-config.sh export peer 1 "$a" "$lender" &&
+	nvmet-config.sh export peer 1 "$a" "$provider" &&
 	nvmet-config.sh port 1 loop - - ram peer &&
 	nvmet-config.sh port 2 tcp 127.0.0.1 4420 ram &&
 	one=$(connect loop - ram) && loop_ram=$(node "$one" 1) &&
@@ -78,8 +78,8 @@ nvmet-config.sh export ram 1 "$a" 0 &&
 	three=$(connect tcp 127.0.0.1 ram) && tcp_ram=$(node "$three" 1)
 result $? "and a target"
 cpu=0
-[ ! -e "$config/subsystems/peer/namespaces/1/p2pmem_cpu" ] || cpu=1
-nvmet-config.sh export peer-cpu 1 "$a" "$lender" $cpu &&
+[ ! -e "$config/subsystems/peer/namespaces/1/device_p2pmem_cpu" ] || cpu=1
+nvmet-config.sh export peer-cpu 1 "$a" "$provider" $cpu &&
 	ln -s "$config/subsystems/peer-cpu" "$config/ports/2/subsystems/" &&
 	four=$(connect tcp 127.0.0.1 peer-cpu) && tcp_peer=$(node "$four" 1)
 

@@ -1,10 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# teardown.sh FROM TO LENDER [later|now]: LENDER's driver comes and goes, LENDER is reset, it is pulled out and put back.
-# All the while programs map its memory, the drive FROM is copied to TO through it, and mostly it is just being lent or
+# teardown.sh FROM TO PROVIDER [later|now]: PROVIDER's driver comes and goes, PROVIDER is reset, it is pulled out and put back.
+# All the while programs map its memory, the drive FROM is copied to TO through it, and mostly it is just being registered or
 # taken back. In the end, when everything else has been said, the machine is switched off while the memory is mapped and
-# used. With "later" it is no more than that, and the memory is being lent or taken back as well. With "now", init asks
-# for just that end. LENDER has 64 MiB in BAR 2.
+# used. With "later" it is no more than that, and the memory is being registered or taken back as well. With "now", init asks
+# for just that end. PROVIDER has 64 MiB in BAR 2.
 
 # shellcheck source=/dev/null
 . "$(dirname "$0")/lib.sh"
@@ -29,27 +29,27 @@ more() {
 	done
 }
 
-# In many pieces, to lend it and to take it back takes its time.
+# In many pieces, to register it and to unregister it takes its time.
 in_pieces() {
 	pieces=2/0/8M
 	for from_mib in $(seq 8 8 56); do
 		pieces=$pieces,2/${from_mib}M/8M
 	done
-	echo "$pieces" >/sys/module/pci_p2pdma_lend/parameters/ranges
+	echo "$pieces" >/sys/module/pci_p2pmem_stub/parameters/resources
 }
 
 rebind() {
 	round=0
 	while [ -e $go ]; do
-		bind_lender "$lender" 2>/dev/null && printf x >>$here/lent
+		bind_provider "$provider" 2>/dev/null && printf x >>$here/bound
 		# Now and then it stays for a while.
 		round=$(((round + 1) % 4))
 		[ $round != 0 ] || usleep 100000
-		{ echo "$lender" >"$driver/unbind"; } 2>/dev/null
+		{ echo "$provider" >"$driver/unbind"; } 2>/dev/null
 	done
 }
 
-copy() { p2p_copy --from "$from" --to "$to" --via "$lender" --bytes $bytes --chunk 65536 >/dev/null 2>&1; }
+copy() { p2p_copy --from "$from" --to "$to" --via "$provider" --bytes $bytes --chunk 65536 >/dev/null 2>&1; }
 copies() {
 	while [ -e $go ]; do
 		copy && printf x >>$here/copied
@@ -59,7 +59,7 @@ copies() {
 # begin [WITH]: also with the driver coming and going
 begin() {
 	: >$go
-	p2p_storm "$lender" $here/mapped &
+	p2p_storm "$provider" $here/mapped &
 	storm=$!
 	copies &
 	working=$!
@@ -80,8 +80,8 @@ start_of() {
 	blockdev --flushbufs "$1"
 	dd if="$1" bs=$bytes count=1 2>/dev/null | sha256sum
 }
-lends_all() {
-	bind_lender "$lender" 2>/dev/null
+provides_all() {
+	bind_provider "$provider" 2>/dev/null
 	[ "$(cat "$device/p2pmem/available")" = "$free" ] && copy && [ "$(start_of "$from")" = "$(start_of "$to")" ]
 }
 
@@ -91,7 +91,7 @@ power() { [ -z "$slot" ] || echo "$1" 2>/dev/null >"$slot/power"; }
 # switch_off [WITH]: init does, after this. The console is told, as the results are complete.
 switch_off() {
 	begin "$@"
-	[ -z "$1" ] || more 3 lent
+	[ -z "$1" ] || more 3 bound
 	more 10 mapped && more 1 copied && echo "teardown.sh: switched off in the middle of it" >/dev/kmsg
 	exit
 }
@@ -105,17 +105,17 @@ now)	;;
 later)	plan 2 ;;
 *)	plan 11 ;;
 esac
-announce "$1" "$2" "$3" && lend "$3"
-result $? "drives and lent memory are there"
+announce "$1" "$2" "$3" && announce_bar "$3"
+result $? "drives and peer memory are there"
 from=$(drive_node "$1")
 to=$(drive_node "$2")
-lender=$(drive_bdf "$3")
-device=/sys/bus/pci/devices/$lender
+provider=$(drive_bdf "$3")
+device=/sys/bus/pci/devices/$provider
 driver=$(readlink -f "$device/driver")
-slot=$(slot_of "$lender")
+slot=$(slot_of "$provider")
 free=$(cat "$device/p2pmem/available")
 mkdir -p $here
-for what in lent mapped copied; do : >$here/$what; done
+for what in bound mapped copied; do : >$here/$what; done
 case ${4:-} in
 now)	switch_off ${5:+"$5"} ;;
 later)
@@ -126,36 +126,36 @@ later)
 esac
 
 begin rebind
-more 20 lent && more 20 mapped && more 3 copied
-result $? "lent and taken back while it is mapped and used"
+more 20 bound && more 20 mapped && more 3 copied
+result $? "registered and unregistered while it is mapped and used"
 for _ in 1 2 3 4 5; do
-	echo 1 >"$device/reset" && more 1 lent
+	echo 1 >"$device/reset" && more 1 bound
 done
 result $? "reset meanwhile"
-more 5 lent && more 5 mapped && more 1 copied
+more 5 bound && more 5 mapped && more 1 copied
 result $? "and it goes on"
 end
 result $? "those that mapped it have met nothing else"
-lends_all
+provides_all
 result $? "nothing lost: $(cat "$device/p2pmem/available") bytes of $free are free, and can be used"
 
 in_pieces
 begin rebind
-more 3 lent && more 3 mapped
-lab press "$3"
+more 3 bound && more 3 mapped
+lab attention "$3"
 power 0
 until_ok gone
-result $? "pulled out while it is lent and taken back"
+result $? "pulled out while it is registered and taken back"
 lab plug "$3"
 power 1
-more 5 lent && more 5 mapped && more 1 copied
+more 5 bound && more 5 mapped && more 1 copied
 result $? "put back, and used again"
 end
 result $? "those that mapped it have met nothing else"
-lends_all
+provides_all
 result $? "nothing lost: $(cat "$device/p2pmem/available") bytes of $free are free, and can be used"
 
 at_end
 result $? "to be switched off"
-echo "# lent $(so_many lent) times, mapped $(so_many mapped) times, copied $(so_many copied) times"
+echo "# bound $(so_many bound) times, mapped $(so_many mapped) times, copied $(so_many copied) times"
 finish

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# unplug-rounds.sh ROUNDS FROM LENDER: LENDER is pulled out and put back ROUNDS times, each time while processes map
+# unplug-rounds.sh ROUNDS FROM PROVIDER: PROVIDER is pulled out and put back ROUNDS times, each time while processes map
 # and unmap its memory and jobs read the drive FROM into it. What is in use after each round goes to the host, who
 # sees whether it grows.
 
@@ -11,12 +11,12 @@ JOBS=4
 
 export tries=300	# of until_ok
 
-gone() { [ ! -e "/sys/bus/pci/devices/$lender" ]; }
-lends() { drive_bdf "$1" >/dev/null 2>&1 && [ -e "/sys/bus/pci/devices/$lender/p2pmem/allocate" ]; }
+gone() { [ ! -e "/sys/bus/pci/devices/$provider" ]; }
+provides() { drive_bdf "$1" >/dev/null 2>&1 && [ -e "/sys/bus/pci/devices/$provider/p2pmem/allocate" ]; }
 
 jobs() {
 	fio --name=rounds --filename="$from" --readonly --direct=1 --ioengine=libaio --iodepth=4 --rw=randread --bs=16k \
-		--numjobs=$JOBS --iomem="mmapshared:/sys/bus/pci/devices/$lender/p2pmem/allocate" \
+		--numjobs=$JOBS --iomem="mmapshared:/sys/bus/pci/devices/$provider/p2pmem/allocate" \
 		--time_based --runtime=60 --eta=never --thread=0 >/tmp/fio.log 2>&1
 }
 
@@ -24,13 +24,13 @@ reads() { awk '{ print $1 }' "/sys/block/${from##*/}/stat"; }
 more() { [ "$(reads)" -gt $((had + JOBS * 4)) ]; }
 
 pull_out() {
-	p2p_storm "$lender" &
+	p2p_storm "$provider" &
 	storm=$!
 	had=$(reads)
 	jobs &
 	fio=$!
 	until_ok more || { echo "# no I/O"; return 1; }
-	lab press "$1"
+	lab attention "$1"
 	# The button has five seconds in which it can be pressed again: spare them.
 	[ -z "$slot" ] || echo 0 2>/dev/null >"$slot/power"
 	until_ok gone || { echo "# it is still there"; return 1; }
@@ -42,7 +42,7 @@ pull_out() {
 put_back() {
 	lab plug "$1"
 	[ -z "$slot" ] || echo 1 2>/dev/null >"$slot/power"
-	until_ok lends "$1"
+	until_ok provides "$1"
 }
 
 # Exact numbers: nothing cached, no free objects in slabs that count as used
@@ -60,11 +60,11 @@ sample() {
 
 rounds=$1
 plan 2
-announce "$2" "$3" && lend "$3"
-result $? "drive and lent memory are there"
+announce "$2" "$3" && announce_bar "$3"
+result $? "drive and peer memory are there"
 from=$(drive_node "$2")
-lender=$(drive_bdf "$3")
-slot=$(slot_of "$lender")
+provider=$(drive_bdf "$3")
+slot=$(slot_of "$provider")
 done=0
 while [ $done -lt "$rounds" ] && pull_out "$3" && put_back "$3"; do
 	done=$((done + 1))

@@ -1,0 +1,57 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+# p2ptopo.sh: the tool beside the kernel, on what the guest has: live as root and as somebody else, and from what
+# lspci prints.
+
+# shellcheck source=/dev/null
+. /p2p/lib.sh
+
+cpu=$(sed -n 's/^vendor_id.*AuthenticAMD/amd/p' /proc/cpuinfo | head -n 1)
+cpu=${cpu:-other}:$(sed -n 's/^cpu family[^0-9]*//p' /proc/cpuinfo | head -n 1)
+policy=$(cat /sys/module/pci_p2pdma/parameters/host_bridges)
+
+# routes COMMAND...: CLIENT PROVIDER CERTAINTY READ WRITE DISTANCE REASON PORT, one line for each pair
+routes() {
+	"$@" >/tmp/json || return 1
+	sed -n '/"routes"/,$s/^ *"\(client\|provider\|certainty\|read\|write\|distance\|reason\|port\)": "\?\([^",]*\)"\?,\?$/\2/p' \
+		/tmp/json | xargs -n 8
+}
+
+# offline NAME OPTION...: what comes of a dump that lspci makes here is what comes live
+offline() {
+	lspci "$2" >/tmp/dump 2>/dev/null
+	routes p2ptopo --json --all --cpu "$cpu" --policy "$policy" -F /tmp/dump >/tmp/offline
+	[ -s /tmp/live ] && cmp -s /tmp/live /tmp/offline
+	result $? "$1: the same verdicts as live"
+	diff /tmp/live /tmp/offline | head -n 20 | sed 's/^/# /'
+}
+
+plan 6
+drivers_ready() { [ -e /sys/kernel/debug/p2pdma/route ]; }
+drivers_ready
+result $? "the kernel can be asked"
+routes p2ptopo --json --all >/tmp/live
+status=$?
+asked=$(sed -n 's/^ *"kernel_asked": \([0-9]*\),\?$/\1/p' /tmp/json)
+p2ptopo --all | sed 's/^/# /'
+[ $status = 0 ] && [ "${asked:-0}" -gt 3 ] && [ "$asked" = "$(wc -l </tmp/live)" ] && ! grep -qv ' certain ' /tmp/live
+result $? "live, all pairs: what the kernel says"
+offline "lspci -xxxx" -xxxx
+offline "lspci -vvnn" -vvnn
+
+# Who is not root gets 64 bytes. Whatever he then is told of a pair, root is told as well, or it is unknown.
+mkdir -p /etc
+echo 'nobody:x:65534:65534::/:/bin/sh' >/etc/passwd
+rm -f /tmp/json
+echo >/tmp/json
+chmod 666 /tmp/json
+su nobody -s /bin/sh -c 'PATH=/bin; p2ptopo --json --all' >/tmp/nobody.json
+routes cat /tmp/nobody.json >/tmp/nobody
+[ "$(wc -l </tmp/nobody)" = "$(wc -l </tmp/live)" ] && [ "$(cut -d ' ' -f 1-2 /tmp/nobody)" = "$(cut -d ' ' -f 1-2 /tmp/live)" ]
+result $? "not root: all pairs"
+grep ' certain ' /tmp/nobody | cut -d ' ' -f 1-5 >/tmp/certain
+cut -d ' ' -f 1-5 /tmp/live >/tmp/all
+! grep -vxFf /tmp/all /tmp/certain
+result $? "not root: nothing that root is not told, and nothing is taken for good"
+echo "# not root: $(grep -c ' unknown ' /tmp/nobody) unknown, $(wc -l </tmp/certain) certain"
+finish
