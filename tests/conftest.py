@@ -4,19 +4,30 @@
 import json
 import os
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT), str(ROOT / "scripts"), str(ROOT / "base")]
+from minikernel import MiniProject
+from p2plib import ROOT
+from p2plib.lab import topology
+from p2plib.lab.vm import Vm
 
-TIERS = {"test_tree.py": "tree", "test_mutants.py": "tree", "test_badinput.py": "tree", "test_lint.py": "lint",
-         "test_build.py": "build", "test_kunit.py": "kunit",
-         "test_lab.py": "end-to-end", "test_debug.py": "debug kernel",
-         "test_kcsan.py": "KCSAN kernel"}
+
+TIERS = {
+    "test_tree.py": "tree",
+    "test_mutants.py": "tree",
+    "test_badinput.py": "tree",
+    "test_nvmet_config.py": "tree",
+    "test_p2ptopo.py": "p2ptopo",
+    "test_lint.py": "lint",
+    "test_build.py": "build",
+    "test_kunit.py": "kunit",
+    "test_lab.py": "end-to-end",
+    "test_debug.py": "debug kernel",
+    "test_kcsan.py": "KCSAN kernel",
+}
 ORDER = list(dict.fromkeys(TIERS.values()))
 
 
@@ -29,7 +40,7 @@ def pytest_addoption(parser):
     parser.addoption("--result", metavar="FILE", help="write the counts there, as JSON")
 
 
-@pytest.hookimpl(trylast=True)                      # after -k has chosen
+@pytest.hookimpl(trylast=True)  # after -k has chosen
 def pytest_collection_modifyitems(config, items):
     usual = [i for i in items if not i.get_closest_marker("all")]
     named = config.getoption("keyword")
@@ -47,7 +58,7 @@ class Counts:
         self.started = time.monotonic()
 
     def pytest_collectreport(self, report):
-        if report.failed or report.skipped:         # a whole file that skips itself hides its tests
+        if report.failed or report.skipped:  # a whole file that skips itself hides its tests
             self.verdict[report.nodeid] = "failed"
 
     @pytest.hookimpl(tryfirst=True)
@@ -59,8 +70,7 @@ class Counts:
     @pytest.hookimpl(hookwrapper=True)
     def pytest_runtest_makereport(self, item, call):
         report = (yield).get_result()
-        if report.skipped and (hasattr(report, "wasxfail")
-                               or not item.get_closest_marker("may_skip")):
+        if report.skipped and (hasattr(report, "wasxfail") or not item.get_closest_marker("may_skip")):
             report.outcome = "failed"
             report.longrepr = f"{item.name}: unexpected skip: mark it may_skip(reason) or mend it"
         if report.failed:
@@ -74,13 +84,13 @@ class Counts:
         self.seconds[tier(item)] = self.seconds.get(tier(item), 0) + call.duration
 
     def pytest_terminal_summary(self, terminalreporter):
-        for name, seconds in self.seconds.items():
-            terminalreporter.write_line("%-12s %d:%02d" % (name, *divmod(int(seconds), 60)))
+        for name, taken in self.seconds.items():
+            minutes, seconds = divmod(int(taken), 60)
+            terminalreporter.write_line(f"{name:12} {minutes}:{seconds:02d}")
 
     def pytest_sessionfinish(self):
         if path := self.config.getoption("result"):
-            counts = {v: list(self.verdict.values()).count(v)
-                      for v in ("passed", "failed", "skipped")}
+            counts = {v: list(self.verdict.values()).count(v) for v in ("passed", "failed", "skipped")}
             Path(path).write_text(json.dumps(counts), encoding="ascii")
 
 
@@ -101,14 +111,22 @@ class Runner:
 
     def __call__(self, *argv):
         if argv not in self.done:
-            with self.config.pluginmanager.getplugin(
-                    "capturemanager").global_and_fixture_disabled():
+            with self.config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
                 print(flush=True)
-                self.done[argv] = subprocess.run([ROOT / "scripts" / argv[0], *argv[1:]], cwd=ROOT,
-                                                 check=False).returncode
+                self.done[argv] = subprocess.run(
+                    [ROOT / "scripts" / argv[0], *argv[1:]], cwd=ROOT, check=False
+                ).returncode
         if self.done[argv]:
-            pytest.fail(f"scripts/{' '.join(argv)}: exit status {self.done[argv]}, "
-                        "its message is above", pytrace=False)
+            pytest.fail(
+                f"scripts/{' '.join(argv)}: exit status {self.done[argv]}, " "its message is above", pytrace=False
+            )
+
+
+def vm_that_says(*lines):
+    """A VM that never ran, as if these were its results."""
+    vm = Vm(topology.load("same-switch"), Path(), Path(), [], Path())
+    vm.lines += lines
+    return vm
 
 
 @pytest.fixture(scope="session")
@@ -124,18 +142,42 @@ def tree(progress):
 
 
 @pytest.fixture(scope="session")
-def kernel(progress, tree):                         # pylint: disable=unused-argument
+def kernel(progress, tree):
     """kernel("lab"): builds that configuration (once) and returns its O= folder."""
+
     def build(name):
         progress("build", name)
         return ROOT / "build/out" / name
+
     return build
+
+
+@pytest.fixture
+def mini(tmp_path):
+    """A project in small."""
+    return MiniProject(tmp_path)
+
+
+@pytest.fixture
+def made(mini):
+    """The same with its tree."""
+    mini.ok("scripts/tree")
+    return mini
 
 
 @pytest.fixture
 def script():
     """script("build", "x"): run a script of ours, return the finished process with its texts."""
+
     def run(name, *argv, **env):
-        return subprocess.run([ROOT / "scripts" / name, *argv], cwd=ROOT, env={**os.environ, **env},
-                              capture_output=True, text=True, check=False, timeout=300)
+        return subprocess.run(
+            [ROOT / "scripts" / name, *argv],
+            cwd=ROOT,
+            env={**os.environ, **env},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=300,
+        )
+
     return run

@@ -3,14 +3,19 @@
 
 import pytest
 
-from lab import programs, runner
+from p2plib.lab import programs, runner
 from test_build import warnings
+
+# Such a kernel takes longer to build than the rest of `make test` together, so all of it is in `make test-all`.
+pytestmark = pytest.mark.all
 
 WHERE = "same-switch"
 # Other mapping code, and DMA_API_DEBUG sees each of its addresses.
 IOMMU = "two-root-ports-iommu"
-# A BAR that the driver for any BAR lends, and what is only tried there.
-ANY_BAR = tuple(("ram-lender", p) for p in ("fio", "lend", "shutdown", "teardown", "unbind", "unplug-2"))
+# A BAR that the driver for any BAR registers, and what is only tried there.
+ANY_BAR = tuple(("ram-provider", p) for p in ("fio", "stub", "shutdown", "teardown", "unbind", "unplug-2"))
+# RDMA cards that do DMA
+CARDS = tuple(("rdma-cards", p) for p in ("nvmet-card-faults", "nvmet-card-outage", "nvmet-card-route", "nvmet-soak"))
 
 
 @pytest.fixture(scope="module")
@@ -22,22 +27,24 @@ def test_debug_kernel_builds(debug):
     assert warnings(debug) == [], "the compiler has something to say"
 
 
-@pytest.mark.all                                    # takes eight minutes on such a kernel
 def test_debug_suites(debug):
-    run = runner.run(WHERE, "kunit", config="debug", kernel=debug / "arch/x86/boot/bzImage")
+    run = runner.run(WHERE, "kunit", config="debug")
     if not run.passed:
         pytest.fail(run.explain(), pytrace=False)
 
 
-# Each mapping of lent memory is also a test of fault 22: page_table_check, and no page_ext for its pages.
-# The others take minutes on such a kernel: `make test-all`.
-QUICK = (*((WHERE, p) for p in ("copy", "fails", "mm", "refuse", "unplug")), (IOMMU, "copy"))
-
-
-@pytest.mark.parametrize("where, what", [pytest.param(*run, marks=() if run in QUICK else pytest.mark.all,
-                                                      id=".".join(run))
-                                         for run in programs.matrix("debug") if run[0] in (WHERE, IOMMU) or run in ANY_BAR])
-def test_debug_run(where, what, debug):
-    run = runner.run(where, what, config="debug", kernel=debug / "arch/x86/boot/bzImage")
+# Each mapping of peer pages is also a test that page_table_check has no page_ext for them.
+@pytest.mark.parametrize(
+    "where, what",
+    [
+        pytest.param(*run, id=".".join(run))
+        for run in programs.matrix("debug")
+        if run[0] in (WHERE, IOMMU) or run in ANY_BAR + CARDS
+    ],
+)
+def test_debug_run(where, what, debug, progress):
+    if programs.get(what).modules:
+        progress("lab-modules", "debug")
+    run = runner.run(where, what, config="debug")
     if not run.passed:
         pytest.fail(run.explain(), pytrace=False)

@@ -9,14 +9,21 @@ from collections import Counter
 
 import pytest
 
-from lab import programs, races, runner, topology
+from p2plib.lab import programs, races, runner, topology
 from test_build import warnings
 
-from conftest import ROOT, print_through
+from conftest import print_through
 
-SUITES = "p2pdma_[cp]*"                             # concurrency, pages, peers, pool
-RUNS = (("same-switch", "unplug"), ("ram-lender", "unplug-2"), ("ram-lender", "pinned"), ("ram-lender", "fio"),
-        ("ram-lender", "teardown"), ("same-switch", "mmap"), ("same-switch", "nvme-reset"))
+SUITES = "p2pdma_[cp]*"  # concurrency, pages, peers, pool
+RUNS = (
+    ("same-switch", "unplug"),
+    ("ram-provider", "unplug-2"),
+    ("ram-provider", "pinned"),
+    ("ram-provider", "fio"),
+    ("ram-provider", "teardown"),
+    ("same-switch", "mmap"),
+    ("same-switch", "nvme-reset"),
+)
 
 
 @pytest.fixture(scope="module")
@@ -39,18 +46,20 @@ def test_kcsan_kernel_builds(kcsan):
 @pytest.mark.all
 def test_kcsan_watches_us(kcsan):
     """Each object of ours that touches memory tells KCSAN so."""
-    deaf = [name for name in races.objects(kcsan)
-            if "__tsan_" not in subprocess.run(["nm", "-u", name], capture_output=True, text=True, check=True).stdout]
+    deaf = [
+        name
+        for name in races.objects(kcsan)
+        if "__tsan_" not in subprocess.run(["nm", "-u", name], capture_output=True, text=True, check=True).stdout
+    ]
     assert deaf == []
 
 
 @pytest.mark.all
 def test_kcsan_suites(kcsan, pytestconfig):
-    shown(runner.Run(topology.load("same-switch"), programs.suite_alone(SUITES), config="kcsan",
-                     kernel=kcsan / "arch/x86/boot/bzImage").go(), pytestconfig)
+    shown(runner.Run(topology.load("same-switch"), programs.suite_alone(SUITES), config="kcsan").go(), pytestconfig)
 
 
 @pytest.mark.all
 @pytest.mark.parametrize("where,what", RUNS)
 def test_kcsan_run(where, what, kcsan, pytestconfig):
-    shown(runner.run(where, what, config="kcsan", kernel=kcsan / "arch/x86/boot/bzImage"), pytestconfig)
+    shown(runner.run(where, what, config="kcsan"), pytestconfig)

@@ -10,13 +10,13 @@ import shutil
 import subprocess
 import sys
 from dataclasses import replace
-from types import SimpleNamespace
 
 import pytest
 
-from lab import programs, runner, topology
+from p2plib import ROOT
+from p2plib.lab import checks, programs, runner, topology
 
-from conftest import ROOT, print_through
+from conftest import print_through, vm_that_says
 
 CONFIG = os.environ.get("CONFIG") or "lab"
 WHERE = "same-switch"
@@ -24,18 +24,19 @@ WHERE = "same-switch"
 
 @pytest.fixture(scope="module")
 def boot(kernel):
-    return runner.run(WHERE, "kunit", config=CONFIG, kernel=kernel(CONFIG) / "arch/x86/boot/bzImage")
+    kernel(CONFIG)
+    return runner.run(WHERE, "kunit", config=CONFIG)
 
 
 @pytest.mark.parametrize("run", [f"{WHERE}.kunit"])
-def test_boot(run, boot):                           # pylint: disable=unused-argument
+def test_boot(run, boot):
     if not boot.passed:
         pytest.fail(boot.explain(), pytrace=False)
 
 
-@pytest.mark.parametrize("suite", programs.suites())
+@pytest.mark.parametrize("suite", checks.suites())
 def test_suite(suite, boot, pytestconfig):
-    verdict = programs.suite_verdicts(boot.vm.lines).get(suite, "did not run")
+    verdict = checks.suite_verdicts(boot.vm.lines).get(suite, "did not run")
     if not verdict.startswith("ok "):
         report = (boot.folder / "ktap.report").read_text()
         pytest.fail(f"{suite}: {verdict}\n" + "\n".join(failed(report, suite)), pytrace=False)
@@ -66,20 +67,23 @@ def test_devices_are_neighbours(boot):
 @pytest.mark.all
 def test_random_long(kernel):
     """Ten times as many; with random_test.fabrics= as many as one likes."""
+    kernel("lab")
     program = programs.suite_alone("p2pdma_random")
-    run = runner.Run(topology.load(WHERE), replace(program, cmdline=f"{program.cmdline} random_test.fabrics=320",
-                                                   timeout=1800),
-                     kernel=kernel("lab") / "arch/x86/boot/bzImage").go()
+    run = runner.Run(
+        topology.load(WHERE), replace(program, cmdline=f"{program.cmdline} random_test.fabrics=320", timeout=1800)
+    ).go()
     assert run.passed, run.explain()
     assert said(run, r"# random_routes: (\d+) pairs on (\d+) fabrics") == [("1024000", "320")]
 
 
 def test_suite_that_did_not_run():
     """One suite short, or one too many, is no pass whatever the others say."""
+
     def reasons(*names):
         lines = [f"ok {number} {name}" for number, name in enumerate(names, 1)]
-        return programs.check_kunit(SimpleNamespace(lines=lines), None)
-    declared = programs.suites()
+        return checks.check_kunit(vm_that_says(*lines), {})
+
+    declared = checks.suites()
     assert reasons(*declared) == []
     assert reasons(*declared[1:]) == [f"kunit: suite {declared[0]} did not run"]
     assert reasons(*declared, "p2pdma_other") == ["kunit: suite p2pdma_other is in no file of ours"]
@@ -87,19 +91,25 @@ def test_suite_that_did_not_run():
 
 # --- large fabrics, in instructions ---
 
+
 @pytest.fixture(scope="module")
 def scale(kernel, pytestconfig):
     """[(endpoints, providers, instructions of a lookup, of a find, of a registration)], growing."""
-    run = runner.Run(topology.load(WHERE), programs.suite_alone("p2pdma_scale"), accel="icount", timeout=900,
-                     kernel=kernel("lab") / "arch/x86/boot/bzImage").go()
+    kernel("lab")
+    run = runner.Run(topology.load(WHERE), programs.suite_alone("p2pdma_scale"), accel="icount", timeout=900).go()
     assert run.passed, run.explain()
     text = "\n".join(run.vm.lines)
     found = re.findall(r"# scale_fabrics: (\d+) endpoints, (\d+) providers: lookup (\d+) ns, find (\d+) ns", text)
     registered = dict(re.findall(r"# scale_fabrics: (\d+) providers registered: (\d+) ns each", text))
     found = [(*numbers, registered[numbers[1]]) for numbers in found]
-    print_through(pytestconfig, "\n" + "\n".join(f"{n} endpoints, {p} lenders: lookup {lookup} instructions, "
-                                                 f"find {find}, registration {each} each"
-                                                 for n, p, lookup, find, each in found))
+    print_through(
+        pytestconfig,
+        "\n"
+        + "\n".join(
+            f"{n} endpoints, {p} providers: lookup {lookup} instructions, " f"find {find}, registration {each} each"
+            for n, p, lookup, find, each in found
+        ),
+    )
     return [tuple(map(int, numbers)) for numbers in found]
 
 
@@ -111,14 +121,14 @@ def test_scale_lookup(scale):
 
 
 def test_scale_find(scale):
-    """It grows no faster than the number of lenders: each of them costs the same."""
-    per_lender = [(b[3] - a[3]) / (b[1] - a[1]) for a, b in zip(scale, scale[1:])]
-    assert max(per_lender) <= 1.1 * min(per_lender), (per_lender, scale)
+    """It grows no faster than the number of providers: each of them costs the same."""
+    per_provider = [(b[3] - a[3]) / (b[1] - a[1]) for a, b in zip(scale, scale[1:])]
+    assert max(per_provider) <= 1.1 * min(per_provider), (per_provider, scale)
     assert all(find <= 1.1 * scale[0][3] * p / scale[0][1] for _, p, _, find, _ in scale), scale
 
 
 def test_scale_registration(scale):
-    """Nor does that: a lender more costs what those before it did. The first few may cost more."""
+    """Nor does that: a provider more costs what those before it did. The first few may cost more."""
     each = [numbers[4] for numbers in scale]
     assert all(b <= 1.03 * a for a, b in zip(each, each[1:])), each
 
@@ -130,9 +140,25 @@ ARCH = "x86_64_p2pdma"
 
 
 def kunit_py(verb, tree, folder, *argv, arch=ARCH):
-    return subprocess.run([sys.executable, "-B", "tools/testing/kunit/kunit.py", verb, "--arch", arch, "--build_dir",
-                           folder, "--kunitconfig", "drivers/pci/p2pdma/tests", *argv],
-                          cwd=tree, capture_output=True, text=True, check=False)
+    return subprocess.run(
+        [
+            sys.executable,
+            "-B",
+            "tools/testing/kunit/kunit.py",
+            verb,
+            "--arch",
+            arch,
+            "--build_dir",
+            folder,
+            "--kunitconfig",
+            "drivers/pci/p2pdma/tests",
+            *argv,
+        ],
+        cwd=tree,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 def test_kunitconfig(tree, tmp_path):
@@ -169,7 +195,7 @@ def test_kunit_py_x86_64(tree, built):
     """The kernel's own machine lacks them: the suite skips itself, all others pass."""
     done = kunit_py("exec", tree, built, "--timeout", "600", "p2pdma_*", arch="x86_64")
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr
-    passed, skipped = re.search(r"Ran \d+ tests: passed: (\d+), skipped: (\d+)$", done.stdout, re.M).groups()
+    ((passed, skipped),) = re.findall(r"Ran \d+ tests: passed: (\d+), skipped: (\d+)$", done.stdout, re.M)
     cases = len(re.findall(r"^\tKUNIT_CASE", (tree / "drivers/pci/p2pdma/tests/devices_test.c").read_text(), re.M))
     assert int(passed) > 100 and int(skipped) >= cases, done.stdout[-4000:]
 
@@ -179,6 +205,15 @@ def test_kunit_py_run(tree):
     """From nothing, with a kernel that holds only what .kunitconfig asks for."""
     folder = ROOT / "build" / "kunit"
     shutil.rmtree(folder, ignore_errors=True)
-    done = kunit_py("run", tree, folder, "--make_options", "CC=ccache gcc", "--jobs", str(os.cpu_count() + 1),
-                    "--timeout", "600")
+    done = kunit_py(
+        "run",
+        tree,
+        folder,
+        "--make_options",
+        "CC=ccache gcc",
+        "--jobs",
+        str((os.cpu_count() or 1) + 1),
+        "--timeout",
+        "600",
+    )
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]

@@ -5,19 +5,22 @@ CONFIG= names another kernel of build/out (debug, stock); KERNEL= an image from 
 """
 
 import os
+import re
 import shutil
 import subprocess
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
-from lab import ROOT, LabError, judge, pair, programs, races, runner, topology, trace
+from conftest import vm_that_says
+from p2plib import ROOT, Fail
+from p2plib.lab import checks, judge, pair, programs, races, runner, topology, trace
 
 CONFIG = os.environ.get("CONFIG") or "lab"
-LAB = Path(__file__).resolve().parent.parent / "lab" / "run"
 
 
 @pytest.fixture(scope="session")
@@ -45,6 +48,7 @@ MISBEHAVIOUR = {
     "taint": ["kernel taint: 64"],
     "fault": ["console: .*DMAR: .*fault"],
     "lost": ["phase lost never ended"],
+    "cpu": ["cpu: the CPU read 4 bytes of BARs, and wrote 4096"],
 }
 
 
@@ -71,8 +75,16 @@ IOAPIC = "[    0.087068] RIP: 0010:mask_ioapic_irq+0x15/0xb0\n"
 INIT = "[    4.113030] Run /init as init process\n"
 
 
-@pytest.mark.parametrize("consoles, attempts", [
-    ((IOAPIC, INIT), 2), ((IOAPIC, IOAPIC), 2), ((INIT + IOAPIC,), 1), ((IOAPIC.replace("mask_", "unmask_"),), 1), ((INIT,), 1)])
+@pytest.mark.parametrize(
+    "consoles, attempts",
+    [
+        ((IOAPIC, INIT), 2),
+        ((IOAPIC, IOAPIC), 2),
+        ((INIT + IOAPIC,), 1),
+        ((IOAPIC.replace("mask_", "unmask_"),), 1),
+        ((INIT,), 1),
+    ],
+)
 def test_a_boot_is_excused_once_and_for_one_thing(consoles, attempts, image, monkeypatch, tmp_path):
     left = list(consoles)
     monkeypatch.setattr(runner, "RUNS", tmp_path)
@@ -88,13 +100,27 @@ def test_a_boot_is_excused_once_and_for_one_thing(consoles, attempts, image, mon
 
 
 # Takes two machines, or many minutes: `make test-all`.
-LONG = (("same-switch", "nvmet-hosts"), ("ram-lender", "unplug-20"), ("ram-lender", "unplug-100"))
+LONG = (
+    ("same-switch", "nvmet-hosts"),
+    ("ram-provider", "unplug-20"),
+    ("ram-provider", "unplug-100"),
+    ("rdma-cards", "nvmet-soak"),
+)
 
 
-@pytest.mark.parametrize("where,what", [
-    pytest.param(t, p, id=f"{t}.{p}", marks=pytest.mark.all if (t, p) in LONG else ())
-    for t, p in programs.matrix(CONFIG)])
-def test_run(where, what, image):
+@pytest.mark.parametrize(
+    "where,what",
+    [
+        pytest.param(t, p, id=f"{t}.{p}", marks=pytest.mark.all if (t, p) in LONG else ())
+        for t, p in programs.matrix(CONFIG)
+    ],
+)
+def test_run(where, what, image, kernel, progress):
+    if programs.get(what).modules:
+        kernel(CONFIG)
+        progress("lab-modules", CONFIG)
+    if "p2ptopo" in programs.get(what).extras:
+        progress("tools")
     run = start(where, what, image)
     if not run.passed:
         pytest.fail(run.explain(), pytrace=False)
@@ -102,28 +128,104 @@ def test_run(where, what, image):
     print(f"{run.name}: {run.seconds:.1f} s, {run.counts['passed']} passed, {skipped} skipped")
 
 
-@pytest.fixture(scope="module")
-def lend_module(kernel, progress):
-    """The driver as a module, which the lab's kernel has built in: of another name, and beside the tree."""
-    out, folder = kernel("lab"), ROOT / "build" / "module"
-    folder.mkdir(exist_ok=True)
-    shutil.copy(ROOT / "drivers/pci/p2pdma/lend.c", folder)
-    # Not the name of the built-in one's initcall, which the kernel's command line leaves out
-    (folder / "Kbuild").write_text("obj-m := lend_module.o\nlend_module-y := lend.o\n"
-                                   "ccflags-y := -Dlend_driver=lend_module_driver\n")
-    # No module is part of this kernel, so nothing made this file.
-    shutil.copy(out / "vmlinux.symvers", out / "Module.symvers")
-    progress("build", "lab", "modules_prepare")
-    progress("build", "lab", "modules", "--make", f"M={folder}")
-    return folder / "lend_module.ko"
-
-
-@pytest.mark.parametrize("name", ["ram-lender.lend-module"])
-def test_lend_module(name, kernel, lend_module):
-    run = runner.Run(topology.load(name.split(".")[0]), programs.LEND_MODULE, files=(lend_module,),
-                     kernel=kernel("lab") / "arch/x86/boot/bzImage").go()
+@pytest.mark.parametrize("number", [20, pytest.param(1250, marks=pytest.mark.all)])
+def test_random_fabrics(number, kernel, progress):
+    """The tool beside the kernel on random fabrics, eight settings of ACS for each."""
+    kernel("lab")
+    progress("tools")
+    program = replace(programs.FABRICS, order=lambda t: ["p2ptopo-fabrics.sh", str(number)], timeout=120 + 5 * number)
+    run = runner.Run(topology.load("same-switch"), program).go()
     if not run.passed:
         pytest.fail(run.explain(), pytrace=False)
+
+
+def pictures(image, cmdline=""):
+    """{picture: (map type, what to change)}, as the suite of explain.c says it."""
+    alone = programs.suite_alone("p2pdma_explain")
+    case = replace(alone, cmdline=f"{alone.cmdline}.explain_pasted {cmdline}")
+    run = runner.Run(topology.load("same-switch"), case, config=CONFIG, kernel=image).go()
+    assert run.passed, run.explain()
+    return {
+        found[1]: (found[2], found[3])
+        for line in run.vm.lines
+        if (found := re.match(r"\s*# explain_pasted: (\w+) is ([\w-]+): (.*)", line))
+    }
+
+
+@pytest.mark.parametrize(
+    "picture,parameter,before,after",
+    [
+        ("both_ends", "pci=disable_acs_redir=", "none", "bus-addr"),
+        ("drops", "pci=disable_acs_redir=", "none", "bus-addr"),
+        ("not_forwarded", "pci=disable_acs_redir=", "none", "bus-addr"),
+        ("not_forwarded", "pci=config_acs=", "none", "host-bridge"),
+    ],
+)
+def test_what_is_said_of_acs_is_pasted(picture, parameter, before, after, image):
+    """Ports with ACS, which QEMU's switches have not, are KUnit's; the kernel's command line is real."""
+    verdict, remedy = pictures(image)[picture]
+    assert verdict == before
+    word = re.search(re.escape(parameter) + r"[^\s,]+(?=[,\s]|$)", remedy)
+    assert word, remedy
+    assert pictures(image, word[0])[picture][0] == after
+
+
+def test_what_is_said_of_host_bridges_is_pasted(image):
+    first = start("unknown-root-complex", "routes", image)
+    said = [line for line in first.vm.lines if line.startswith("# to change that: ")]
+    assert first.passed and said, first.explain()
+    word = re.search(r"pci_p2pdma.host_bridges=\S+", said[0])
+    assert word, said
+    routes = replace(programs.get("routes"), cmdline=word[0], check=checks.nothing)
+    again = runner.Run(topology.load("unknown-root-complex"), routes, config=CONFIG, kernel=image).go()
+    assert again.passed, again.explain()
+    pair = f"# route {again.vm.bdfs['provider']} {again.vm.bdfs['a']} "
+    (verdict,) = (line for line in again.vm.lines if line.startswith(pair))
+    assert "read=host-bridge write=host-bridge " in verdict and verdict.endswith("/policy")
+
+
+def test_a_guest_is_told_once_that_it_is_one(image):
+    """However many devices register memory; and what the verdicts mean then."""
+    run = start("two-root-ports", "routes", image)
+    assert run.passed, run.explain()
+    console = (run.folder / "console.log").read_text(errors="replace")
+    assert (
+        console.count("this is a virtual machine: who reaches this memory is worked out from the virtual topology") == 1
+    )
+
+
+@pytest.fixture(scope="module")
+def stub_module(kernel, progress):
+    """The driver as a module, which the lab's kernel has built in: of another name, and beside the tree."""
+    kernel("lab")
+    folder = ROOT / "build" / "module"
+    folder.mkdir(exist_ok=True)
+    shutil.copy(ROOT / "drivers/pci/p2pdma/stub.c", folder)
+    # Not the name of the built-in one's initcall, which the kernel's command line leaves out
+    (folder / "Kbuild").write_text(
+        "obj-m := stub_module.o\nstub_module-y := stub.o\n" "ccflags-y := -Dstub_driver=stub_module_driver\n"
+    )
+    progress("build", "lab", "modules_prepare")
+    progress("build", "lab", "modules", "--make", f"M={folder}")
+    return folder / "stub_module.ko"
+
+
+@pytest.mark.parametrize("name", ["ram-provider.stub-module"])
+def test_stub_module(name, stub_module):
+    run = runner.Run(topology.load(name.split(".")[0]), programs.STUB_MODULE, files=(stub_module,)).go()
+    if not run.passed:
+        pytest.fail(run.explain(), pytrace=False)
+
+
+def test_modules_are_laid_out(tree, tmp_path, script):
+    """The patches fit the tree's drivers without fuzz; what did not change keeps its time stamp, what did is laid."""
+    assert script("lab-modules", "--lay", str(tmp_path)).returncode == 0
+    (tmp_path / "rxe" / "rxe_mr.c").write_text("")
+    stamps = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()}
+    assert script("lab-modules", "--lay", str(tmp_path)).returncode == 0
+    new = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()}
+    assert [path.name for path in new if new[path] != stamps.get(path)] == ["rxe_mr.c"] and len(new) == len(stamps) > 40
+    assert "dma_card_copy" in (tmp_path / "rxe" / "rxe_mr.c").read_text()
 
 
 def test_words_between_two_guests():
@@ -142,9 +244,14 @@ def test_words_between_two_guests():
     assert answers == [("late", "ok"), ("never", "gone")]
 
 
-GOOD = {"about": "", "picture": "", "cpu": "EPYC", "devices": ["pcie-root-port,id=r0,bus=pcie.0"],
-        "drives": {"a": {"bus": "pcie.0"}, "b": {"bus": "r0"}, "m": {"bus": "pcie.0", "cmb_size_mb": 4}},
-        "expect": {"m": {"a": {"read": "none", "write": "none"}, "b": {"read": "none", "write": "none"}}}}
+GOOD = {
+    "about": "",
+    "picture": "",
+    "cpu": "EPYC",
+    "devices": ["pcie-root-port,id=r0,bus=pcie.0"],
+    "drives": {"a": {"bus": "pcie.0"}, "b": {"bus": "r0"}, "m": {"bus": "pcie.0", "cmb_size_mb": 4}},
+    "expect": {"m": dict.fromkeys("ab", {"read": "none", "write": "none"})},
+}
 
 
 def test_topologies_are_sound():
@@ -153,34 +260,26 @@ def test_topologies_are_sound():
         assert topology.load(name).picture.strip(), name
 
 
-@pytest.mark.parametrize("change,message", [
-    ({"cpus": "EPYC"}, "unknown key 'cpus'"),
-    ({"cpu": 3}, "cpu must be of type str"),
-    ({"devices": [1]}, "1 is not a string"),
-    ({"drives": {"a": {"bus": "r7"}}}, "bus 'r7' is no device's id"),
-    ({"drives": {"A b": {"bus": "r0"}}}, "an id is"),
-    ({"expect": {}}, "must hold the providers ['m']"),
-    ({"expect": {"m": {"a": {"read": "none", "write": "none"}}}}, "must hold the clients ['a', 'b']"),
-    ({"expect": {"m": {"a": {"read": "bus", "write": "none"}, "b": {}}}}, "read = 'bus' is none of"),
-])
+@pytest.mark.parametrize(
+    "change,message",
+    [
+        ({"cpus": "EPYC"}, "unknown key 'cpus'"),
+        ({"cpu": 3}, "cpu must be of type str"),
+        ({"devices": [1]}, "1 is not a string"),
+        ({"drives": {"a": {"bus": "r7"}}}, "bus 'r7' is no device's id"),
+        ({"drives": {"A b": {"bus": "r0"}}}, "an id is"),
+        ({"expect": {}}, "must hold the providers ['m']"),
+        ({"expect": {"m": {"a": {"read": "none", "write": "none"}}}}, "must hold the clients ['a', 'b']"),
+        ({"expect": {"m": {"a": {"read": "bus", "write": "none"}, "b": {}}}}, "read = 'bus' is none of"),
+    ],
+)
 def test_topology_at_fault(change, message):
-    with pytest.raises(LabError) as error:
+    with pytest.raises(Fail) as error:
         topology.parse("bad", GOOD | change)
     assert message in str(error.value) and "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize("arguments,message", [
-    (["nowhere", "copy"], "no topology 'nowhere'"),
-    (["same-switch", "nothing"], "no program 'nothing'"),
-    (["same-switch"], "which topology and program?"),
-    (["same-switch", "copy", "--kernel", "/nonexistent"], "no kernel image /nonexistent"),
-])
-def test_lab_bad_argument(arguments, message):
-    done = subprocess.run([LAB, *arguments], capture_output=True, text=True, check=False)
-    assert done.returncode == 2 and done.stderr.startswith(f"p2p: {message}") and done.stderr.count("\n") == 1
-
-
-BARS = {"lender": (0x10000, 0x1ffff)}
+BARS = {"provider": (0x10000, 0x1FFFF)}
 
 
 def accounted(tmp_path, text, iommu=False):
@@ -192,18 +291,60 @@ def accounted(tmp_path, text, iommu=False):
 
 
 def test_trace_bar_and_ram(tmp_path):
-    text = ("pci_nvme_map_addr addr 0x10000 len 4096\npci_nvme_map_addr addr 0x20000 len 512\n"
-            "pci_nvme_map_addr_cmb addr 0x1f000 len 4096\npci_nvme_map_addr addr 0x1f800 len 4096\n")
-    assert accounted(tmp_path, text) == ({"lender": 8192 + 2048}, 512 + 2048, 0)
+    text = (
+        "pci_nvme_map_addr addr 0x10000 len 4096\npci_nvme_map_addr addr 0x20000 len 512\n"
+        "pci_nvme_map_addr_cmb addr 0x1f000 len 4096\npci_nvme_map_addr addr 0x1f800 len 4096\n"
+    )
+    assert accounted(tmp_path, text) == ({"provider": 8192 + 2048}, 512 + 2048, 0)
+
+
+WATCHED = """memory_region_ops_read cpu 0 mr 0x55d0 addr 0x10000 value 0x5a size 1 name 'nvme-cmb'
+memory_region_ops_read cpu -1 mr 0x55d0 addr 0x10004 value 0x5a size 4 name 'nvme-cmb'
+memory_region_ops_write cpu 1 mr 0x55d0 addr 0x1fff8 value 0xffffffffffffffff size 8 name 'nvme-cmb'
+memory_region_ops_write cpu 1 mr 0x55d1 addr 0x3f9 value 0x5a size 1 name 'serial'
+"""
+
+
+def test_trace_tells_the_cpus_from_devices(tmp_path):
+    """What a CPU did to the BAR, and to nothing else; a line that cannot be read counts as something unknown."""
+    path = tmp_path / "trace.log"
+    path.write_text(WATCHED + "memory_region_ops_read in other words\n")
+    phase = trace.Phase("p", 0, path.stat().st_size, watched=True)
+    trace.account(path, phase, BARS)
+    assert (phase.cpu_read, phase.cpu_written, phase.by_devices) == ({"provider": 1}, {"provider": 8}, {"provider": 4})
+    assert (phase.bar, phase.ram, phase.unknown) == (0, 0, 1)
+
+
+def test_a_byte_by_the_cpu_does_not_pass():
+    """Nor does a phase that nobody watched, or in which the drives were not seen either."""
+    vm = vm_that_says()
+    good = trace.Phase("p", 0, 1, bars=trace.Counter(provider=8), watched=True, by_devices=trace.Counter(provider=8))
+
+    def reasons(**books: Any):
+        vm.phases = [replace(good, **books)]
+        return checks.untouched(vm, "p", "provider", 8)
+
+    assert reasons() == []
+    faults: list[dict[str, Any]] = [
+        {"cpu_read": trace.Counter(provider=1)},
+        {"cpu_written": trace.Counter(provider=1)},
+        {"watched": False},
+        {"by_devices": trace.Counter()},
+        {"ram": 512},
+    ]
+    for bad in faults:
+        assert reasons(**bad)
 
 
 def test_trace_iova(tmp_path):
     """The IOVA looks like the BAR and is not; the other one is, and the third was never translated."""
-    text = ("pci_nvme_map_addr addr 0x10000 len 4096\npci_nvme_map_addr addr 0xfff00000 len 512\n"
-            "pci_nvme_map_addr addr 0xeee00000 len 100\n"
-            "vtd_dmar_translate dev 01:00.00 iova 0x10000 -> gpa 0x900000 mask 0xfff\n"
-            "vtd_dmar_translate dev 01:00.00 iova 0xfff00000 -> gpa 0x11000 mask 0xfff\n")
-    assert accounted(tmp_path, text, iommu=True) == ({"lender": 512}, 4096, 100)
+    text = (
+        "pci_nvme_map_addr addr 0x10000 len 4096\npci_nvme_map_addr addr 0xfff00000 len 512\n"
+        "pci_nvme_map_addr addr 0xeee00000 len 100\n"
+        "vtd_dmar_translate dev 01:00.00 iova 0x10000 -> gpa 0x900000 mask 0xfff\n"
+        "vtd_dmar_translate dev 01:00.00 iova 0xfff00000 -> gpa 0x11000 mask 0xfff\n"
+    )
+    assert accounted(tmp_path, text, iommu=True) == ({"provider": 512}, 4096, 100)
 
 
 def test_trace_stops_at_the_phase_end(tmp_path):
@@ -217,13 +358,15 @@ def test_trace_stops_at_the_phase_end(tmp_path):
 
 def test_books_that_do_not_balance():
     """One block in RAM, one too few in the BAR, one that nobody can place: none of it passes."""
-    good = trace.Phase("p", 0, 1, trace.Counter(lender=8192))
-    assert programs.moved(good, {"lender": 8192}, 0) == []
-    assert programs.moved(good, {"lender": 16384}, 0) and programs.moved(good, {}, 8192)
-    for bad in (trace.Phase("p", 0, 1, trace.Counter(lender=8192), ram=512),
-                trace.Phase("p", 0, 1, trace.Counter(lender=8192), unknown=512),
-                trace.Phase("p", 0, 1, trace.Counter(other=8192))):
-        assert programs.moved(bad, {"lender": 8192}, 0)
+    good = trace.Phase("p", 0, 1, trace.Counter(provider=8192))
+    assert checks.moved(good, {"provider": 8192}, 0) == []
+    assert checks.moved(good, {"provider": 16384}, 0) and checks.moved(good, {}, 8192)
+    for bad in (
+        trace.Phase("p", 0, 1, trace.Counter(provider=8192), ram=512),
+        trace.Phase("p", 0, 1, trace.Counter(provider=8192), unknown=512),
+        trace.Phase("p", 0, 1, trace.Counter(other=8192)),
+    ):
+        assert checks.moved(bad, {"provider": 8192}, 0)
 
 
 # What KCSAN prints, with a line of somebody else's in the middle
@@ -256,24 +399,31 @@ def race(a="there", above="vfs_read", b="elsewhere", who="task 34", below="worke
 def functions(tmp_path):
     """Of a kernel in which one object is ours, with a function "ours" of 0x3c bytes."""
     (tmp_path / "drivers/pci").mkdir(parents=True)
-    subprocess.run(["as", "-o", tmp_path / "drivers/pci/p2pdma.o", "-"], text=True, check=True,
-                   input=".type ours, @function\nours: .skip 0x3c\n.size ours, . - ours\n")
+    subprocess.run(
+        ["as", "-o", tmp_path / "drivers/pci/p2pdma.o", "-"],
+        text=True,
+        check=True,
+        input=".type ours, @function\nours: .skip 0x3c\n.size ours, . - ours\n",
+    )
     return races.Functions(tmp_path)
 
 
-@pytest.mark.parametrize("text,ours", [
-    (race(), 0),
-    (race(a="ours"), 1),
-    (race(b="ours"), 0),                            # another one of this name, which is longer
-    (race(b="ours+0x5/0x40\n[    3.1]  strlen"), 1),
-    (race(below="ours+0x5/0x40"), 1),
-    (race(below="asm_sysvec_apic_timer_interrupt+0x5/0x20\n[    3.1]  ours+0x5/0x40"), 0),
-    (race(a="free_zone_device_folio"), 1),          # our patches change it
-    (race(above="free_zone_device_folio"), 0),
-    (race() + race(b="strlen", below="ours+0x5/0x40") + race(), 1),
-    (race(who="interrupt"), 0),
-    (race()[:300], 1),                              # which is all that there is of it
-])
+@pytest.mark.parametrize(
+    "text,ours",
+    [
+        (race(), 0),
+        (race(a="ours"), 1),
+        (race(b="ours"), 0),  # another one of this name, which is longer
+        (race(b="ours+0x5/0x40\n[    3.1]  strlen"), 1),
+        (race(below="ours+0x5/0x40"), 1),
+        (race(below="asm_sysvec_apic_timer_interrupt+0x5/0x20\n[    3.1]  ours+0x5/0x40"), 0),
+        (race(a="free_zone_device_folio"), 1),  # our patches change it
+        (race(above="free_zone_device_folio"), 0),
+        (race() + race(b="strlen", below="ours+0x5/0x40") + race(), 1),
+        (race(who="interrupt"), 0),
+        (race()[:300], 1),  # which is all that there is of it
+    ],
+)
 def test_races(functions, text, ours):
     """A race is ours by who is in its stacks."""
     reasons, elsewhere = judge.race_faults(text, functions)
@@ -290,14 +440,22 @@ def test_changed_functions():
 
 def drift(number=20, **grows):
     """What check_drift() says of so many samples; GROWS is {name: by how much in each}, on top of some noise."""
+
     def sample(i):
         noise = (3, 0, 40, 7)[i % 4]
-        values = {"iomem": "0123", "pools": 2, "MemFree": 800000 - noise - 20 * bool(i > 2), "Percpu": 500,
-                  "slab.kmalloc-64": 900 + noise, "slab.dentry": 70}
+        values: dict[str, Any] = {
+            "iomem": "0123",
+            "pools": 2,
+            "MemFree": 800000 - noise - 20 * bool(i > 2),
+            "Percpu": 500,
+            "slab.kmalloc-64": 900 + noise,
+            "slab.dentry": 70,
+        }
         for name, by in grows.items():
             values[name] = f"{values[name]}{by}" if name == "iomem" else values[name] + by * i
         return "# sample " + " ".join(f"{name}={value}" for name, value in values.items())
-    return programs.check_drift(SimpleNamespace(lines=[sample(i) for i in range(number)]), None)
+
+    return checks.check_drift(vm_that_says(*map(sample, range(number))), {})
 
 
 def test_drift():

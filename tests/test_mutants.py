@@ -1,29 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The list of `make mutants` fits the sources. What the suites make of it takes more than an hour: run `make mutants`."""
+"""The faults of tests/mutants/ fit the sources. What the suites make of them takes hours: run `make mutants`."""
 
-import importlib.machinery
-import importlib.util
-import sys
+import re
+import tomllib
 
 import pytest
 
-from lab import LabError
-
-from conftest import ROOT
-
-LOADER = importlib.machinery.SourceFileLoader("mutants", str(ROOT / "scripts" / "mutants"))
+from p2plib import ROOT, Fail
+from p2plib.commands import mutants
 
 
-@pytest.fixture(scope="module")
-def mutants():
-    spec = importlib.util.spec_from_loader("mutants", LOADER)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["mutants"] = module                 # dataclass looks itself up there
-    LOADER.exec_module(module)
-    return module
-
-
-def test_mutants_apply(mutants):
+def test_mutants_apply(tree):
     """Each text stands in its file exactly once; load() says which one does not."""
     found = mutants.load()
     assert len(found) >= 40
@@ -31,7 +18,36 @@ def test_mutants_apply(mutants):
 
 
 @pytest.mark.parametrize("old, words", [("nowhere to be found", "there 0 times"), ("e", "times, it must be once")])
-def test_mutant_that_does_not_fit(mutants, old, words):
+def test_mutant_that_does_not_fit(old, words):
     mutant = mutants.Mutant("drivers/pci/p2pdma/pool.c", "fault", old, "new")
-    with pytest.raises(LabError, match=words):
+    with pytest.raises(Fail, match=words):
         mutant.apply((ROOT / mutant.file).read_text())
+
+
+GOOD = {"fault": "f", "old": "o", "new": "n"}
+
+
+@pytest.mark.parametrize(
+    "data, words",
+    [
+        ({"suites": ["p2pdma_nosuch"], "mutant": [GOOD]}, "suites: no p2pdma_nosuch"),
+        ({"mutant": [GOOD | {"file": "x.c"}]}, "x.c.toml: f: unknown key 'file'"),
+        ({"mutant": [GOOD | {"run": "ram-provider.fio"}]}, "run must be of type list"),
+        ({"mutant": [{"fault": "f", "old": "o"}]}, "key 'new' is missing"),
+    ],
+)
+def test_file_at_fault(data, words):
+    with pytest.raises(Fail, match=words):
+        mutants.of_file("drivers/pci/p2pdma/x.c", data)
+
+
+def test_faults_name_tests():
+    """faults.toml says of tests what each is to notice: they are there."""
+    folder = ROOT / "drivers/pci/p2pdma/tests"
+    lost = [
+        f"{name}: {test}"
+        for name, tests in tomllib.loads((ROOT / "tests/faults.toml").read_text()).items()
+        for test in tests
+        if not re.search(rf"\b{test}\(struct ", (folder / name).read_text())
+    ]
+    assert not lost

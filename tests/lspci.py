@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Machines as lspci prints them: config space in hexadecimal, or decoded."""
+
+from dataclasses import dataclass, field
+
+ENDPOINT, ROOT_PORT, UPSTREAM, DOWNSTREAM, RC_END = 0, 4, 5, 6, 9
+TYPES = {
+    ENDPOINT: "Endpoint",
+    ROOT_PORT: "Root Port (Slot+)",
+    UPSTREAM: "Upstream Port",
+    DOWNSTREAM: "Downstream Port (Slot+)",
+    RC_END: "Root Complex Integrated Endpoint",
+}
+FLAGS = ["SrcValid", "TransBlk", "ReqRedir", "CmpltRedir", "UpstreamFwd", "EgressCtrl", "DirectTrans"]
+RR, CR, UF, EC = 0x04, 0x08, 0x10, 0x20
+ALL = 0x7F
+NAMES = {
+    0x0600: "Host bridge",
+    0x0604: "PCI bridge",
+    0x0108: "Non-Volatile memory controller",
+    0x0200: "Ethernet controller",
+    0x0302: "3D controller",
+}
+EXPRESS, ACS, SRIOV = 0x40, 0x148, 0x180
+
+
+@dataclass
+class Function:
+    address: str  # BB:DD.F or DDDD:BB:DD.F
+    ids: tuple = (0x144D, 0xA808)
+    cls: int = 0x0108
+    kind: int | None = ENDPOINT  # None is conventional
+    buses: tuple | None = None  # secondary, subordinate
+    acs: tuple | None = None  # capability, control
+    vector: int = 0
+    port: int = 0
+    ari: bool = False
+    vfs: tuple | None = None  # number, offset, stride, device id
+    header: dict = field(default_factory=dict)
+
+    def config(self):
+        """The 4096 bytes (256 without PCI Express)."""
+        data = bytearray(4096 if self.kind is not None else 256)
+
+        def put(at, width, value):
+            data[at : at + width] = value.to_bytes(width, "little")
+
+        put(0, 2, self.ids[0])
+        put(2, 2, self.ids[1])
+        put(9, 3, self.cls << 8)
+        if self.buses:
+            data[0x0E] = 1
+            data[0x18:0x1B] = bytes((int(self.address.split(":")[-2], 16), *self.buses))
+        if self.kind is not None:
+            put(0x06, 2, 0x10)
+            data[0x34] = EXPRESS
+            put(EXPRESS, 2, 0x10)
+            put(EXPRESS + 2, 2, self.kind << 4 | 2)
+            data[EXPRESS + 0x0F] = self.port
+            put(EXPRESS + 0x28, 2, 0x20 if self.ari else 0)
+            capabilities = [(0x100, 1)] + [(ACS, 0x0D)] * bool(self.acs) + [(SRIOV, 0x10)] * bool(self.vfs)
+            for (at, number), (after, _) in zip(capabilities, [*capabilities[1:], (0, 0)]):
+                put(at, 4, after << 20 | 1 << 16 | number)
+        if self.acs:
+            put(ACS + 4, 2, self.acs[0])
+            put(ACS + 6, 2, self.acs[1])
+            put(ACS + 8, 4, self.vector)
+        if self.vfs:
+            put(SRIOV + 8, 2, 1)
+            for at, value in zip((0x10, 0x14, 0x16, 0x1A), self.vfs):
+                put(SRIOV + at, 2, value)
+        for at, value in self.header.items():
+            data[at] = value
+        return bytes(data)
+
+    def title(self):
+        ids = f"{self.ids[0]:04x}:{self.ids[1]:04x}"
+        return f"{self.address} {NAMES[self.cls]} [{self.cls:04x}]: Some Maker Thing [{ids}] (rev 01)"
+
+    def hex(self, size=4096):
+        data = self.config()[:size]
+        rows = [f"{at:02x}: {data[at:at + 16].hex(' ')}" for at in range(0, len(data), 16)]
+        return "\n".join([self.title(), *rows]) + "\n\n"
+
+    def text(self):
+        lines = [self.title(), f"\tStatus: Cap{'-' if self.kind is None else '+'} 66MHz- UDF- FastB2B-"]
+        if self.buses:
+            lines.append(
+                "\tBus: primary=%s, secondary=%02x, subordinate=%02x, sec-latency=0"
+                % (self.address.split(":")[-2], *self.buses)
+            )
+        if self.kind is not None:
+            lines += [
+                f"\tCapabilities: [{EXPRESS:x}] Express (v2) {TYPES[self.kind]}, MSI 00",
+                f"\t\tLnkCap:\tPort #{self.port}, Speed 16GT/s, Width x4",
+                "\t\tDevCap2: Completion Timeout: Range ABCD, TimeoutDis+ ARIFwd+",
+                f"\t\tDevCtl2: Completion Timeout: 50us to 50ms, TimeoutDis- ARIFwd{'-+'[self.ari]}",
+                "\t\t\t AtomicOpsCtl: ReqEn- EgressBlck-",
+                "\tCapabilities: [100 v1] Advanced Error Reporting",
+            ]
+        if self.acs:
+            lines += [
+                f"\tCapabilities: [{ACS:x} v1] Access Control Services",
+                f"\t\tACSCap:\t{flags(self.acs[0])}",
+                f"\t\tACSCtl:\t{flags(self.acs[1])}",
+            ]
+        if self.vfs:
+            lines += [
+                f"\tCapabilities: [{SRIOV:x} v1] Single Root I/O Virtualization (SR-IOV)",
+                "\t\tIOVCap:\tMigration-, Interrupt Message Number: 000",
+                "\t\tIOVCtl:\tEnable+ Migration- Interrupt- MSE+ ARIHierarchy-",
+                f"\t\tInitial VFs: 8, Total VFs: 8, Number of VFs: {self.vfs[0]}, Function Dependency Link: 00",
+                f"\t\tVF offset: {self.vfs[1]}, stride: {self.vfs[2]}, Device ID: {self.vfs[3]:04x}",
+            ]
+        return "\n".join(lines) + "\n\n"
+
+
+def flags(bits):
+    return " ".join(name + "-+"[bits >> i & 1] for i, name in enumerate(FLAGS))
+
+
+def bridge(address, kind, *buses, ids=(0x10B5, 0x9765), **more):
+    return Function(address, ids, 0x0604, kind, buses, **more)
+
+
+def switch(ids=(0x8086, 0x2030), ports=(ALL, 0), root=(ALL, UF), root_ids=None):
+    """Two drives and a card below a switch, and a drive beside it:
+
+              host bridge IDS
+             /               \\
+        00:01.0 ROOT       00:02.0 ROOT
+           |                  |
+        01:00.0            06:00.0 drive
+       /   |   \\
+    02:00.0 02:01.0 02:02.0  PORTS
+       |     |       |
+    03:00.0 04:00.0 05:00.0
+     drive   drive   card
+    """
+    return [
+        Function("00:00.0", ids, 0x0600, None),
+        bridge("00:01.0", ROOT_PORT, 1, 5, acs=root, port=1, ids=root_ids or ids),
+        bridge("00:02.0", ROOT_PORT, 6, 6, acs=root, port=2, ids=root_ids or ids),
+        bridge("01:00.0", UPSTREAM, 2, 5),
+        bridge("02:00.0", DOWNSTREAM, 3, 3, acs=ports, port=1),
+        bridge("02:01.0", DOWNSTREAM, 4, 4, acs=ports, port=2),
+        bridge("02:02.0", DOWNSTREAM, 5, 5, acs=ports, port=3),
+        Function("03:00.0"),
+        Function("04:00.0"),
+        Function("05:00.0", (0x15B3, 0x1017), 0x0200),
+        Function("06:00.0"),
+    ]
+
+
+def as_hex(machine, size=4096):
+    return "".join(fn.hex(size) for fn in machine)
+
+
+def as_text(machine):
+    return "".join(fn.text() for fn in machine)
