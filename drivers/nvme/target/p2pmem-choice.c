@@ -452,7 +452,11 @@ static struct notifier_block p2pmem_notifier = {
 
 int nvmet_p2pmem_init(void)
 {
-	return pci_p2pdma_register_notifier(&p2pmem_notifier);
+	int error = pci_p2pdma_register_notifier(&p2pmem_notifier);
+
+	if (!error)
+		nvmet_p2pmem_uses_init();
+	return error;
 }
 
 void nvmet_p2pmem_exit(void)

@@ -128,8 +128,10 @@ static struct nvmet_ctrl *overdue_ctrl(unsigned long *next)
 		use->failed = true;
 		/* If it has none, its connections have ended. */
 		if (kref_get_unless_zero(&use->ctrl->ref)) {
-			pr_warn("controller %u keeps memory of %s, which is going: failing it\n",
-				use->ctrl->cntlid, pci_name(use->provider));
+			pr_warn("%s: controller %u of host %s keeps memory of %s, which is going: failing it\n",
+				use->ctrl->subsys->subsysnqn,
+				use->ctrl->cntlid, use->ctrl->hostnqn,
+				pci_name(use->provider));
 			return use->ctrl;
 		}
 	}
@@ -151,12 +153,25 @@ static void p2pmem_fail_overdue(struct work_struct *work)
 
 static DECLARE_DELAYED_WORK(p2pmem_overdue_work, p2pmem_fail_overdue);
 
+/*
+ * Whether there is nvmet_wq.  Under the lock of the module's parameters, which
+ * may be written before it is initialised and while it exits.
+ */
+static bool p2pmem_has_wq;
+
+static void set_has_wq(bool has)
+{
+	kernel_param_lock(THIS_MODULE);
+	p2pmem_has_wq = has;
+	kernel_param_unlock(THIS_MODULE);
+}
+
 static int set_grace(const char *val, const struct kernel_param *kp)
 {
 	int error = param_set_uint_minmax(val, kp, 0, GRACE_MAX);
 
-	/* For those who wait already; none while the module is loaded */
-	if (!error && nvmet_wq)
+	/* For those who wait already */
+	if (!error && p2pmem_has_wq)
 		mod_delayed_work(nvmet_wq, &p2pmem_overdue_work, 0);
 	return error;
 }
@@ -322,12 +337,23 @@ bool nvmet_p2pmem_use_is_exhausted(const struct nvmet_p2pmem_use *use)
 }
 
 /**
+ * nvmet_p2pmem_uses_init - before there is any use
+ *
+ * Context: may sleep; nvmet_wq is there.
+ */
+void nvmet_p2pmem_uses_init(void)
+{
+	set_has_wq(true);
+}
+
+/**
  * nvmet_p2pmem_uses_exit - the last uses end
  *
  * Context: may sleep; nobody has any use chosen, or memory.
  */
 void nvmet_p2pmem_uses_exit(void)
 {
+	set_has_wq(false);
 	/* percpu_refs that were killed, those of counters among them */
 	rcu_barrier();
 	cancel_delayed_work_sync(&p2pmem_overdue_work);

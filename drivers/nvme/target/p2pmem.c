@@ -213,8 +213,8 @@ static u16 interrupted(struct nvmet_req *req, enum nvmet_p2pmem_ram reason)
 
 /* ---- on its way ---- */
 
-/* Where the data are that a transport brought with it: all of them, or some */
-static void check_own_pages(struct nvmet_req *req)
+/* How much of what the client brought is peer memory: all of it, or some */
+static void check_brought_pages(struct nvmet_req *req)
 {
 	struct scatterlist *sg;
 	int i;
@@ -243,8 +243,8 @@ u16 __nvmet_p2pmem_start(struct nvmet_req *req, blk_opf_t *opf)
 
 	if (ours)
 		req->p2pmem.peer = req->transfer_len - req->metadata_len;
-	else if (req->ops->flags & NVMF_OWN_MEMORY)
-		check_own_pages(req);
+	else if (req->p2pmem.brought)
+		check_brought_pages(req);
 	else
 		req->p2pmem.some_ram = true;
 	if (!req->p2pmem.peer)

@@ -162,6 +162,8 @@ struct nvmet_p2pmem_use {
 /**
  * struct nvmet_p2pmem_req - a command's part
  * @wanted: its data shall be in peer memory
+ * @brought: the client's own memory, which the transport passes on (loop), has
+ *	peer memory among it
  * @some_ram: it has data in RAM, for the reason @ram; set when it is started
  * @ram: enum nvmet_p2pmem_ram
  * @peer: number of bytes in peer memory, likewise
@@ -172,6 +174,7 @@ struct nvmet_p2pmem_use {
  */
 struct nvmet_p2pmem_req {
 	bool wanted;
+	bool brought;
 	bool some_ram;
 	u8 ram;
 	u32 peer;
@@ -185,22 +188,28 @@ static inline bool nvmet_p2pmem_is_on(const struct nvmet_p2pmem_ns *ns)
 	return ns->on;
 }
 
-/* Has there ever been any peer memory? */
-static inline bool nvmet_p2pmem_exists(void)
-{
-	return static_branch_unlikely(&pci_p2pdma_key);
-}
-
 static inline void nvmet_p2pmem_req_init(struct nvmet_p2pmem_req *req)
 {
 	req->wanted = false;
+	req->brought = false;
 	req->peer = 0;
 	req->use = NULL;
+}
+
+/* For transports that hand over the client's pages, after nvmet_req_init() */
+static inline void nvmet_p2pmem_req_brings(struct nvmet_p2pmem_req *req)
+{
+	req->brought = true;
 }
 
 static inline bool nvmet_p2pmem_wanted(const struct nvmet_p2pmem_req *req)
 {
 	return req->wanted;
+}
+
+static inline bool nvmet_p2pmem_brought(const struct nvmet_p2pmem_req *req)
+{
+	return req->brought;
 }
 
 /* It has memory of a provider that the target chose */
@@ -257,6 +266,7 @@ bool nvmet_p2pmem_use_is_exhausted(const struct nvmet_p2pmem_use *use);
 void nvmet_p2pmem_uses_wait(struct pci_dev *provider, unsigned long timeout);
 void nvmet_p2pmem_uses_begin_grace(struct pci_dev *provider);
 void nvmet_p2pmem_uses_drop_ctrl(struct nvmet_ctrl *ctrl);
+void nvmet_p2pmem_uses_init(void);
 void nvmet_p2pmem_uses_exit(void);
 
 extern struct configfs_attribute nvmet_ns_attr_p2pmem;
@@ -275,13 +285,17 @@ static inline bool nvmet_p2pmem_is_on(const struct nvmet_p2pmem_ns *ns)
 	return false;
 }
 
-static inline bool nvmet_p2pmem_exists(void)
-{
-	return false;
-}
-
 static inline void nvmet_p2pmem_req_init(struct nvmet_p2pmem_req *req)
 {
+}
+
+static inline void nvmet_p2pmem_req_brings(struct nvmet_p2pmem_req *req)
+{
+}
+
+static inline bool nvmet_p2pmem_brought(const struct nvmet_p2pmem_req *req)
+{
+	return false;
 }
 
 static inline bool nvmet_p2pmem_wanted(const struct nvmet_p2pmem_req *req)
