@@ -487,6 +487,14 @@ ALL = [
         mib=lambda t: NVMET_MIB,
     ),
     Program(
+        "nvmet-own-cmb",
+        "a target on a drive with metadata and a CMB",
+        lambda t: ["nvmet-own-cmb.sh", *t.providers],
+        where=("protected",),
+        skip_on=("stock",),
+        books=False,
+    ),
+    Program(
         "nvmet-queues",
         "a client of the target with two cards, and one with protection information",
         lambda t: ["nvmet-queues.sh", *order_integrity(t)[1:]],

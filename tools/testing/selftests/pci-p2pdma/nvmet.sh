@@ -236,7 +236,7 @@ stalled() {
 	grace 2
 	until_ok unbound
 	result $? "or its time is over"
-	stall_ends && since_log | grep -q "keeps memory of $provider, which is going: failing it"
+	stall_ends && since_log | grep -q "controller [0-9]* of host .* keeps memory of $provider, which is going: failing it"
 	result $? "which ends its connection, too, with a line in the log"
 	! grace 86401 2>/dev/null && [ "$(cat /sys/module/nvmet/parameters/p2pmem_grace)" = 2 ]
 	result $? "more than a day is refused"
