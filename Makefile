@@ -4,7 +4,7 @@
 .NOTPARALLEL:
 # The kernel has a make of its own, which must not inherit this one's variables and flags.
 unexport MAKEFLAGS MFLAGS MAKEOVERRIDES MAKELEVEL
-export KERNEL_SRC KERNEL T TOPO ACCEL NET FORCE INTO J STEP WARM CHECK ACCEPT PROFILE
+export KERNEL_SRC KERNEL T TOPO ACCEL NET FIXES FORCE INTO J STEP WARM CHECK ACCEPT PROFILE
 
 CONFIG ?= lab
 export CONFIG
@@ -84,7 +84,7 @@ refresh:        ## bring edits made in build/tree back to the overlay and the pa
 	$(setup) base
 	@scripts/refresh
 
-series: tree    ## the mailable series in build/series (NET=1: net difference to stock)
+series: tree    ## the mailable series in build/series (NET=1: net difference to stock, FIXES=1: its fixes)
 	@scripts/series
 
 check-apply:    ## try the patches on every 6.12.y that the archive offers

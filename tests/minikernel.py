@@ -116,7 +116,8 @@ class MiniProject:
 
     def run(self, script, *argv, **env):
         """A script, with what the environment of the test run must not change taken out."""
-        clean = {key: value for key, value in os.environ.items() if key not in ("FORCE", "INTO", "NET", "KERNEL_SRC")}
+        alien = ("FORCE", "INTO", "NET", "FIXES", "KERNEL_SRC")
+        clean = {key: value for key, value in os.environ.items() if key not in alien}
         env = {**clean, **IDENTITY, "KERNEL_SRC": str(self.tarball), **env}
         return subprocess.run(
             [self.root / script, *argv], cwd=self.root, env=env, text=True, capture_output=True, check=False, timeout=60

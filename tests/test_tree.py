@@ -88,8 +88,10 @@ def test_composed_is_overlay_and_patches(git, tmp_path):
     """patch(1) by hand, fuzz 0, gives what the branch has."""
     series = Series(ROOT)
     touched = {path for entry in series.entries for path in entry.patch.paths()}
+    made = {path for entry in series.entries for path in entry.patch.new_files()}
     for path in touched:
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+    for path in touched - made:
         (tmp_path / path).write_bytes(git.bytes("show", "base:" + path))
     for entry in series.entries:
         if entry.patch.diff:
@@ -130,7 +132,7 @@ def applied(git, folder, start, mails):
 
 
 def test_series_is_the_tree(git, script, tmp_path):
-    done = script("series", NET="1", **IDENTITY)
+    done = script("series", NET="1", FIXES="1", **IDENTITY)
     assert done.returncode == 0, done.stdout + done.stderr
     mails = sorted((ROOT / "build/series").glob("*.patch"))
     cover = mails[0].read_text(encoding="utf-8")
@@ -149,6 +151,15 @@ def test_series_is_the_tree(git, script, tmp_path):
     assert set(re.findall(r"^  (\S+/\S+)$", message, re.M)) == lost
     assert ("the NVMe target" in message) == any(path.startswith("drivers/nvme/target/") for path in lost)
     assert applied(git, tmp_path / "net", "stock", [net]) == want
+    fixes = sorted((ROOT / "build/series-fixes").glob("*.patch"))
+    ours = [entry for entry in Series(ROOT).entries if "\nFixes: " in entry.patch.message]
+    assert len(fixes) == len(ours) + len(list((ROOT / "patches/fixes").glob("*.patch"))) > len(ours) >= 5
+    for fix in fixes:
+        text = fix.read_text(encoding="utf-8")
+        assert re.search(
+            r'^Fixes: [0-9a-f]{12} \(".+"\)\nCc: stable@vger.kernel.org\nSigned-off-by: Someone', text, re.M
+        )
+    assert applied(git, tmp_path / "fixes", "stock", fixes)
 
 
 def all_stamps(folder):
@@ -562,6 +573,26 @@ def test_refresh_commits(made):
     assert "+int edited_again;" in text and "new.c" not in text
     assert series(made).endswith("0003-mm-a-third-thing.patch\n\tmm/new.c\n")
     assert (made.root / "drivers/pci/p2pdma.c").read_text() == "int also;\n"
+
+
+def test_refresh_makefile_that_grows(made):
+    """One that several commits add to is in their patches; else it is a file of the repository, as others are."""
+    makefile = "drivers/pci/p2pdma/Makefile"
+    write(made.tree / makefile, "obj-y += route.o\n")
+    commit(made, "PCI: One object")
+    round_trip(made)
+    assert (made.root / makefile).read_text() == "obj-y += route.o\n"
+    write(made.tree / makefile, "obj-y += route.o\nobj-y += acs.o\n")
+    write(made.tree / "drivers/pci/p2pdma/acs.c", "int acs;\n")
+    commit(made, "PCI: Another object")
+    round_trip(made)
+    assert not (made.root / makefile).exists() and makefile not in series(made)
+    assert "--- /dev/null" in patch(made, "0003-pci-one-object.patch")
+    text = patch(made, "0004-pci-another-object.patch")
+    assert "+obj-y += acs.o" in text and "+obj-y += route.o" not in text
+    assert series(made).endswith("0004-pci-another-object.patch\n\tdrivers/pci/p2pdma/acs.c\n")
+    write(made.root / makefile, "obj-y += other.o\n")
+    assert "creates" in made.fails("scripts/tree")
 
 
 def test_refresh_commit_to_overlay_only(made):

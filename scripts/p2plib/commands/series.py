@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Write the mailable series to build/series, with the git identity of who runs it.
 
-NET=1: the net difference to stock as well, to build/series-net.
+NET=1: the net difference to stock as well, to build/series-net. FIXES=1: the fixes of stock as well, to
+build/series-fixes.
 """
 
 import argparse
@@ -33,6 +34,8 @@ def main(argv: Sequence[str]) -> int:
             say(f"series: {len(export.commits)} patches in {export.series()}")
             if os.environ.get("NET"):
                 say(f"series: net difference in {export.net()}")
+            if os.environ.get("FIXES"):
+                say(f"series: fixes of stock in {export.fixes()}")
     if config:
         check_builds(tree, export, config)
     return 0

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from p2plib import ROOT, Fail
 from p2plib.common import fresh_folder, replace_folder, say
-from p2plib.compose.git import DIFF, lay_out
+from p2plib.compose.git import DIFF, Git, lay_out
 from p2plib.compose.series import Patch
-from p2plib.compose.tree import Tree
+from p2plib.compose.tree import Tree, reason
 
 REPRODUCE = """\
 How to get this base: base-commit is {label} with its own P2PDMA taken out. The
@@ -129,6 +129,31 @@ class Export:
         replace_folder(part, folder)
         return folder
 
+    def fixes(self) -> Path:
+        """build/series-fixes: what mends faults of the stock base, each patch alone; returns the folder.
+
+        Those of the series that say Fixes:, and those for the P2PDMA that the series replaces, patches/fixes.
+        """
+        env, stock = identity(), self.git("rev-parse", "refs/tags/stock")
+        folder = self.tree.root / "patches"
+        names = [name for name, _ in self.commits]
+        names += [f"fixes/{path.name}" for path in sorted((folder / "fixes").glob("*.patch"))]
+        patches = [(name, Patch((folder / name).read_bytes(), name)) for name in names]
+        git = Git(self.tree.folder, self.tree.folder / ".git" / "p2p-fixes")
+        git("read-tree", stock)
+        parent = stock
+        for number, (name, patch) in enumerate((n, p) for n, p in patches if is_fix(p)):
+            try:
+                git("apply", "--cached", "--whitespace=nowarn", data=patch.diff)
+            except Fail as error:
+                raise Fail(f"patches/{name} does not apply to stock ({reason(error)}): correct it") from None
+            parent = self.signed(git("write-tree"), parent, patch.message, env, number)
+        target = self.tree.build / "series-fixes"
+        part = fresh_folder(target)
+        self.format_patch(part, stock, parent, env)
+        replace_folder(part, target)
+        return target
+
     def taken_out(self) -> str:
         """What stock has and this has not: the files whose hooks the series does not put back."""
         last = self.commits[-1][1]
@@ -169,6 +194,10 @@ class Export:
             seconds = int(time.monotonic() - start)
             say(f"series: {number}/{len(self.commits)} {name} {word} ({seconds} s)")
         return failed
+
+
+def is_fix(patch: Patch) -> bool:
+    return bool(re.search(r'(?m)^Fixes: [0-9a-f]{12} \(".+"\)$', patch.body))
 
 
 def exported(tree: Tree) -> Export:

@@ -4,6 +4,7 @@
 The branch in build/tree, as the user left it, is the new history; what is not committed is folded
 into it first. A path that the base has lives in patches, any other path in the overlay:
 
+  - a new Makefile or Kconfig that several commits add to lives in their patches, too;
   - an edited file of the overlay goes to the overlay, whoever committed the edit;
   - an uncommitted edit of a base file goes to the last commit that touches the file;
   - commits keep their patch if they have one (found by hash, else by subject), or get a new one.
@@ -14,6 +15,7 @@ in build/tree is it copied to the repository.
 
 import re
 import shutil
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +23,7 @@ from pathlib import Path
 from p2plib import Fail
 from p2plib.common import fresh_folder, say, write_file
 from p2plib.compose.git import DIFF, Git
-from p2plib.compose.series import Entry, Series, file_data, file_mode, patch_text, series_text
+from p2plib.compose.series import GROWING, Entry, Series, file_data, file_mode, patch_text, series_text
 from p2plib.compose.tree import BRANCH, Tree, inputs_key
 
 # What became of a path: its mode and blob, or GONE
@@ -55,7 +57,7 @@ class Refresh:
         self.into_item: Item | None = None
         self.items: list[Item] = []
         self.edited: dict[str, Edit] = {}
-        self.in_base: set[str] = set()
+        self.in_base: set[str] = set()  # and what grows with the series
 
     def run(self) -> int | None:
         """Returns the number of commits after it, or None if there was nothing to bring back."""
@@ -127,6 +129,8 @@ class Refresh:
             message = self.git("log", "-1", "--format=%B", commit) + "\n"
             self.items.append(Item(commit, parents[0], message, dict(zip(words[1::2], words[::2]))))
         self.in_base = set(self.git.lines("ls-tree", "-r", "-z", "--name-only", "refs/tags/base"))
+        touched = Counter(path for item in self.items for path in item.changes)
+        self.in_base |= {path for path, commits in touched.items() if commits > 1 and Path(path).name in GROWING}
 
     def read_edits(self) -> None:
         """Uncommitted edits: {path: (mode, blob)}, GONE for a removed file."""
@@ -234,7 +238,7 @@ class Refresh:
     def patch_of(self, item: Item, before: str) -> bytes:
         """The patch file of a commit, or b'' if it changes no base file."""
         known = dict((commit, name) for name, commit in self.tree.state["commits"])
-        if item.commit in known and not item.folded:  # as it was, to the byte
+        if item.commit in known and not item.folded and self.at_home(item):  # as it was, to the byte
             assert item.entry
             return self.old_text(item.entry) if item.entry.patch.diff else b""
         diff, stat = self.diff(before, item.tree, set(item.changes) | set(item.folded))
@@ -246,6 +250,11 @@ class Refresh:
             if paths and self.diff(composed + "^", composed, set(paths))[0] == diff:
                 return self.old_text(item.entry)
         return patch_text(item.message, stat, diff)
+
+    def at_home(self, item: Item) -> bool:
+        """Whether its patch has what belongs into patches: a Makefile that begins to grow has not been there."""
+        assert item.entry
+        return set(item.entry.patch.paths()) == self.in_base.intersection(item.changes)
 
     def message_only(self, item: Item) -> bytes:
         old = item.entry
