@@ -17,14 +17,17 @@ from p2plib import BUILD, ROOT, Fail
 from p2plib.lab import programs, runner, topology
 
 CONFIG = "coverage"
-OUT = BUILD / "out" / CONFIG / "drivers" / "pci"
+OUT = BUILD / "out" / CONFIG / "drivers"
 RESULT = BUILD / "coverage"
-OBJECTS = ["p2pdma.c", *(f"p2pdma/{path.name}" for path in sorted((ROOT / "drivers/pci/p2pdma").glob("*.c")))]
+CORE = ["pci/p2pdma.c", *(f"pci/p2pdma/{path.name}" for path in sorted((ROOT / "drivers/pci/p2pdma").glob("*.c")))]
+# A module, which is there when a program of the target has run.
+TARGET = [f"nvme/target/{path.name}" for path in sorted((ROOT / "drivers/nvme/target").glob("p2pmem*.c"))]
+OBJECTS = [*CORE, *TARGET]
 # With what is compiled as a part of one
-FILES = [*OBJECTS, "p2pdma/region.h"]
+FILES = [*CORE, "pci/p2pdma/region.h", *TARGET]
 # What a file should come to; see README.md.
 WANT = {"lines": 95, "branches": 90}
-# Runs of the lab that reach what no suite can: mappings of user space, what is read in sysfs and debugfs.
+# Runs of the lab that reach what no suite can: mappings of user space, what is read in sysfs and debugfs, the target.
 OTHERS = (
     ("same-switch", "routes"),
     ("same-switch", "mmap"),
@@ -32,6 +35,12 @@ OTHERS = (
     ("ram-provider", "stub"),
     ("ram-provider", "pinned"),
     ("unknown-root-complex", "policy"),
+    ("same-switch", "nvmet"),
+    ("same-switch", "nvmet-outage"),
+    ("same-switch", "nvmet-save"),
+    ("unknown-root-complex", "nvmet-withdraw"),
+    ("protected", "nvmet-own-cmb"),
+    ("protected", "integrity"),
 )
 # Of a file: of its "lines" and "branches", how many were hit of how many
 Table = dict[str, dict[str, tuple[int, int]]]
@@ -47,7 +56,7 @@ def call(*argv: str | Path) -> None:
 def build() -> None:
     objects = [Path(file).with_suffix(".o").name for file in OBJECTS]
     # Others have a memory.o, too, one of which cannot do with counters.
-    ours = "$(if $(filter drivers/pci drivers/pci/p2pdma,$(obj)),y)"
+    ours = "$(if $(filter drivers/pci drivers/pci/p2pdma drivers/nvme/target,$(obj)),y)"
     variables = [word for name in sorted(set(objects)) for word in ("--make", f"GCOV_PROFILE_{name}={ours}")]
     if subprocess.run([ROOT / "scripts/build", CONFIG, *variables], check=False).returncode:
         raise Fail("coverage: no kernel to run: correct what scripts/build says")
@@ -64,16 +73,17 @@ def measure(where: str, what: str) -> Path:
     for old in OUT.rglob("*.gcda"):
         old.unlink()
     counters = [m.groups() for line in run.vm.lines if (m := re.fullmatch(r"# gcda (\S+) (\S+)", line))]
-    if len(counters) != len(OBJECTS):
+    objects = OBJECTS if program.target else CORE
+    if len(counters) != len(objects):
         raise Fail(
-            f"coverage: {where}.{what}: counters of {len(counters)} files, there are {len(OBJECTS)}: "
+            f"coverage: {where}.{what}: counters of {len(counters)} files, there are {len(objects)}: "
             f"see {run.folder}"
         )
     for name, data in counters:
         (OUT / name).write_bytes(base64.b64decode(data))
     info = RESULT / f"{where}.{what}.info"
     call("lcov", *LCOV, "--capture", "--directory", OUT, "--output-file", info)
-    call("lcov", *LCOV, "--extract", info, *(f"*/drivers/pci/{file}" for file in FILES), "--output-file", info)
+    call("lcov", *LCOV, "--extract", info, *(f"*/drivers/{file}" for file in FILES), "--output-file", info)
     print(f"p2p: coverage: {where}.{what} in {run.seconds:.0f} s", flush=True)
     return info
 
@@ -88,7 +98,7 @@ def read(info: Path) -> Table:
     """{file: {"lines": (hit, found), "branches": (hit, found)}}"""
     files = {}
     for record in info.read_text().split("end_of_record\n"):
-        if not (path := re.search(r"^SF:.*/drivers/pci/(\S+)$", record, re.M)):
+        if not (path := re.search(r"^SF:.*/drivers/(\S+)$", record, re.M)):
             continue
         number = {key: int(value) for key, value in re.findall(r"^(LF|LH|BRF|BRH):(\d+)$", record, re.M)}
         files[path[1]] = {
@@ -103,8 +113,8 @@ def cell(hit: int, found: int) -> str:
 
 
 def table(suites: Table, everything: Table) -> None:
-    print(f"\n{'':22}{'KUnit suites':^36}  {'with the lab':^36}")
-    print(f"{'file':22}" + "  ".join(f"{'lines':>16}{'branches':>20}" for _ in range(2)))
+    print(f"\n{'':28}{'KUnit suites':^36}  {'with the lab':^36}")
+    print(f"{'file':28}" + "  ".join(f"{'lines':>16}{'branches':>20}" for _ in range(2)))
     below = []
     total: dict[tuple[int, str], tuple[int, int]] = {}
     for file in FILES:
@@ -114,19 +124,20 @@ def table(suites: Table, everything: Table) -> None:
                 cells.append(f"{cell(hit, found):>{16 if what == 'lines' else 20}}")
                 old = total.get((column, what), (0, 0))
                 total[column, what] = (old[0] + hit, old[1] + found)
-                if not column and 100 * hit < WANT[what] * found:
+                # The target has no suites.
+                if column == (file in TARGET) and 100 * hit < WANT[what] * found:
                     below.append(f"{file} {what}")
-        print(f"{file:22}" + "".join(cells[:2]) + "  " + "".join(cells[2:]))
+        print(f"{file:28}" + "".join(cells[:2]) + "  " + "".join(cells[2:]))
     cells = [
         f"{cell(*total[column, what]):>{width}}"
         for column in (0, 1)
         for what, width in (("lines", 16), ("branches", 20))
     ]
-    print(f"{'all':22}" + "".join(cells[:2]) + "  " + "".join(cells[2:]))
+    print(f"{'all':28}" + "".join(cells[:2]) + "  " + "".join(cells[2:]))
     if below:
         print(
-            f"\nbelow {WANT['lines']} % of lines or {WANT['branches']} % of branches with the suites alone: "
-            + ", ".join(below)
+            f"\nbelow {WANT['lines']} % of lines or {WANT['branches']} % of branches with the suites alone, "
+            "or the target's with the lab: " + ", ".join(below)
         )
 
 
