@@ -4,7 +4,6 @@
 import json
 import os
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
@@ -29,6 +28,9 @@ TIERS = {
     "test_kcsan.py": "KCSAN kernel",
 }
 ORDER = list(dict.fromkeys(TIERS.values()))
+# Seconds of a test, by tier, on two processors and with nothing built: for the estimate, until there are times of here.
+COLD = {"tree": 2, "p2ptopo": 0.5, "lint": 20, "build": 150, "kunit": 40, "end-to-end": 9, "bench": 20}
+TIMES = ROOT / "build" / "test" / "seconds.json"
 
 
 def tier(item):
@@ -55,7 +57,11 @@ class Counts:
 
     def __init__(self, config):
         self.config, self.verdict, self.seconds, self.tier = config, {}, {}, None
-        self.started = time.monotonic()
+        self.took = {}  # by test, in seconds
+        try:
+            self.known = json.loads(TIMES.read_text(encoding="ascii"))
+        except (OSError, ValueError):
+            self.known = {}
 
     def pytest_collectreport(self, report):
         if report.failed or report.skipped:  # a whole file that skips itself hides its tests
@@ -65,7 +71,14 @@ class Counts:
     def pytest_runtest_protocol(self, item):
         if tier(item) != self.tier:
             self.tier = tier(item)
-            print_through(self.config, f"\n== {self.tier} ==")
+            print_through(self.config, f"\n== {self.tier} == {self.left(item.session.items)}".rstrip(" "))
+
+    def left(self, items):
+        """How long the tests that have not run will take, going by how long they took before."""
+        seconds = sum(
+            self.known.get(item.nodeid, COLD.get(tier(item), 60)) for item in items if item.nodeid not in self.took
+        )
+        return f"(about {seconds / 60:.0f} minutes left)" if seconds > 90 else ""
 
     @pytest.hookimpl(hookwrapper=True)
     def pytest_runtest_makereport(self, item, call):
@@ -82,6 +95,7 @@ class Counts:
         elif report.when == "call":
             self.verdict.setdefault(report.nodeid, "passed")
         self.seconds[tier(item)] = self.seconds.get(tier(item), 0) + call.duration
+        self.took[item.nodeid] = round(self.took.get(item.nodeid, 0) + call.duration, 1)
 
     def pytest_terminal_summary(self, terminalreporter):
         for name, taken in self.seconds.items():
@@ -89,6 +103,8 @@ class Counts:
             terminalreporter.write_line(f"{name:12} {minutes}:{seconds:02d}")
 
     def pytest_sessionfinish(self):
+        TIMES.parent.mkdir(parents=True, exist_ok=True)
+        TIMES.write_text(json.dumps({**self.known, **self.took}, indent=0), encoding="ascii")
         if path := self.config.getoption("result"):
             counts = {v: list(self.verdict.values()).count(v) for v in ("passed", "failed", "skipped")}
             Path(path).write_text(json.dumps(counts), encoding="ascii")

@@ -269,6 +269,7 @@ def test_topologies_are_sound():
         ({"drives": {"a": {"bus": "r7"}}}, "bus 'r7' is no device's id"),
         ({"drives": {"A b": {"bus": "r0"}}}, "an id is"),
         ({"expect": {}}, "must hold the providers ['m']"),
+        ({"copy_mib": 17}, "2 copies of 17 MiB are more than the 32 MiB of data that a drive holds: use 16"),
         ({"expect": {"m": {"a": {"read": "none", "write": "none"}}}}, "must hold the clients ['a', 'b']"),
         ({"expect": {"m": {"a": {"read": "bus", "write": "none"}, "b": {}}}}, "read = 'bus' is none of"),
     ],

@@ -9,6 +9,7 @@ from collections import defaultdict
 import pytest
 
 from p2plib import ROOT
+from p2plib.compose.series import KERNEL_FOLDERS, Patch
 
 # MISSING_SIGN_OFF, NO_AUTHOR_SIGN_OFF: who exports the series signs it.
 # FILE_PATH_CHANGES: MAINTAINERS has a patch of its own.
@@ -166,6 +167,39 @@ def test_pages_name_what_is_there(page):
         ],
         "correct the page: there is no such file or folder",
     )
+
+
+# Of lists and tools that are not in the repository, and of our own in the place of the subsystem's.
+NOT_MAILED = re.compile(r"(?i)\b(fault \d+|mutation:|lend(er|s|ing)?|lent|front ?door|shop|todo|fixme)\b")
+
+
+def test_mailed_words():
+    """What goes to the lists names nothing that its readers do not have."""
+    mailed = files(under=("patches/", *(f"{folder}/" for folder in KERNEL_FOLDERS)))
+    assert len(mailed) > 100, "hardly any files found: the search is broken"
+    lines = [
+        f"{file}:{number}: {line.strip()}"
+        for file in mailed
+        for number, line in enumerate((ROOT / file).read_text(errors="replace").splitlines(), 1)
+        if NOT_MAILED.search(line) and (not file.endswith(".patch") or not line.startswith((" ", "-", "@")))
+    ]
+    report(lines, "say it in words that its readers know, or leave it out")
+
+
+def test_trailers():
+    """Fixes: as git log prints it, before Cc:; no names, which are for who exports the series."""
+    lines = []
+    for file in patches():
+        patch = Patch((ROOT / file).read_bytes(), file)
+        trailers = re.findall(r"(?m)^([A-Z][A-Za-z-]+): (.*)$", patch.body.rpartition("\n\n")[2])
+        fixes = [value for key, value in trailers if key == "Fixes"]
+        lines += [f"{file}: Fixes: {v}" for v in fixes if not re.fullmatch(r'[0-9a-f]{12} \(".+"\)', v)]
+        lines += [f"{file}: {key}:" for key, _ in trailers if key not in ("Fixes", "Cc")]
+        if fixes and ("Cc", "stable@vger.kernel.org") not in trailers:
+            lines.append(f"{file}: Fixes: without Cc: stable@vger.kernel.org")
+        if len(patch.subject) > 75 or patch.subject.endswith("."):
+            lines.append(f"{file}: {patch.subject}: a subject has at most 75 characters and no full stop")
+    report(lines, "correct the message of the patch")
 
 
 # --- the kernel's checkers ---

@@ -5,11 +5,8 @@ import hashlib
 import os
 from pathlib import Path
 
-from p2plib.lab.sizes import MIB
+from p2plib.lab.sizes import DRIVE_MIB, MIB, RANDOM_MIB
 from p2plib.lab.vm import Vm
-
-DRIVE_MIB = 64
-RANDOM_MIB = 32  # at the start of each drive; the rest is a hole
 
 
 def fill(vm: Vm, mib: int) -> dict[str, list[str]]:

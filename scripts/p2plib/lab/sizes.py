@@ -2,6 +2,8 @@
 """How much guest programs move, which is what the host counts afterwards: they are told, in their environment."""
 
 MIB = 1 << 20
+DRIVE_MIB = 64
+RANDOM_MIB = 32  # at the start of each drive; the rest is a hole
 DEMO_MIB = 16
 WATCHED_KIB = 256  # while each access is traced: there is a line for each four bytes
 NVMET_MIB = 2

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, NoReturn
 
 from p2plib import ROOT, Fail
+from p2plib.lab.sizes import RANDOM_MIB
 from p2plib.schema import complaint
 
 FOLDER = ROOT / "lab" / "topologies"
@@ -121,6 +122,12 @@ def parse(name: str, data: Mapping[str, Any]) -> Topology:
     topology = Topology(name=name, **{**data, **read})
     if len(topology.clients) < 2 or not topology.providers:
         fault(name, "drives: two that are no providers, and one with cmb_size_mb or a RAM BAR, are the least")
+    if (pairs := len(topology.pairs())) * topology.copy_mib > RANDOM_MIB:
+        fault(
+            f"{name}: copy_mib",
+            f"{pairs} copies of {topology.copy_mib} MiB are more than the {RANDOM_MIB} MiB of data that a drive holds: "
+            f"use {RANDOM_MIB // pairs or 'fewer drives, or providers'}",
+        )
     return topology
 
 
