@@ -7,11 +7,13 @@ CONFIG= names another kernel of build/out (debug, stock); KERNEL= an image from 
 import os
 import re
 import shutil
+import signal
 import subprocess
 import threading
 import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -76,27 +78,47 @@ INIT = "[    4.113030] Run /init as init process\n"
 
 
 @pytest.mark.parametrize(
-    "consoles, attempts",
+    "ends, attempts",
     [
-        ((IOAPIC, INIT), 2),
-        ((IOAPIC, IOAPIC), 2),
-        ((INIT + IOAPIC,), 1),
-        ((IOAPIC.replace("mask_", "unmask_"),), 1),
-        ((INIT,), 1),
+        (((IOAPIC, 0), (INIT, 0)), 2),
+        (((IOAPIC, 0), (IOAPIC, 0)), 2),
+        (((INIT + IOAPIC, 0),), 1),
+        (((IOAPIC.replace("mask_", "unmask_"), 0),), 1),
+        (((INIT, 0),), 1),
+        (((INIT, -signal.SIGSEGV), (INIT, 0)), 2),
+        (((INIT, -signal.SIGSEGV), (INIT, -signal.SIGSEGV)), 2),
+        (((INIT, -signal.SIGABRT),), 1),
+        (((INIT, -signal.SIGKILL),), 1),
     ],
 )
-def test_a_boot_is_excused_once_and_for_one_thing(consoles, attempts, image, monkeypatch, tmp_path):
-    left = list(consoles)
+def test_a_run_is_excused_once_and_for_two_things(ends, attempts, image, monkeypatch, tmp_path):
+    """The console, and how QEMU ended, of each attempt."""
+    left = list(ends)
     monkeypatch.setattr(runner, "RUNS", tmp_path)
     run = runner.Run(topology.load("same-switch"), programs.get("misbehave-not"), config=CONFIG, kernel=image)
 
     def attempt():
+        console, status = left.pop(0)
         run.folder.mkdir(exist_ok=True)
-        (run.folder / "console.log").write_text(left.pop(0))
+        (run.folder / "console.log").write_text(console)
+        return SimpleNamespace(vm=SimpleNamespace(process=SimpleNamespace(returncode=status)))
 
     monkeypatch.setattr(run, "attempt", attempt)
     run.go()
-    assert len(consoles) - len(left) == attempts
+    assert len(ends) - len(left) == attempts
+
+
+def test_a_dead_qemu_is_told(image, monkeypatch, tmp_path):
+    """One that is killed while the guest runs, without a repeat for it."""
+    monkeypatch.setattr(runner, "RUNS", tmp_path)
+
+    def kill(vm, line):
+        if line.startswith("# lab: phase begin"):
+            vm.process.send_signal(signal.SIGABRT)
+
+    program = programs.get("copy")
+    run = runner.Run(topology.load("same-switch"), program, config=CONFIG, kernel=image, watch=kill).go()
+    assert run.reasons[0].startswith("QEMU itself was ended by signal 6"), run.explain()
 
 
 # Takes two machines, or many minutes: `make test-all`.

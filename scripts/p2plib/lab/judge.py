@@ -70,6 +70,8 @@ def judge(
     ours, elsewhere = race_faults(console, functions)
     reasons = [*vm.faults, *(["timeout: the guest did not finish in time and was killed"] if vm.timed_out else [])]
     reasons += console_faults(console) + ours + end_faults(vm.sentinel, skip_ok, taint)
+    if vm.process and vm.process.returncode < 0 and not vm.timed_out and not vm.faults:
+        reasons.insert(0, f"QEMU itself was ended by signal {-vm.process.returncode}: see qemu.log")
     reasons += [f"phase {phase.name} never ended" for phase in vm.phases if phase.end is None]
 
     test, report = parse_ktap(vm.lines, tree)
