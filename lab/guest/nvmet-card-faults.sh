@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 # nvmet-card-faults.sh MIB A PROVIDER SCENE...: what happens to a target whose card does DMA when memory, route, provider or
-# card go away under a load that verifies what it reads. Scenes: pool, order, narrow, late, two, route, provider, card.
+# card go away under a load that verifies what it reads. Scenes: pool, order, narrow, late, lossy, two, route, provider, card.
 
 # shellcheck source=/dev/null
 . "$(dirname "$0")/lib.sh"
@@ -13,6 +13,7 @@
 load=
 delay=/sys/module/dma_card/parameters/delay_us
 narrow=/sys/module/dma_card/parameters/mask_bits
+lose_every=/sys/module/wire/parameters/lose_every
 lose=/sys/module/wire/parameters/lose
 config=/sys/kernel/config/nvmet
 policy=/sys/module/pci_p2pdma/parameters/host_bridges
@@ -128,6 +129,22 @@ late() {
 	stop "$one"
 }
 taken() { ! whole; }
+
+# Some packets are lost, what was behind them arrives all the same, and all of that is repeated.
+lossy() {
+	serve near 10.9.0.1 1 "$a" && one=$(client near 0) && disk=$(node "$one" 1) && card_mark "$near"
+	echo 61 >$lose_every
+	round_trip "$disk" && round_trip "$disk"
+	status=$?
+	echo 0 >$lose_every
+	repeated=$(($(retries) - $(cat /tmp/retries)))
+	echo "# $repeated retries"
+	[ $status = 0 ] && [ $repeated -gt 0 ]
+	result $? "lossy: of data that are sent again nothing is wrong"
+	card_moved "$near" read_peer=2097152 write_peer=2097152 read_ram=0 failed=0
+	result $? "lossy: and they are in peer memory"
+	stop "$one"
+}
 
 # Two cards of one subsystem
 two() {

@@ -4,6 +4,7 @@
  * other receives.  With an address at either end, and accept_local for both,
  * two RDMA devices of one machine talk to each other as if they were in two.
  */
+#include <linux/atomic.h>
 #include <linux/etherdevice.h>
 #include <linux/module.h>
 #include <linux/netdevice.h>
@@ -14,15 +15,29 @@ static bool lose;
 module_param(lose, bool, 0644);
 MODULE_PARM_DESC(lose, "What a target sends does not arrive");
 
+static unsigned int lose_every;
+module_param(lose_every, uint, 0644);
+MODULE_PARM_DESC(lose_every, "One of so many packets does not arrive; 0: all do");
+
 static const char * const ends[] = { "target", "client" };
 static struct net_device *wires[PAIRS][2];
+
+static bool is_lost(const struct net_device *dev)
+{
+	static atomic_t sent;
+	unsigned int every = READ_ONCE(lose_every);
+
+	if (READ_ONCE(lose) && !strncmp(dev->name, ends[0], strlen(ends[0])))
+		return true;
+	return every && (unsigned int)atomic_inc_return(&sent) % every == 0;
+}
 
 static netdev_tx_t wire_xmit(struct sk_buff *skb, struct net_device *dev)
 {
 	struct net_device *other = *(struct net_device **)netdev_priv(dev);
 	unsigned int length = skb->len;
 
-	if (READ_ONCE(lose) && !strncmp(dev->name, ends[0], strlen(ends[0]))) {
+	if (is_lost(dev)) {
 		dev_kfree_skb_any(skb);
 		return NETDEV_TX_OK;
 	}
