@@ -17,6 +17,7 @@ from p2plib.lab.vm import Vm
 
 COMMAND_KIB = 64  # what nvmet.sh writes at once over TCP while it is watched
 SUITES = ROOT / "drivers" / "pci" / "p2pdma" / "tests"
+SELFTESTS = ROOT / "tools" / "testing" / "selftests" / "pci-p2pdma"
 
 
 # Of each drive: the digests of what was in it before the run
@@ -336,10 +337,51 @@ COPIED = {f"{where}.buffered": FILE_BYTES for where in ("drive", "ext4", "xfs")}
 }
 
 
+def selftests() -> list[str]:
+    """The programs that run_tests runs, as their Makefile has it."""
+    lines = re.findall(r"^TEST_(?:GEN_)?PROGS := (.*)$", (SELFTESTS / "Makefile").read_text(), re.M)
+    return [name for line in lines for name in line.split()]
+
+
+# In each run of lab/guest/selftests.sh: what may skip, as there is nothing for it. Faults are injected in the debug
+# kernel, where "fails" is the same program.
+SKIPPED = {
+    "nothing": None,  # all
+    "found": {"p2p_fails", "p2p_own", "p2p_unbind", "nvmet-loop.sh", "outage.sh"},
+    "named": {"p2p_fails", "p2p_own"},
+}
+
+
+def check_selftests(vm: Vm, _before: Before) -> Reasons:
+    """Each program says that it passed what it has tested, or why it has tested nothing."""
+    reasons = []
+    for run, may_skip in SKIPPED.items():
+        said: dict[str, list[str]] = {}
+        name = ""
+        for line in vm.lines:
+            if found := re.fullmatch(rf"# {run}: # selftests: {SELFTESTS.name}: (\S+)", line):
+                name = found[1]
+                said[name] = []
+            elif line.startswith(f"# {run}: ") and name:
+                said[name].append(line.removeprefix(f"# {run}: "))
+        if sorted(said) != sorted(selftests()):
+            reasons.append(f"{run}: ran {sorted(said)}, expected {sorted(selftests())}")
+        for name, lines in said.items():
+            skipped = may_skip is None or name in may_skip
+            text = "\n".join(lines)
+            if skipped != bool(re.search(r"^# 1\.\.0 # SKIP \S", text, re.M)):
+                reasons.append(f"{run}: {name} {'skips without a reason, or runs' if skipped else 'skips'}")
+            if skipped == bool(re.search(r"^# ok \d+ (?!.*# SKIP)", text, re.M)):
+                reasons.append(f"{run}: {name} {'runs' if skipped else 'has passed no test'}")
+            if not re.search(rf"^ok \d+ selftests: \S+ {re.escape(name)}{' # SKIP' if skipped else ''}$", text, re.M):
+                reasons.append(f"{run}: {name} ends with '{lines[-1] if lines else ''}'")
+    return reasons
+
+
 def check_file(vm: Vm, _before: Before) -> Reasons:
     """Each way to do direct I/O reads and writes FILE_BYTES in the BAR, vectors half of it in RAM; no byte by the CPU.
 
-    Both drives have a file system with a journal in RAM, which is written when it likes.
+    One drive has two file systems with a journal in RAM, which is written when it likes.
     """
     ways = [f"{where}.{how}" for where in ("drive", "ext4", "xfs") for how in ("sync", "vectors", "libaio", "io_uring")]
     ways += ["command.ioctl", "command.io_uring"]

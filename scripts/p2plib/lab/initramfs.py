@@ -22,11 +22,27 @@ CFLAGS = [
     "-static",
     "-O2",
     "-std=gnu11",
+    "-D_GNU_SOURCE=",  # as lib.mk has it
     "-Wall",
     "-Wextra",
     "-Wno-unused-parameter",
     "-Wno-missing-field-initializers",
+    "-Wno-clobbered",  # by the harness
 ]
+# What a tree has for its selftests: to compile, to install and to run ours with
+FACILITIES = (
+    "scripts/subarch.include",
+    "tools/testing/selftests/Makefile",
+    "tools/testing/selftests/kselftest.h",
+    "tools/testing/selftests/kselftest_harness.h",
+    "tools/testing/selftests/kselftest/ksft.py",
+    "tools/testing/selftests/kselftest/ktap_helpers.sh",
+    "tools/testing/selftests/kselftest/module.sh",
+    "tools/testing/selftests/kselftest/prefix.pl",
+    "tools/testing/selftests/kselftest/runner.sh",
+    "tools/testing/selftests/lib.mk",
+    "tools/testing/selftests/run_kselftest.sh",
+)
 
 
 class Cpio:
@@ -63,19 +79,19 @@ class Cpio:
         return bytes(self.data)
 
 
-def build(tree: Path, extras: Sequence[str] = (), files: Sequence[Path] = ()) -> Path:
-    """The path of an initramfs made of the sources as they are now. TREE lends kselftest's headers.
+def build(tree: Path, extras: Sequence[str] = (), files: Sequence[Path] = (), installed: bool = False) -> Path:
+    """The path of an initramfs made of the sources as they are now. TREE lends what it has for selftests.
 
-    EXTRAS are names of the host's programs, FILES are paths and go to the guest's /lib.
+    EXTRAS are names of the host's programs, FILES are paths and go to the guest's /lib. With INSTALLED the guest has
+    the selftests also as `make install` installs them, in /selftests.
     """
     busybox = tool("busybox", "busybox-static")
     binaries = {name: tool(name) for name in extras}
-    headers = [tree / "tools/testing/selftests" / h for h in ("kselftest.h", "kselftest_harness.h")]
-    for header in headers:
-        if not header.is_file():
-            raise Fail(f"{header} is missing: --tree must name a kernel tree")
+    facilities = [tree / path for path in FACILITIES]
+    for missing in (path for path in facilities if not path.is_file()):
+        raise Fail(f"{missing} is missing: --tree must name a kernel tree")
     sources = sorted(p for p in [*SELFTESTS.iterdir(), *GUEST.iterdir()] if p.is_file())
-    inputs = [*sources, *headers, busybox, *binaries.values(), *files, Path(__file__)]
+    inputs = [*sources, *facilities, busybox, *binaries.values(), *files, Path(__file__)]
     key = hashlib.sha256()
     for path in inputs:
         body = path.read_bytes()
@@ -83,14 +99,19 @@ def build(tree: Path, extras: Sequence[str] = (), files: Sequence[Path] = ()) ->
 
     folder = BUILD / "initramfs"
     folder.mkdir(parents=True, exist_ok=True)
-    name = "-".join(["initramfs", *extras, *(f"{f.parent.name}.{f.name}" for f in files)])
+    parts = [*extras, *(f"{f.parent.name}.{f.name}" for f in files), *(["installed"] if installed else [])]
+    name = "-".join(["initramfs", *parts])
     image = folder / f"{name}-{key.hexdigest()[:16]}.cpio"
     if image.exists():
         return image
     with tempfile.TemporaryDirectory(dir=folder) as work:
-        programs = compile_programs(Path(work), headers)
+        lay_out(tree, Path(work))
+        trees = {"selftests": install(Path(work))} if installed else {}
+        # Where scripts in /p2p look for it, as the tree has it
+        trees["kselftest"] = Path(work) / SELFTESTS.parent.relative_to(ROOT) / "kselftest"
+        programs = compile_programs(Path(work))
         new = Path(work) / "cpio"
-        new.write_bytes(pack(busybox, programs, binaries, files))
+        new.write_bytes(pack(busybox, programs, binaries, files, trees))
         for old in folder.glob("*.cpio"):
             if re.fullmatch(name + "-[0-9a-f]{16}.cpio", old.name):
                 old.unlink(missing_ok=True)
@@ -98,22 +119,53 @@ def build(tree: Path, extras: Sequence[str] = (), files: Sequence[Path] = ()) ->
     return image
 
 
-def compile_programs(work: Path, headers: Iterable[Path]) -> list[Path]:
-    """Lay the sources out as in the kernel tree, so that ../kselftest.h is found, and compile each of them."""
-    source = work / "selftests" / SELFTESTS.name
-    shutil.copytree(SELFTESTS, source)
-    for header in headers:
-        shutil.copy(header, source.parent)
+def lay_out(tree: Path, work: Path) -> None:
+    """Our selftests where they are in the kernel tree, with what it has for them."""
+    for path in FACILITIES:
+        (work / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(tree / path, work / path)
+    shutil.copytree(SELFTESTS, work / SELFTESTS.relative_to(ROOT))
+
+
+def install(work: Path) -> Path:
+    """As a distributor does it; but for -static, as the guest has no libraries."""
+    into = work / "installed"
+    folder = work / SELFTESTS.parent.relative_to(ROOT)
+    command = ["make", "-C", str(folder), f"TARGETS={SELFTESTS.name}", "USERCFLAGS=-static -Werror", "FORCE_TARGETS=1"]
+    done = subprocess.run([*command, "install", f"INSTALL_PATH={into}"], capture_output=True, text=True)
+    if done.returncode:
+        raise Fail(f"the selftests cannot be installed: correct their Makefile\n{done.stdout}{done.stderr}")
+    return into
+
+
+def compile_programs(work: Path) -> list[Path]:
+    """The selftests with what lab.h adds to them, and the lab's own programs, which stand beside them here."""
+    source = work / SELFTESTS.relative_to(ROOT)
+    for path in (*GUEST.glob("*.c"), *GUEST.glob("*.h")):
+        shutil.copy(path, source)
+    found = source / "find.o"
+
+    def gcc(*argv: str) -> None:
+        done = subprocess.run(["gcc", *CFLAGS, *argv], cwd=source, capture_output=True, text=True)
+        if done.returncode:
+            raise Fail(f"{argv[-1]} does not compile: correct it\n{done.stderr}")
+
+    gcc("-c", "-o", found.name, "find.c")
     programs = []
     for c in sorted(source.glob("*.c")):
-        done = subprocess.run(["gcc", *CFLAGS, "-o", c.stem, c.name], cwd=source, capture_output=True, text=True)
-        if done.returncode:
-            raise Fail(f"{c.name} does not compile: correct it\n{done.stderr}")
-        programs.append(c.with_suffix(""))
+        if c.stem != found.stem:
+            gcc("-include", "lab.h", "-o", c.stem, found.name, c.name)
+            programs.append(c.with_suffix(""))
     return programs + sorted(source.glob("*.sh"))
 
 
-def pack(busybox: Path, programs: Iterable[Path], binaries: Mapping[str, Path], files: Sequence[Path] = ()) -> bytes:
+def pack(
+    busybox: Path,
+    programs: Iterable[Path],
+    binaries: Mapping[str, Path],
+    files: Sequence[Path],
+    trees: Mapping[str, Path],
+) -> bytes:
     cpio = Cpio()
     # Before devtmpfs is there, init's own standard streams need a node.
     cpio.add("dev/console", 0o020600, dev=(5, 1))
@@ -129,6 +181,9 @@ def pack(busybox: Path, programs: Iterable[Path], binaries: Mapping[str, Path], 
         cpio.file(f"p2p/{script.name}", script)
     for program in programs:
         cpio.file(f"p2p/{program.name}", program)
+    for name, tree in trees.items():
+        for path in sorted(p for p in tree.rglob("*") if p.is_file()):
+            cpio.file(f"{name}/{path.relative_to(tree)}", path)
     libraries: set[str] = set()
     for name, path in binaries.items():
         cpio.file(f"bin/{name}", path)

@@ -42,6 +42,7 @@ class Program:
     only_on: tuple[str, ...] = ()  # configs that have what it needs, if others do not
     extras: tuple[str, ...] = ()  # further binaries for the guest
     modules: tuple[str, ...] = ()  # of build/modules, for the guest's /lib
+    installed: bool = False  # whether the guest has the selftests as they are installed
     env: Mapping[str, int] = field(default_factory=dict)  # numbers that its check counts with
     cmdline: str = ""  # for the kernel
     debug_cmdline: str = ""  # for a debug kernel, besides
@@ -57,7 +58,7 @@ class Program:
     @property
     def target(self) -> bool:
         """Whether it needs the NVMe target."""
-        return self.name.startswith("nvmet") or self.name in ("integrity", "rates")
+        return self.name.startswith("nvmet") or self.name in ("integrity", "rates", "selftests")
 
 
 def order_copy(topology: Topology) -> list[str]:
@@ -73,8 +74,8 @@ def order_demo(topology: Topology) -> list[str]:
     return ["demo.sh", str(DEMO_MIB), topology.providers[0], *topology.clients[:2]]
 
 
-def with_env(program: str) -> Order:
-    """C programs find the provider by its serial number, and two drives."""
+def with_drives(program: str) -> Order:
+    """A selftest, told where the provider and two drives are, which it may overwrite."""
     return lambda topology: ["with-drives.sh", topology.providers[0], *topology.clients[:2], program]
 
 
@@ -154,7 +155,7 @@ ALL = [
     Program(
         "routes",
         "the kernel's verdict on each pair",
-        lambda t: ["routes.sh", *t.drives, *t.ram_bars],
+        lambda t: ["all-routes.sh", *t.drives, *t.ram_bars],
         checks.check_routes,
         skip_on=("stock",),
     ),
@@ -200,34 +201,34 @@ ALL = [
     Program(
         "mmap",
         "the contract of p2pmem/allocate",
-        with_env("p2p_mmap"),
+        with_drives("p2p_mmap"),
         where=("same-switch", "two-root-ports-iommu"),
         skip_on=("stock",),
     ),
     Program(
         "mm",
         "what memory management does with a mapping of it",
-        with_env("p2p_mm"),
+        with_drives("p2p_mm"),
         where=("same-switch", "ram-provider"),
         skip_on=("stock",),
     ),
     Program(
         "refuse",
         "peer memory into what did not consent",
-        with_env("p2p_refuse"),
+        with_drives("p2p_refuse"),
         where=("same-switch", "two-root-ports-iommu"),
     ),
     Program(
         "unbind",
         "the provider's driver goes while a program maps its memory, or has pinned it",
-        with_env("p2p_unbind"),
+        with_drives("p2p_unbind"),
         where=("ram-provider",),
         skip_on=("stock",),
     ),
     Program(
         "fails",
         "each allocation fails in turn",
-        with_env("p2p_fails"),
+        with_drives("p2p_fails"),
         where=("same-switch",),
         only_on=("debug",),
         timeout=180,
@@ -240,6 +241,18 @@ ALL = [
         where=("same-switch", "ram-provider"),
         skip_on=("stock",),
         extras=("mkfs.ext4", "mkfs.xfs"),
+    ),
+    Program(
+        "selftests",
+        "the selftests as a distributor installs and runs them: on a machine without, and with what they need",
+        lambda t: ["selftests.sh", t.providers[0], *t.clients[:2]],
+        checks.check_selftests,
+        timeout=300,
+        where=("ram-provider",),
+        only_on=("lab",),
+        extras=("mkfs.ext4",),
+        installed=True,
+        books=False,
     ),
     Program(
         "nvme-paths",
@@ -262,7 +275,7 @@ ALL = [
     Program(
         "outage",
         "direct I/O while the function that provides the memory is reset",
-        lambda t: ["outage.sh", t.providers[0], *t.clients[:2]],
+        with_drives("outage.sh"),
         timeout=240,
         where=("ram-provider", "same-switch"),
         skip_on=("stock",),
@@ -295,7 +308,7 @@ ALL = [
     Program(
         "own",
         "a drive's own CMB, mixed with RAM",
-        lambda t: ["with-drives.sh", t.providers[0], t.providers[0], t.clients[0], "p2p_own"],
+        lambda t: ["with-drives.sh", t.providers[0], t.clients[0], t.providers[0], "p2p_own"],
         where=("same-switch", "two-root-ports-iommu"),
         skip_on=("stock",),
     ),

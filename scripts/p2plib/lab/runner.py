@@ -148,7 +148,7 @@ class Run:
 
     def machine(self, folder: Path, pair: Pair | None) -> Vm:
         program = self.program
-        initrd = initramfs.build(self.source, program.extras, (*self.files, *self.modules))
+        initrd = initramfs.build(self.source, program.extras, (*self.files, *self.modules), program.installed)
         return Vm(
             self.topology,
             self.image,

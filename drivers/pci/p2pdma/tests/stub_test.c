@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * KUnit suite of the driver that registers any BAR: what it chooses of a
- * device, and what it refuses.  See also stub.sh of the selftests.
+ * device, and what it refuses.
  */
 #include <kunit/test.h>
 #include <linux/ioport.h>

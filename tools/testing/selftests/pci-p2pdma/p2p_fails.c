@@ -2,7 +2,7 @@
 /*
  * Each allocation that the kernel makes for a mapping of p2pmem/allocate, and for I/O with it,
  * fails in turn: that is an error, or does not matter, and nothing is lost. Needs CONFIG_FAILSLAB
- * and CONFIG_FAIL_PAGE_ALLOC, root, $P2P_PROVIDER and the drives $P2P_FROM and $P2P_TO.
+ * and CONFIG_FAIL_PAGE_ALLOC. Overwrites the beginning of the drive $P2P_TO.
  */
 #define _GNU_SOURCE
 #include <linux/nvme_ioctl.h>
@@ -180,6 +180,7 @@ FIXTURE_VARIANT(fails) {
 	int (*op)(struct user *user);
 	bool (*seen)(struct user *user, bool ok);
 	unsigned int least;	/* how often it has to be an error */
+	unsigned int needs;	/* a drive: P2P_READ or P2P_WRITE */
 };
 
 FIXTURE_VARIANT_ADD(fails, open) { .op = do_open, .seen = untouched, .least = 1, };
@@ -188,47 +189,85 @@ FIXTURE_VARIANT_ADD(fails, munmap) { .op = do_unmap_part, .seen = ends_untouched
 FIXTURE_VARIANT_ADD(fails, mprotect) { .op = do_protect_part, .seen = untouched, .least = 1, };
 FIXTURE_VARIANT_ADD(fails, mremap) { .op = do_move, .seen = moved, .least = 1, };
 FIXTURE_VARIANT_ADD(fails, fork) { .op = do_fork, .seen = untouched, .least = 10, };
-FIXTURE_VARIANT_ADD(fails, read) { .op = do_read, .seen = has_read, };
-FIXTURE_VARIANT_ADD(fails, write) { .op = do_write, .seen = untouched, };
-FIXTURE_VARIANT_ADD(fails, vector) { .op = do_vector, .seen = has_read_vector, };
-FIXTURE_VARIANT_ADD(fails, command) { .op = do_command, .seen = has_read, };
+FIXTURE_VARIANT_ADD(fails, read) { .op = do_read, .seen = has_read, .needs = P2P_READ, };
+FIXTURE_VARIANT_ADD(fails, write) { .op = do_write, .seen = untouched, .needs = P2P_WRITE, };
 
-static bool write_file(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY);
-	bool ok = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
+FIXTURE_VARIANT_ADD(fails, vector) {
+	.op = do_vector, .seen = has_read_vector, .needs = P2P_READ,
+};
 
-	close(fd);
-	return ok;
-}
+FIXTURE_VARIANT_ADD(fails, command) {
+	.op = do_command, .seen = has_read, .needs = P2P_READ,
+};
 
 /* Also allocations that may sleep can fail, and single pages; and nothing is logged about it. */
+#define KNOBS "/sys/kernel/debug/fail"
+
+struct knob {
+	const char *path;
+	const char *text;
+	char was[16];
+};
+
+static struct knob knobs[] = {
+	{ KNOBS "slab/ignore-gfp-wait", "N" },
+	{ KNOBS "slab/verbose", "0" },
+	{ KNOBS "_page_alloc/ignore-gfp-wait", "N" },
+	{ KNOBS "_page_alloc/min-order", "0" },
+	{ KNOBS "_page_alloc/verbose", "0" },
+};
+
+static void restore(void)
+{
+	for (size_t i = 0; i < sizeof(knobs) / sizeof(*knobs); i++) {
+		int fd = open(knobs[i].path, O_WRONLY);
+
+		(void)!write(fd, knobs[i].was, strlen(knobs[i].was));
+		close(fd);
+	}
+}
+
 static bool let_all_fail(void)
 {
-	return write_file("/sys/kernel/debug/failslab/ignore-gfp-wait", "N") &&
-	       write_file("/sys/kernel/debug/failslab/verbose", "0") &&
-	       write_file("/sys/kernel/debug/fail_page_alloc/ignore-gfp-wait", "N") &&
-	       write_file("/sys/kernel/debug/fail_page_alloc/min-order", "0") &&
-	       write_file("/sys/kernel/debug/fail_page_alloc/verbose", "0");
+	for (size_t i = 0; i < sizeof(knobs) / sizeof(*knobs); i++) {
+		struct knob *knob = &knobs[i];
+		int fd = open(knob->path, O_RDWR);
+		size_t len = strlen(knob->text);
+		bool ok = fd >= 0 && read(fd, knob->was, sizeof(knob->was) - 1) > 0 &&
+			  pwrite(fd, knob->text, len, 0) == (ssize_t)len;
+
+		close(fd);
+		if (!ok)
+			return false;
+	}
+	return !access("/proc/self/fail-nth", W_OK);
 }
 
 FIXTURE_SETUP(fails)
 {
 	struct user *u = &self->user;
 
-	ASSERT_TRUE(let_all_fail());
-	ASSERT_NE(getenv("P2P_FROM"), NULL);
-	ASSERT_NE(getenv("P2P_TO"), NULL);
-	u->from = open(getenv("P2P_FROM"), O_RDONLY | O_DIRECT);
-	ASSERT_GE(u->from, 0);
-	u->to = open(getenv("P2P_TO"), O_RDWR | O_DIRECT);
-	ASSERT_GE(u->to, 0);
+	u->from = -1;
+	u->to = -1;
+	if (variant->needs == P2P_READ) {
+		if (!getenv("P2P_FROM"))
+			SKIP(return, "%s", p2p_missing(P2P_READ));
+		u->from = open(getenv("P2P_FROM"), O_RDONLY | O_DIRECT);
+		ASSERT_GE(u->from, 0);
+	}
+	if (variant->needs == P2P_WRITE) {
+		if (!getenv("P2P_TO"))
+			SKIP(return, "%s", p2p_missing(P2P_WRITE));
+		u->to = open(getenv("P2P_TO"), O_RDWR | O_DIRECT);
+		ASSERT_GE(u->to, 0);
+	}
 	u->fd = p2pmem_open("allocate", O_RDWR);
 	ASSERT_GE(u->fd, 0);
 	self->free = p2pmem_read("available");
 	u->ram = mmap(NULL, LEN, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	ASSERT_NE(u->ram, MAP_FAILED);
-	ASSERT_EQ(pread(u->from, u->ram, LEN, 0), (ssize_t)LEN);
+	if (u->from >= 0)
+		ASSERT_EQ(pread(u->from, u->ram, LEN, 0), (ssize_t)LEN);
 }
 
 FIXTURE_TEARDOWN(fails)
@@ -297,4 +336,13 @@ TEST_F_TIMEOUT(fails, each_in_turn, 600)
 	close(injector);
 }
 
-TEST_HARNESS_MAIN
+int main(int argc, char **argv)
+{
+	p2p_setup(P2P_PROVIDER, P2P_READ | P2P_WRITE);
+	atexit(restore);
+	if (!let_all_fail()) {
+		ksft_print_header();
+		ksft_exit_skip("needs CONFIG_FAILSLAB, CONFIG_FAIL_PAGE_ALLOC and debugfs\n");
+	}
+	return test_harness_run(argc, argv);
+}

@@ -165,7 +165,7 @@ int main(int argc, char **argv)
 	    posix_memalign((void **)&reference, 4096, BLOCKS * LEN))
 		fail("memory");
 	read_reference(argv[1]);
-	to = open(argv[2], O_RDWR | O_DIRECT);
+	to = open(argv[2], O_RDWR | O_DIRECT | O_EXCL);
 	if (to < 0)
 		fail(argv[2]);
 	for (i = 0; i < WORKERS; i++)

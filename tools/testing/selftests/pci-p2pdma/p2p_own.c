@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A drive and its own memory: $P2P_FROM is the drive whose CMB is the memory of $P2P_PROVIDER, and
- * which takes all data of a command there, or none (CMBLOC without CDMMMS).
+ * A drive and its own memory: $P2P_OWN is the drive whose CMB is the memory of $P2P_PROVIDER, and
+ * which takes all data of a command there, or none (CMBLOC without CDMMMS). Writes what is there.
  */
 #define _GNU_SOURCE
 #include <string.h>
@@ -30,8 +30,7 @@ FIXTURE_SETUP(own)
 	self->ram = mmap(NULL, 2 * LEN, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	ASSERT_NE(self->ram, MAP_FAILED);
 	self->there = self->ram + LEN;
-	ASSERT_NE(getenv("P2P_FROM"), NULL);
-	self->drive = open(getenv("P2P_FROM"), O_RDWR | O_DIRECT);
+	self->drive = open(getenv("P2P_OWN"), O_RDWR | O_DIRECT);
 	ASSERT_GE(self->drive, 0);
 	ASSERT_EQ(pread(self->drive, self->there, LEN, 0), (ssize_t)LEN);
 	memset(self->mem, 0x11, LEN);
@@ -78,4 +77,8 @@ TEST_F(own, mixed_with_ram)
 	EXPECT_EQ(memcmp(self->ram, self->there, LEN), 0);
 }
 
-TEST_HARNESS_MAIN
+int main(int argc, char **argv)
+{
+	p2p_setup(P2P_PROVIDER | P2P_OWN, 0);
+	return test_harness_run(argc, argv);
+}

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * A provider whose driver is unbound while a program is busy with its memory: who gives way to
- * whom. Needs two processors, $P2P_PROVIDER, which nobody else uses, and for direct I/O $P2P_FROM.
+ * whom.
  */
 #define _GNU_SOURCE
 #include <linux/userfaultfd.h>
@@ -52,11 +52,19 @@ FIXTURE_SETUP(provider)
 	ASSERT_GT(self->free, (long)MIB);
 }
 
+/* A driver that is bound may take its time until the memory is there. */
+static bool is_back(long free)
+{
+	for (int i = 0; i < 100 && p2pmem_read("available") != free; i++)
+		usleep(100000);
+	return p2pmem_read("available") == free;
+}
+
 /* Bound again, it registers all of its memory, whatever a test did. */
 FIXTURE_TEARDOWN(provider)
 {
 	close(self->fd);
-	EXPECT_EQ(p2pmem_read("available"), self->free);
+	EXPECT_TRUE(is_back(self->free));
 }
 
 static bool use_cpu(int cpu)
@@ -107,6 +115,8 @@ TEST_F(provider, mmap_gives_way)
 {
 	int status = 0, given_way = 0;
 
+	if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
+		SKIP(return, "needs two processors");
 	ASSERT_TRUE(use_cpu(0));
 	for (int round = 0; round < ROUNDS && !given_way; round++) {
 		pid_t other = spinner(), child = mapper(self->fd, self->free);
@@ -119,7 +129,7 @@ TEST_F(provider, mmap_gives_way)
 		EXPECT_EQ(waitpid(child, &status, 0), child);
 		kill_child(other);
 		EXPECT_EQ(tell_driver(self->driver, "bind"), 0);
-		ASSERT_EQ(p2pmem_read("available"), self->free);
+		ASSERT_TRUE(is_back(self->free));
 		close(self->fd);
 		self->fd = p2pmem_open("allocate", O_RDWR);
 		ASSERT_GE(self->fd, 0);
@@ -166,7 +176,8 @@ TEST_F(provider, unbinding_waits_for_a_pin)
 	pid_t child, unbind;
 	int status;
 
-	ASSERT_NE(drive, NULL);
+	if (!getenv("P2P_FROM"))
+		SKIP(return, "%s", p2p_missing(P2P_READ));
 	child = reader(self->fd, drive);
 	ASSERT_GT(child, 0);
 	while (p2pmem_read("available") == self->free)
@@ -186,4 +197,8 @@ TEST_F(provider, unbinding_waits_for_a_pin)
 	EXPECT_EQ(tell_driver(self->driver, "bind"), 0);
 }
 
-TEST_HARNESS_MAIN
+int main(int argc, char **argv)
+{
+	p2p_setup(P2P_PROVIDER | P2P_RESET, P2P_READ);
+	return test_harness_run(argc, argv);
+}

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The provider's sysfs files, for the tests beside. Its BDF comes in $P2P_PROVIDER. */
+/* What the tests run on, and the provider's sysfs files. */
 #ifndef P2PMEM_H
 #define P2PMEM_H
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -13,32 +12,36 @@
 
 #define MIB (1UL << 20)
 
-/* Tell the lab, and wait for its answer, as lib.sh does. Outside the lab nobody listens. */
-static inline void __attribute__((format(printf, 1, 2))) lab(const char *fmt, ...)
-{
-	va_list ap;
-	char c;
+/* What a test needs, or can use: see find.c, which finds it. */
+enum {
+	P2P_PROVIDER = 1,	/* $P2P_PROVIDER, which nobody else uses */
+	P2P_READ = 2,		/* $P2P_FROM, a drive that reaches it */
+	P2P_WRITE = 4,		/* $P2P_TO, a drive whose contents may be lost */
+	P2P_OWN = 8,		/* $P2P_OWN, likewise: the provider itself */
+	P2P_RESET = 16,		/* leave to reset the provider, and to unbind it */
+};
 
-	if (!getenv("P2P_LAB"))
-		return;
-	va_start(ap, fmt);
-	vdprintf(3, fmt, ap);
-	va_end(ap);
-	while (read(3, &c, 1) == 1 && c != '\n')
-		;
+/*
+ * Sets the environment; without what the test needs the program ends, as skipped. Without what it
+ * uses, getenv() returns NULL.
+ */
+void p2p_setup(unsigned int needs, unsigned int uses);
+
+/* Why @what, one of these, is not there */
+const char *p2p_missing(unsigned int what);
+
+static inline const char *p2pmem_path(const char *name)
+{
+	static char path[128];
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/p2pmem/%s",
+		 getenv("P2P_PROVIDER") ?: "-", name);
+	return path;
 }
 
 static inline int p2pmem_open(const char *name, int flags)
 {
-	const char *bdf = getenv("P2P_PROVIDER");
-	char path[128];
-
-	if (!bdf) {
-		errno = ENODEV;
-		return -1;
-	}
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/p2pmem/%s", bdf, name);
-	return open(path, flags);
+	return open(p2pmem_path(name), flags);
 }
 
 /* A number out of p2pmem/NAME, -1 if there is none. */

@@ -19,6 +19,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "lab.h"
 #include "p2pmem.h"
 
 enum { SETUP = 2, FILL, DRAIN };

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/syscall.h>
 
+#include "lab.h"
 #include "p2pmem.h"
 
 #define PAGE 4096UL

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=sh
-# Sourced by the scripts beside it: KTAP, drives by serial number, and word to the lab if there is one.
+# Sourced by the scripts beside it: KTAP, drives by serial number, and word to the lab.
 
 PATH=$PATH:$(dirname "$0")
 KSFT_SKIP=4
@@ -124,6 +124,33 @@ announce_bar() {
 		last=$end
 	done <"/sys/bus/pci/devices/$bdf/resource"
 	lab bar "$1" "$first" "$last"
+}
+
+# partition NODE MIB MIB...: so many of these sizes, one behind the other from 1 MiB on; all of it may be lost
+partition() {
+	disk=$1
+	at=2048
+	shift
+	{
+		dd if=/dev/zero bs=446 count=1 2>/dev/null
+		for mib in "$@"; do
+			printf '\0\0\0\0\203\0\0\0'
+			le32 $at $((mib << 11))
+			at=$((at + (mib << 11)))
+		done
+		dd if=/dev/zero bs=16 count=$((4 - $#)) 2>/dev/null
+		printf '\125\252'
+	} >/tmp/mbr
+	dd if=/tmp/mbr of="$disk" conv=fsync,notrunc 2>/dev/null && blockdev --rereadpt "$disk" && until_ok [ -b "${disk}p$#" ]
+}
+
+# le32 NUMBER...: as a partition table has it
+le32() {
+	for number in "$@"; do
+		for shift in 0 8 16 24; do
+			printf '%b' "\\0$(printf %o $((number >> shift & 255)))"
+		done
+	done
 }
 
 # digest NODE OFFSET_MIB MIB: read through host RAM, past what the page cache may hold
