@@ -461,6 +461,45 @@ def test_changed_functions():
     assert not {"schedule", "vfs_read", "memcpy", "kfree", "if", "switch", "for", "return"} & races.changed()
 
 
+def installed(run, **instead):
+    """What a run of all selftests says; INSTEAD has other lines for some of them."""
+    skipped = checks.SKIPPED[run]
+    lines = []
+    for number, name in enumerate(checks.selftests(), 1):
+        usual = ["# ok 1 it works", "# ok 2 this # SKIP no drive", f"ok {number} selftests: pci-p2pdma: {name}"]
+        if skipped is None or name in skipped:
+            usual = ["# 1..0 # SKIP no provider", f"ok {number} selftests: pci-p2pdma: {name} # SKIP"]
+        lines += [f"# selftests: pci-p2pdma: {name}", *instead.get(name, usual)]
+    return [f"# {run}: {line}" for line in lines]
+
+
+@pytest.mark.parametrize(
+    "run,name,lines",
+    [
+        ("found", "p2p_mmap", ["# 1..0 # SKIP no provider", "ok 1 selftests: pci-p2pdma: p2p_mmap # SKIP"]),
+        ("found", "p2p_mmap", ["ok 1 selftests: pci-p2pdma: p2p_mmap"]),
+        ("found", "p2p_mmap", ["# ok 1 this # SKIP no drive", "ok 1 selftests: pci-p2pdma: p2p_mmap"]),
+        (
+            "named",
+            "p2p_mmap",
+            ["# ok 1 it works", "# not ok 2 this", "not ok 1 selftests: pci-p2pdma: p2p_mmap # exit=1"],
+        ),
+        ("named", "p2p_mmap", ["# ok 1 it works"]),
+        ("nothing", "p2p_mmap", ["# ok 1 it works", "ok 1 selftests: pci-p2pdma: p2p_mmap"]),
+        ("nothing", "p2p_mmap", ["ok 1 selftests: pci-p2pdma: p2p_mmap # SKIP"]),
+        ("nothing", "p2p_mmap", ["# 1..0 # SKIP ", "ok 1 selftests: pci-p2pdma: p2p_mmap # SKIP"]),
+    ],
+)
+def test_a_selftest_that_is_silent_does_not_pass(run, name, lines):
+    """None is left out, skips or passes without a word, or with a word and nothing tested."""
+    good = {each: installed(each) for each in checks.SKIPPED}
+    assert len(checks.selftests()) > 9 and checks.check_selftests(vm_that_says(*sum(good.values(), [])), {}) == []
+    bad = good | {run: installed(run, **{name: lines})}
+    assert checks.check_selftests(vm_that_says(*sum(bad.values(), [])), {})
+    left_out = [line for line in good[run] if name not in line]
+    assert checks.check_selftests(vm_that_says(*sum((good | {run: left_out}).values(), [])), {})
+
+
 def drift(number=20, **grows):
     """What check_drift() says of so many samples; GROWS is {name: by how much in each}, on top of some noise."""
 

@@ -17,8 +17,8 @@ from p2plib.compose.series import KERNEL_FOLDERS, Patch
 IGNORE_PATCH = "MISSING_SIGN_OFF,NO_AUTHOR_SIGN_OFF,FILE_PATH_CHANGES,BIT_MACRO,UNKNOWN_COMMIT_ID"
 # What a user reads is not broken, so that it can be searched for (coding-style, 2).
 IGNORE_FILE = "FILE_PATH_CHANGES,LONG_LINE_STRING"
-# User space has none of __printf, __noreturn and BIT().
-IGNORE_USER = "FILE_PATH_CHANGES,LONG_LINE_STRING,PREFER_DEFINED_ATTRIBUTE_MACRO,BIT_MACRO"
+# User space has none of __printf, __noreturn, BIT() and u8.
+IGNORE_USER = "FILE_PATH_CHANGES,LONG_LINE_STRING,PREFER_DEFINED_ATTRIBUTE_MACRO,BIT_MACRO,PREFER_KERNEL_TYPES"
 
 # The shim has the kernel's macros for user space, with its names and arguments.
 SHIM = "tools/pci/p2ptopo/shim/"
@@ -225,7 +225,7 @@ def checkpatch(tree, ignore, *argv):
 
 def test_checkpatch_files(tree):
     kernel = files(".c", ".h", under=("drivers/", "include/", "lab/modules/"))
-    user = files(".c", ".h", under=("tools/",))
+    user = files(".c", ".h", under=("tools/", "lab/guest/"))
     assert kernel and user, "no kernel files or no selftests found: the search is broken"
     shim = [f for f in user if f.startswith(SHIM)]
     report(
