@@ -4,7 +4,7 @@
 .NOTPARALLEL:
 # The kernel has a make of its own, which must not inherit this one's variables and flags.
 unexport MAKEFLAGS MFLAGS MAKEOVERRIDES MAKELEVEL
-export KERNEL_SRC KERNEL T TOPO ACCEL NET FIXES FORCE INTO J STEP WARM CHECK ACCEPT PROFILE
+export KERNEL_SRC KERNEL T TOPO ACCEL NET FIXES FORCE INTO J STEP WARM CHECK ACCEPT PROFILE CONFIG_FROM LOCALVERSION
 
 CONFIG ?= lab
 export CONFIG
@@ -98,6 +98,13 @@ tools:          ## p2ptopo, in build/tools: who reaches whose memory, on any mac
 	@scripts/tree
 	@scripts/tools
 
+deb:            ## kernel packages for Debian 12, and one with the tools, in build/deb (CONFIG_FROM=)
+	$(check) $@
+	$(setup) base build tools deb
+	@scripts/tree
+	@scripts/tools
+	@scripts/deb
+
 lint:           ## checkpatch, sparse, W=1, kernel-doc, shellcheck, codespell, mypy, black
 	$(check) $@
 	$(setup) base build lint docs test
@@ -116,10 +123,10 @@ kernel:
 	$(if $(KERNEL),,@scripts/build $(CONFIG))
 
 clean:          ## remove kernel builds and results (keeps the base and the tree)
-	rm -rf build/out build/runs build/test build/initramfs build/fresh build/fresh-logs
+	rm -rf build/out build/runs build/test build/initramfs build/fresh build/fresh-logs build/deb build/deb-*
 
 distclean:      ## remove everything generated
 	rm -rf build
 
 .PHONY: help demo test test-all coverage mutants test-fresh bench docs shell tree refresh series check-apply lint tools \
-	build kernel clean distclean
+	deb build kernel clean distclean

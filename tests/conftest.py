@@ -22,6 +22,7 @@ TIERS = {
     "test_p2ptopo.py": "p2ptopo",
     "test_lint.py": "lint",
     "test_build.py": "build",
+    "test_deb.py": "packages",
     "test_kunit.py": "kunit",
     "test_lab.py": "end-to-end",
     "test_debug.py": "debug kernel",

@@ -226,6 +226,15 @@ TYPOS = (
     (("test", "T=not"), "not a selection"),
     (("test", "T='"), "not a selection"),
     (("test", "T=a b"), "not a selection"),
+    (
+        ("deb", "CONFIG_FROM=/nowhere"),
+        "CONFIG_FROM=/nowhere: no such file: name a kernel's configuration, lab, or running",
+    ),
+    (("deb", "CONFIG_FROM=/etc"), "CONFIG_FROM=/etc: no such file"),
+    (("deb", "CONFIG_FROM=/etc/passwd"), "CONFIG_FROM=/etc/passwd: not the whole configuration of a kernel for x86-64"),
+    (("deb", "CONFIG_FROM=configs/lab.config"), "configs/lab.config: not the whole configuration"),
+    (("deb", "CONFIG_FROM=lab", "LOCALVERSION=mine"), "LOCALVERSION=mine: use a - and small letters"),
+    (("deb", "CONFIG_FROM=lab", "LOCALVERSION=-A b"), "LOCALVERSION=-A b: use a -"),
     (("test-fresh", "STEP=demonstration"), "STEP=demonstration: use one of demo, test"),
 )
 
@@ -254,6 +263,8 @@ ARGUMENTS = (
     (("run", "same-switch", "copy", "--timeout", "-1"), "--timeout -1: say how many seconds"),
     (("run", "same-switch", "copy", "--kernel", "/nonexistent"), "no kernel image /nonexistent: name another"),
     (("mutants", "nosuchword"), "mutants: none has nosuchword in its file or description: see "),
+    (("deb", "--from", "/nowhere"), "CONFIG_FROM=/nowhere: no such file: name a kernel's configuration, "),
+    (("deb", "--from", "lab", "--suffix=-Big"), "LOCALVERSION=-Big: use a - and small letters"),
     (("lab-modules", "nosuch"), "no kernel in build/out/nosuch: run 'make build CONFIG=nosuch'"),
 )
 

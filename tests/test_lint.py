@@ -154,7 +154,7 @@ def test_one_error_and_one_guard():
 @pytest.mark.parametrize("page", ["HACKING.md", "README.md"])
 def test_pages_name_what_is_there(page):
     """A map of the repository is true, or it is none."""
-    tops = "Documentation|bench|configs|drivers|include|lab|p2plib|patches|scripts|tests|tools"
+    tops = "Documentation|bench|configs|drivers|include|lab|p2plib|packaging|patches|scripts|tests|tools"
     named = set(re.findall(rf"(?<![\w/.-])(?:{tops})/[\w./-]*\w", (ROOT / page).read_text()))
     assert named, "no path found: the search is broken"
     report(

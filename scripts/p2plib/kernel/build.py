@@ -122,9 +122,7 @@ class Build:
     fragments: list[Path] = field(init=False)
 
     def __post_init__(self) -> None:
-        if self.config not in CONFIGS:
-            raise Fail(f"no configuration '{self.config}': use one of {', '.join(CONFIGS)}")
-        known = CONFIGS[self.config]
+        known = self.known()
         self.stock = known.stock
         self.lenient = self.lenient or known.stock
         self.targets = self.targets or known.targets
@@ -133,6 +131,14 @@ class Build:
         self.name = self.out_name or self.config
         self.out = BUILD / "out" / self.name
         self.log = BUILD / "out" / f"{self.name}.log"
+
+    def known(self) -> Config:
+        if self.config not in CONFIGS:
+            raise Fail(f"no configuration '{self.config}': use one of {', '.join(CONFIGS)}")
+        return CONFIGS[self.config]
+
+    def environment(self) -> dict[str, str]:
+        return environment()
 
     def check(self) -> None:
         if not (self.source / "Kconfig").is_file():
@@ -145,8 +151,11 @@ class Build:
             if not shutil.which(tool):
                 raise Fail(no_command(tool))
         self.out.mkdir(parents=True, exist_ok=True)
-        need = 1000 if (self.out / "vmlinux").exists() or self.targets[0].endswith(".o") else 1500
-        need_space(self.out, need)
+        need_space(self.out, self.need())
+
+    def need(self) -> int:
+        """MiB on the disk"""
+        return 1000 if (self.out / "vmlinux").exists() or self.targets[0].endswith(".o") else 1500
 
     def lock(self) -> TextIO:
         fd = (BUILD / "out" / (self.name + ".lock")).open("w")
@@ -175,7 +184,7 @@ class Build:
         with self.log.open("a") as log:
             progress = Progress(self.name, self.log)
             run = subprocess.Popen(
-                cmd, env=environment(), stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
+                cmd, env=self.environment(), stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
             )
             try:
                 while run.poll() is None:
@@ -229,6 +238,10 @@ class Build:
                 state.update(f"{name} {(self.source / name).stat().st_mtime_ns}".encode())
         return state.hexdigest()
 
+    def start_config(self, new: Path) -> None:
+        """Write what the fragments go on top of."""
+        self.make("tinyconfig", config=new.name)
+
     def configure(self) -> None:
         stamp, now = self.out / ".p2p-config", self.fingerprint()
         if (self.out / ".config").exists() and stamp.exists() and stamp.read_text() == now:
@@ -237,7 +250,7 @@ class Build:
         new = self.out / ".config.new"
         stamp.unlink(missing_ok=True)
         new.unlink(missing_ok=True)
-        self.make("tinyconfig", config=new.name)
+        self.start_config(new)
         # Each symbol once: kconfig warns of a second value.
         rest = [t for t in new.read_text().splitlines() if not ((m := re.search(r"CONFIG_\w+", t)) and m[0] in want)]
         new.write_text("\n".join(rest + [f"{n}={v}" if v else f"# {n} is not set" for n, v in want.items()]) + "\n")

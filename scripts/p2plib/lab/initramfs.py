@@ -79,11 +79,17 @@ class Cpio:
         return bytes(self.data)
 
 
-def build(tree: Path, extras: Sequence[str] = (), files: Sequence[Path] = (), installed: bool = False) -> Path:
+def build(
+    tree: Path,
+    extras: Sequence[str] = (),
+    files: Sequence[Path] = (),
+    installed: bool = False,
+    root: Path | None = None,
+) -> Path:
     """The path of an initramfs made of the sources as they are now. TREE lends what it has for selftests.
 
     EXTRAS are names of the host's programs, FILES are paths and go to the guest's /lib. With INSTALLED the guest has
-    the selftests also as `make install` installs them, in /selftests.
+    the selftests also as `make install` installs them, in /selftests. ROOT has folders for the guest's root.
     """
     busybox = tool("busybox", "busybox-static")
     binaries = {name: tool(name) for name in extras}
@@ -92,6 +98,8 @@ def build(tree: Path, extras: Sequence[str] = (), files: Sequence[Path] = (), in
         raise Fail(f"{missing} is missing: --tree must name a kernel tree")
     sources = sorted(p for p in [*SELFTESTS.iterdir(), *GUEST.iterdir()] if p.is_file())
     inputs = [*sources, *facilities, busybox, *binaries.values(), *files, Path(__file__)]
+    folders = {path.name: path for path in sorted(root.iterdir())} if root else {}
+    inputs += [path for top in folders.values() for path in sorted(top.rglob("*")) if path.is_file()]
     key = hashlib.sha256()
     for path in inputs:
         body = path.read_bytes()
@@ -99,14 +107,14 @@ def build(tree: Path, extras: Sequence[str] = (), files: Sequence[Path] = (), in
 
     folder = BUILD / "initramfs"
     folder.mkdir(parents=True, exist_ok=True)
-    parts = [*extras, *(f"{f.parent.name}.{f.name}" for f in files), *(["installed"] if installed else [])]
+    parts = [*extras, *(f"{f.parent.name}.{f.name}" for f in files), *(["installed"] if installed else []), *folders]
     name = "-".join(["initramfs", *parts])
     image = folder / f"{name}-{key.hexdigest()[:16]}.cpio"
     if image.exists():
         return image
     with tempfile.TemporaryDirectory(dir=folder) as work:
         lay_out(tree, Path(work))
-        trees = {"selftests": install(Path(work))} if installed else {}
+        trees = {**folders, **({"selftests": install(Path(work))} if installed else {})}
         # Where scripts in /p2p look for it, as the tree has it
         trees["kselftest"] = Path(work) / SELFTESTS.parent.relative_to(ROOT) / "kselftest"
         programs = compile_programs(Path(work))

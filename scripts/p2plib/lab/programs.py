@@ -628,6 +628,20 @@ STUB_MODULE = Program(
     taint=TAINT_MODULE | TAINT_UNSIGNED,
 )
 
+# Needs the packages: tests/test_deb.py builds and unpacks them.
+PACKAGE = Program(
+    "package",
+    "a kernel from its package, with all that can be a module: from its boot to a namespace that is served",
+    lambda t: ["package.sh", str(NVMET_MIB), t.clients[0], t.providers[0]],
+    lambda vm, _before: all_moved(
+        vm, dict.fromkeys(("tcp", "restored"), ({vm.topology.providers[0]: 2 * NVMET_MIB * MIB}, 0))
+    ),
+    timeout=180,
+    where=(),
+    extras=("modprobe", "p2ptopo"),
+    mib=lambda t: NVMET_MIB,
+)
+
 FABRICS = Program(
     "p2ptopo-fabrics",
     "the tool says what the kernel says of random fabrics",

@@ -51,6 +51,7 @@ class Run:
     timeout: float | None = None  # seconds
     accel: str | None = None  # of vm.ACCELERATORS, None is what the environment and the machine give
     files: Sequence[Path] = ()  # further files for the guest, which go to its /lib
+    root: Path | None = None  # has folders for the guest's root
     watch: Watch = ignore
     image: Path = field(init=False)
     source: Path = field(init=False)
@@ -148,7 +149,8 @@ class Run:
 
     def machine(self, folder: Path, pair: Pair | None) -> Vm:
         program = self.program
-        initrd = initramfs.build(self.source, program.extras, (*self.files, *self.modules), program.installed)
+        files = (*self.files, *self.modules)
+        initrd = initramfs.build(self.source, program.extras, files, program.installed, self.root)
         return Vm(
             self.topology,
             self.image,
