@@ -13,7 +13,7 @@ import pytest
 from p2plib import BUILD, ROOT, Fail
 from p2plib.kernel import debconfig, debtools
 from p2plib.kernel.deb import FORGET, Deb
-from p2plib.kernel.debconfig import Start
+from p2plib.kernel.debconfig import Start, options
 from p2plib.lab import programs, runner, topology
 from test_build import warnings
 
@@ -22,10 +22,6 @@ TOOLCHAIN = re.compile(r"CONFIG_(CC_VERSION_TEXT|RUSTC?_|PAHOLE_|HAVE_RUST)")
 OF_DEBUG_INFO = re.compile(r"CONFIG_(DEBUG_INFO|GDB_SCRIPTS|MODULE_ALLOW_BTF|PROBE_EVENTS_BTF|SCHED_CLASS_EXT)")
 OURS = {"CONFIG_PCI_P2PDMA": "y", "CONFIG_PCI_P2PMEM_STUB": "m", "CONFIG_LOCALVERSION": '"-p2pdma"'}
 HOOK = '#!/bin/sh\necho "$(basename "$(dirname "$0")") $*" >>/hooks\n'
-
-
-def options(text):
-    return dict(re.findall(r"^(CONFIG_\w+)=(.*)$", text, re.M))
 
 
 @pytest.fixture
@@ -171,7 +167,7 @@ def test_kernel_packages(packages, release):
     assert f"/boot/vmlinuz-{release}" in files and f"/boot/config-{release}" in files
     assert [name for name in files if not name.endswith("/") and release not in name and "/doc/" not in name] == []
     versions = {deb.name.split("_")[1] for deb in packages.values()}
-    assert len(versions) == 1 and re.fullmatch(r"6\.12\.\d+-\d{8}\.\d{6}", versions.pop())
+    assert len(versions) == 1 and re.fullmatch(r"6\.12\.\d+-\d{12}", versions.pop())
 
 
 def dpkg(root, *argv):

@@ -14,7 +14,7 @@ from p2plib import BUILD, Fail
 from p2plib.advice import no_command
 from p2plib.common import fresh_folder, replace_folder
 from p2plib.kernel.build import Build, Config
-from p2plib.kernel.debconfig import LAB, Start, modules
+from p2plib.kernel.debconfig import LAB, Start, modules, options
 
 SUFFIX = "-p2pdma"
 SUFFIX_FORM = r"-[a-z0-9][a-z0-9.+~-]{0,30}"  # the release of a kernel is part of the name of its package
@@ -51,7 +51,7 @@ class Deb(Build):
         # bindeb-pkg writes to the folder above that of the build.
         self.out = self.out / "kernel"
         self.log = self.out.with_suffix(".log")
-        self.version = time.strftime("%Y%m%d.%H%M%S", time.gmtime())
+        self.version = time.strftime("%Y%m%d%H%M", time.gmtime())  # what uname -v shows has 64 bytes
         self.folder = BUILD / self.name
 
     def known(self) -> Config:
@@ -85,9 +85,9 @@ class Deb(Build):
         new.write_text("\n".join(lines) + "\n")
 
     def wanted(self) -> dict[str, str | None]:
-        want = dict(re.findall(r"^(CONFIG_\w+)=(.*)$", self.text, re.M))
-        asked = super().wanted()
-        want = {name: "y" if value == "m" and want.get(name) == "y" else value for name, value in asked.items()}
+        """Where a module is asked for, what is built in does as well, and stays."""
+        have = options(self.text)
+        want = {n: "y" if value == "m" and have.get(n) == "y" else value for n, value in super().wanted().items()}
         return {**want, "CONFIG_LOCALVERSION": f'"{self.suffix}"'}
 
     def fingerprint(self) -> str:
@@ -95,7 +95,7 @@ class Deb(Build):
         return hashlib.sha256("\0".join(state).encode()).hexdigest()
 
     def verify(self, want: Mapping[str, str | None], config: str) -> None:
-        got = dict(re.findall(r"^(CONFIG_\w+)=(.*)$", config, re.M))
+        got = options(config)
         lost = [name for name, value in want.items() if got.get(name) not in (value, "y" if value == "m" else value)]
         if lost:
             name, more = lost[0], f", and {len(lost) - 1} more" if lost[1:] else ""

@@ -73,5 +73,10 @@ def unpacked(path: Path) -> bytes:
             raise Fail(f"{path}: cannot be unpacked ({error}): name another CONFIG_FROM=") from None
 
 
+def options(text: str) -> dict[str, str]:
+    """What is set, and to what."""
+    return dict(re.findall(r"^(CONFIG_\w+)=(.*)$", text, re.M))
+
+
 def modules(text: str) -> int:
-    return len(re.findall(r"^CONFIG_\w+=m$", text, re.M))
+    return list(options(text).values()).count("m")
