@@ -91,7 +91,7 @@ class Deb(Build):
         return {**want, "CONFIG_LOCALVERSION": f'"{self.suffix}"'}
 
     def fingerprint(self) -> str:
-        state = [super().fingerprint(), self.suffix, self.text]
+        state = [super().fingerprint(), self.suffix, self.text, *FORGET]
         return hashlib.sha256("\0".join(state).encode()).hexdigest()
 
     def verify(self, want: Mapping[str, str | None], config: str) -> None:
