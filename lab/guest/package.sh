@@ -38,9 +38,9 @@ client=$(drive_bdf "$2")
 provider=$(drive_bdf "$3")
 [ "$(cat "/sys/bus/pci/devices/$provider/p2pmem/published")" = 1 ]
 result $? "a provider is there"
-/usr/sbin/p2ptopo explain "$client" "$provider" >/tmp/explained && grep -q "^0000" /tmp/explained
+/usr/sbin/p2ptopo explain "$client" "$provider" >/tmp/explained && grep -q '^distance *4$' /tmp/explained
 result $? "p2ptopo explains the route to it"
-mount -t configfs configfs /sys/kernel/config && loaded configfs && modprobe nvmet
+modprobe configfs && mount -t configfs configfs /sys/kernel/config && modprobe nvmet && [ -d "$config" ]
 result $? "configfs, and the target"
 make_pattern "$1"
 modprobe nvme-tcp && offer && loaded nvmet_tcp
