@@ -40,7 +40,7 @@ provider=$(drive_bdf "$3")
 result $? "a provider is there"
 /usr/sbin/p2ptopo explain "$client" "$provider" >/tmp/explained && grep -q '^distance *4$' /tmp/explained
 result $? "p2ptopo explains the route to it"
-modprobe configfs && mount -t configfs configfs /sys/kernel/config && modprobe nvmet && [ -d "$config" ]
+modprobe configfs && mount -t configfs configfs /sys/kernel/config && modprobe nvmet && [ -d "${config:?}" ]
 result $? "configfs, and the target"
 make_pattern "$1"
 modprobe nvme-tcp && offer && loaded nvmet_tcp

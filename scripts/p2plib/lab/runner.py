@@ -262,7 +262,8 @@ def emulation_died(vm: Vm, console: str) -> str:
     """Why a run says nothing of what is tested; "" if it does. Nothing else is excused, and that once.
 
     Once in some thousand boots the emulated timer interrupts while the base's check_timer() sets up its interrupt, long
-    before any code of ours has run. And QEMU 7.2 may dereference a null pointer when a drive is reset while it does DMA.
+    before any code of ours has run. And QEMU 7.2 may dereference a null pointer when a drive is reset while it does
+    DMA.
     """
     if re.search(r"RIP: \S+:mask_ioapic_irq\+", console) and "Run /init" not in console:
         return "the guest died of its timer before it had set up the IOAPIC"
