@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
+/**
+ * DOC: registration and lifetime of providers
+ *
  * PCI peer-to-peer DMA: registration and lifetime of providers.
  *
  * A driver registers (part of) a BAR with pci_p2pdma_add_resource().  The
@@ -11,7 +13,7 @@
  * under p2pdma_lock, read under RCU and freed after a grace period.  A resource
  * goes when the driver unregisters it, or by a devres action of its own, in
  * reverse order of registration; the first of these unlinks all resources of
- * the device, as its driver is being unbound then.  In this order:
+ * the device, as its driver is being unbound then.  In this order::
  *
  *	unpublish -> unlink: no new allocation -> remove sysfs: user mappings
  *	go -> wait for allocations and pins -> pages -> pool -> memory

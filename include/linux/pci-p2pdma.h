@@ -118,6 +118,7 @@ pci_bus_addr_t pci_p2pmem_virt_to_bus(struct pci_dev *pdev, void *addr);
 struct scatterlist *pci_p2pmem_alloc_sgl(struct pci_dev *pdev,
 					 unsigned int *nents, u32 length);
 void pci_p2pmem_free_sgl(struct pci_dev *pdev, struct scatterlist *sgl);
+int pci_p2pmem_mmap(struct pci_dev *pdev, struct vm_area_struct *vma);
 
 int pci_p2pdma_enable_store(const char *page, struct pci_dev **p2p_dev,
 			    bool *use_p2pdma);
@@ -215,6 +216,12 @@ pci_p2pmem_alloc_sgl(struct pci_dev *pdev, unsigned int *nents, u32 length)
 static inline void pci_p2pmem_free_sgl(struct pci_dev *pdev,
 				       struct scatterlist *sgl)
 {
+}
+
+static inline int pci_p2pmem_mmap(struct pci_dev *pdev,
+				  struct vm_area_struct *vma)
+{
+	return -ENOMEM;
 }
 
 static inline int pci_p2pdma_enable_store(const char *page,

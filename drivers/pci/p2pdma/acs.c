@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
+/**
+ * DOC: what one port does with a peer request
+ *
  * What one port does with peer-to-peer traffic: PCIe r6.0, sec 6.12 (Access
  * Control Services).
  *

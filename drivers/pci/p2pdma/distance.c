@@ -345,7 +345,7 @@ struct pci_dev *pci_p2pmem_find_many(struct device **clients, int num_clients)
 		other = pick_random(best, ties, clients, num_clients);
 		closest = other ?: closest;
 	}
-	/* Linked, so still there: see range_release() */
+	/* Linked, so still there: see memory_release() */
 	return pci_dev_get(closest);
 }
 EXPORT_SYMBOL_GPL(pci_p2pmem_find_many);

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
+/**
+ * DOC: what the root complex routes
+ *
  * What the root complex may do.
  *
  * PCIe leaves it to the root complex whether it routes requests between its

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
+/**
+ * DOC: outages
+ *
  * Outages: times in which a provider's memory cannot be reached, and what
  * passed through it cannot be trusted.
  *

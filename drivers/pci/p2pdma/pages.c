@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
+/**
+ * DOC: struct pages of peer memory
+ *
  * Struct pages for peer memory: the only file that knows dev_pagemap.
  *
  * The life of a page.  memremap_pages() leaves every page with a reference
@@ -228,6 +230,20 @@ fs_initcall(p2pmem_file_init);	/* before drivers */
 struct address_space *p2pdma_pages_mapping(void)
 {
 	return IS_ERR_OR_NULL(p2pmem_file) ? NULL : p2pmem_file->f_mapping;
+}
+
+/**
+ * p2pdma_pages_set_file - have a mapping of another file found here
+ * @vma: mapping that is being made
+ *
+ * Without a file of ours there is no provider either, and nothing to map.
+ *
+ * Context: process context, mmap lock held for writing.
+ */
+void p2pdma_pages_set_file(struct vm_area_struct *vma)
+{
+	if (!IS_ERR_OR_NULL(p2pmem_file))
+		vma_set_file(vma, p2pmem_file);
 }
 
 /**

@@ -39,6 +39,7 @@ int p2pdma_pages_insert(struct p2pdma_backing *backing, u64 offset,
 			struct vm_area_struct *vma, unsigned long *done,
 			unsigned long end, unsigned long since);
 struct address_space *p2pdma_pages_mapping(void);
+void p2pdma_pages_set_file(struct vm_area_struct *vma);
 void p2pdma_pages_revoke(struct p2pdma_resource *res);
 
 /**

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
+/**
+ * DOC: cached verdicts
+ *
  * Verdicts cached per (resource, client).
  *
  * A mapping needs the verdict in any context, without a lock and without
- * allocating.  So it is looked up in a table that another context fills:
+ * allocating.  So it is looked up in a table that another context fills::
  *
  *	pci_dev.p2pdma_client = 2		number of a client, from 1
  *		       |

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
+/**
+ * DOC: the pool
+ *
  * Which pieces of the peer memory are free: offsets, in units of pages.
  *
  * Allocation and free take constant time however full or fragmented the pool

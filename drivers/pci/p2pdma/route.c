@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
+/**
+ * DOC: the route from client to provider
+ *
  * From client to provider: a pure function of the topology.
  *
  * A memory request climbs from the client until it meets a bridge whose
  * window holds the address, turns round there, and goes down to the provider
  * (PCIe r6.0, sec 2.2.4.1).  The turning point is the lowest bridge that both
- * have above them:
+ * have above them::
  *
  *              root port
  *                  |

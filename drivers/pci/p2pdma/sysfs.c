@@ -4,6 +4,7 @@
  *
  * Attributes run under RCU only, as the provider may go at any time.
  */
+#include <linux/export.h>
 #include <linux/fs.h>
 #include <linux/io.h>
 #include <linux/mm.h>
@@ -107,13 +108,18 @@ static ssize_t published_show(struct device *dev, struct device_attribute *attr,
 static DEVICE_ATTR_RO(published);
 
 /* A mapping that cannot be gets a line in the log that says what to do. */
-static int check_mapping(struct pci_dev *pdev, struct vm_area_struct *vma)
+static int check_shared(struct pci_dev *pdev, struct vm_area_struct *vma)
 {
 	if (!(vma->vm_flags & VM_MAYSHARE)) {
 		pci_info_ratelimited(pdev, "p2pmem/allocate: %s: use MAP_SHARED, a private mapping would copy pages to RAM\n",
 				     current->comm);
 		return -EINVAL;
 	}
+	return 0;
+}
+
+static int check_offset(struct pci_dev *pdev, struct vm_area_struct *vma)
+{
 	if (vma->vm_pgoff) {
 		pci_info_ratelimited(pdev, "p2pmem/allocate: %s: use offset 0, each mapping is an allocation of its own\n",
 				     current->comm);
@@ -133,17 +139,6 @@ static int check_lockdown(struct pci_dev *pdev,
 				     current->comm);
 	return error;
 }
-
-/* A mapping may be made writable again: nothing to do, but kernfs asks. */
-static vm_fault_t allocate_page_mkwrite(struct vm_fault *vmf)
-{
-	folio_lock(page_folio(vmf->page));
-	return VM_FAULT_LOCKED;
-}
-
-static const struct vm_operations_struct allocate_vm_ops = {
-	.page_mkwrite = allocate_page_mkwrite,
-};
 
 /* Nothing of the previous owner may show. */
 static void clear_memory(void *kaddr, unsigned long len)
@@ -190,35 +185,16 @@ static int alloc_error(struct pci_dev *pdev, unsigned long since)
 		       -ENOMEM : unreachable_error(pdev);
 }
 
-static int allocate_mmap(struct file *file, struct kobject *kobj,
-			 struct bin_attribute *attr, struct vm_area_struct *vma)
+/*
+ * What is mapped belongs to the mapping, and comes back when that is unmapped,
+ * also if this fails later; what is not, here.
+ */
+static int map_cleared(struct pci_dev *pdev, struct p2pdma_memory *mem,
+		       u64 offset, struct vm_area_struct *vma,
+		       unsigned long since)
 {
-	struct pci_dev *pdev = to_pci_dev(kobj_to_dev(kobj));
 	unsigned long len = vma->vm_end - vma->vm_start, done = 0, part;
-	unsigned long since = pci_p2pdma_outages();
-	struct p2pdma_memory *mem;
-	u64 offset;
-	int error;
-
-	error = check_mapping(pdev, vma);
-	if (error)
-		return error;
-
-	mem = p2pdma_memory_alloc(pdev, len, PAGE_SIZE, &offset);
-	if (!mem)
-		return alloc_error(pdev, since);
-	error = check_lockdown(pdev, mem);
-	if (error) {
-		p2pdma_pool_free(&mem->pool, offset, len);
-		return error;
-	}
-
-	/*
-	 * No growing by mremap: there is nothing behind the end.  No core dump:
-	 * reading a BAR that way may take minutes.
-	 */
-	vm_flags_set(vma, VM_DONTEXPAND | VM_DONTDUMP);
-	vma->vm_ops = &allocate_vm_ops;
+	int error = 0;
 
 	while (done < len) {
 		error = mmap_interrupted(mem);
@@ -236,10 +212,93 @@ static int allocate_mmap(struct file *file, struct kobject *kobj,
 		if (error)
 			break;
 	}
-	/* What was mapped comes back when the caller unmaps it. */
 	if (error)
 		p2pdma_pool_free(&mem->pool, offset + done, len - done);
 	return error;
+}
+
+static int allocate_and_map(struct pci_dev *pdev, struct vm_area_struct *vma,
+			    const struct vm_operations_struct *vm_ops)
+{
+	unsigned long len = vma->vm_end - vma->vm_start;
+	unsigned long since = pci_p2pdma_outages();
+	struct p2pdma_memory *mem;
+	u64 offset;
+	int error;
+
+	error = check_shared(pdev, vma);
+	if (error)
+		return error;
+	mem = p2pdma_memory_alloc(pdev, len, PAGE_SIZE, &offset);
+	if (!mem)
+		return alloc_error(pdev, since);
+	error = check_lockdown(pdev, mem);
+	if (error) {
+		p2pdma_pool_free(&mem->pool, offset, len);
+		return error;
+	}
+
+	/*
+	 * No growing by mremap: there is nothing behind the end.  No core dump:
+	 * reading a BAR that way may take minutes.
+	 */
+	vm_flags_set(vma, VM_DONTEXPAND | VM_DONTDUMP);
+	vma->vm_ops = vm_ops;
+	return map_cleared(pdev, mem, offset, vma, since);
+}
+
+/**
+ * pci_p2pmem_mmap - allocate peer memory for a mapping of a driver's own file
+ * @pdev: provider
+ * @vma: what the file's mmap() was called with; as long as the allocation
+ *
+ * Does what an mmap() of p2pmem/allocate does, published or not: the memory is
+ * cleared, and of the same type for the program as for the kernel.  It belongs
+ * to the mapping, and to whoever pins pages of it, and comes back from them page
+ * by page; an outage, or that the resource is unregistered, tears the mapping
+ * down.  To find it then it has to be of the core's own file: @vma->vm_file is
+ * not the driver's any more, nor are its vm_ops, and @vma->vm_pgoff is the
+ * number of the first page frame.  The offset that the program asked for is the
+ * driver's business.
+ *
+ * Context: process context, may sleep.  Called by mmap(), with the mmap lock held
+ * for writing.
+ * Return: 0, or what mmap() is to fail with:
+ *	-EINVAL if the mapping is private;
+ *	-ENOMEM if @pdev provides nothing, or no piece of that size is free;
+ *	-EREMOTEIO if the memory cannot be reached now;
+ *	-ENODEV if the device or the resource goes;
+ *	-EPERM if the memory is unvetted and the kernel locked down;
+ *	-EINTR if the program is killed;
+ *	another code from vm_insert_page().
+ */
+int pci_p2pmem_mmap(struct pci_dev *pdev, struct vm_area_struct *vma)
+{
+	static const struct vm_operations_struct nothing = {};
+
+	p2pdma_pages_set_file(vma);
+	return allocate_and_map(pdev, vma, &nothing);
+}
+EXPORT_SYMBOL_GPL(pci_p2pmem_mmap);
+
+/* A mapping may be made writable again: nothing to do, but kernfs asks. */
+static vm_fault_t allocate_page_mkwrite(struct vm_fault *vmf)
+{
+	folio_lock(page_folio(vmf->page));
+	return VM_FAULT_LOCKED;
+}
+
+static const struct vm_operations_struct allocate_vm_ops = {
+	.page_mkwrite = allocate_page_mkwrite,
+};
+
+static int allocate_mmap(struct file *file, struct kobject *kobj,
+			 struct bin_attribute *attr, struct vm_area_struct *vma)
+{
+	struct pci_dev *pdev = to_pci_dev(kobj_to_dev(kobj));
+	int error = check_offset(pdev, vma);
+
+	return error ?: allocate_and_map(pdev, vma, &allocate_vm_ops);
 }
 
 static struct attribute *p2pmem_attrs[] = {

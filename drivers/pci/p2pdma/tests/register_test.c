@@ -346,19 +346,23 @@ static void register_unplug(struct kunit *test)
 /* ---- programs that map what is registered ---- */
 
 /**
- * struct mapping - an mmap() of p2pmem/allocate that does not go smoothly
+ * struct mapping - an mmap() of peer memory that does not go smoothly
  * @test: test
  * @pdev: provider
+ * @own: of a driver's own file, not of p2pmem/allocate
  * @allocate: its file
  * @obstacle: page that is in the way at the third page, or NULL
+ * @private: it is a private one
  * @overtaken: @removal begins within the mmap()
  * @removal: takes the provider away
  */
 struct mapping {
 	struct kunit *test;
 	struct pci_dev *pdev;
+	bool own;
 	struct file *allocate;
 	struct page *obstacle;
+	bool private;
 	bool overtaken;
 	struct job *removal;
 };
@@ -389,11 +393,14 @@ static int mapping_mmap(struct file *file, struct vm_area_struct *vma)
 	struct mapping *m = file->private_data;
 	int error = 0, i;
 
-	vma_set_file(vma, m->allocate);
+	if (!m->own)
+		vma_set_file(vma, m->allocate);
 	if (m->obstacle)
 		error = vm_insert_page(vma, vma->vm_start + 2 * PAGE_SIZE,
 				       m->obstacle);
-	error = error ?: call_mmap(m->allocate, vma);
+	if (!error)
+		error = m->own ? pci_p2pmem_mmap(m->pdev, vma) :
+				 call_mmap(m->allocate, vma);
 	if (error || !m->overtaken)
 		return error;
 	m->removal = job_start(m->test, unbind, m->pdev);
@@ -437,7 +444,7 @@ static unsigned long map_allocate(struct mapping *m, unsigned long len)
 
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(m->test, file);
 	addr = kunit_vm_mmap(m->test, file, 0, len, PROT_READ | PROT_WRITE,
-			     MAP_SHARED, 0);
+			     m->private ? MAP_PRIVATE : MAP_SHARED, 0);
 	fput(file);
 	return addr;
 }
@@ -448,9 +455,12 @@ static const struct cpu_type {
 	const char *name;
 	int bar;
 	bool writecombine;
+	bool own;
 } cpu_types[] = {
 	{ "prefetchable", 0, true },
 	{ "not_prefetchable", 4, false },
+	{ "prefetchable_own_file", 0, true, true },
+	{ "not_prefetchable_own_file", 4, false, true },
 };
 
 KUNIT_ARRAY_PARAM_DESC(cpu_type, cpu_types, name);
@@ -459,8 +469,8 @@ KUNIT_ARRAY_PARAM_DESC(cpu_type, cpu_types, name);
 static void register_memory_type(struct kunit *test)
 {
 	const struct cpu_type *type = test->param_value;
+	struct mapping m = { .own = type->own };
 	struct vm_area_struct *vma;
-	struct mapping m = {};
 	unsigned long addr;
 	pgprot_t prot = {};
 
@@ -550,15 +560,18 @@ static void register_unbind_pinned(struct kunit *test)
 
 /* ---- the end, with mappings ---- */
 
-static const bool overtakes[] = { false, true };
+static const struct overtaken {
+	const char *name;
+	bool overtaken;
+	bool own;
+} overtakes[] = {
+	{ "after_mmap", false, false },
+	{ "within_mmap", true, false },
+	{ "after_mmap_own_file", false, true },
+	{ "within_mmap_own_file", true, true },
+};
 
-static void describe_overtakes(const bool *overtaken, char *text)
-{
-	strscpy(text, *overtaken ? "within_mmap" : "after_mmap",
-		KUNIT_PARAM_DESC_SIZE);
-}
-
-KUNIT_ARRAY_PARAM(overtakes, overtakes, describe_overtakes);
+KUNIT_ARRAY_PARAM_DESC(overtakes, overtakes, name);
 
 /*
  * What is mapped is torn down, and removal comes to its end without the
@@ -566,7 +579,8 @@ KUNIT_ARRAY_PARAM(overtakes, overtakes, describe_overtakes);
  */
 static void register_unbind_mapped(struct kunit *test)
 {
-	struct mapping m = { .overtaken = *(const bool *)test->param_value };
+	const struct overtaken *how = test->param_value;
+	struct mapping m = { .overtaken = how->overtaken, .own = how->own };
 	const unsigned long len = 4 * PAGE_SIZE;
 	unsigned long addr;
 	char byte = 1;
@@ -615,10 +629,22 @@ static void free_obstacle(void *page)
 	put_page(page);
 }
 
+static const bool own_files[] = { false, true };
+
+static void describe_own_file(const bool *own, char *text)
+{
+	strscpy(text, *own ? "own_file" : "allocate", KUNIT_PARAM_DESC_SIZE);
+}
+
+KUNIT_ARRAY_PARAM(own_file, own_files, describe_own_file);
+
 /* An mmap() that fails half-way has taken nothing, and holds up nobody. */
 static void register_mmap_fails(struct kunit *test)
 {
-	struct mapping m = { .obstacle = alloc_page(GFP_KERNEL) };
+	struct mapping m = {
+		.obstacle = alloc_page(GFP_KERNEL),
+		.own = *(const bool *)test->param_value,
+	};
 	struct job *removal;
 
 	KUNIT_ASSERT_NOT_NULL(test, m.obstacle);
@@ -629,6 +655,29 @@ static void register_mmap_fails(struct kunit *test)
 	provider_expect(test, m.pdev, 1, SZ_4M, SZ_4M);
 	removal = job_start(test, unbind, m.pdev);
 	KUNIT_EXPECT_TRUE(test, job_ends(removal));
+}
+
+/*
+ * By a driver's own file: of a device that provides nothing, or just nothing of that
+ * size; private; and during an outage.
+ */
+static void register_mmap_refused(struct kunit *test)
+{
+	struct mapping m = { .own = true };
+	struct pci_dev *pdev;
+
+	mapping_init(test, &m);
+	pdev = m.pdev;
+	KUNIT_EXPECT_EQ(test, -ENOMEM, (int)map_allocate(&m, SZ_8M));
+	m.private = true;
+	KUNIT_EXPECT_EQ(test, -EINVAL, (int)map_allocate(&m, PAGE_SIZE));
+	m.private = false;
+	pci_p2pdma_provider_down(pdev);
+	KUNIT_EXPECT_EQ(test, -EREMOTEIO, (int)map_allocate(&m, PAGE_SIZE));
+	pci_p2pdma_provider_up(pdev);
+	KUNIT_EXPECT_FALSE(test, IS_ERR_VALUE(map_allocate(&m, SZ_4M)));
+	KUNIT_EXPECT_EQ(test, 0, pci_p2pdma_remove_resource(pdev, 0, 0));
+	KUNIT_EXPECT_EQ(test, -ENOMEM, (int)map_allocate(&m, PAGE_SIZE));
 }
 
 /* ---- out of memory ---- */
@@ -719,7 +768,8 @@ static struct kunit_case register_cases[] = {
 	KUNIT_CASE_PARAM(register_unbind_pinned, pin_gen_params),
 	KUNIT_CASE_PARAM(register_unbind_mapped, overtakes_gen_params),
 	KUNIT_CASE(register_give_up_mapped),
-	KUNIT_CASE(register_mmap_fails),
+	KUNIT_CASE_PARAM(register_mmap_fails, own_file_gen_params),
+	KUNIT_CASE(register_mmap_refused),
 #ifdef CONFIG_FAILSLAB
 	KUNIT_CASE_PARAM(register_fails, failing_gen_params),
 #endif
