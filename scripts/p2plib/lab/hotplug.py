@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a guest may ask the host to do with its machine while it runs: devices come and go, I/O is held back."""
+"""What a guest may ask the host to do with its machine while it runs, or to say of it.
 
-from p2plib.lab.sizes import MIB
+Devices come and go, I/O is held back; what is in a BAR.
+"""
+
+from p2plib.lab.sizes import MIB, SAMPLE_BYTES
 from p2plib.lab.vm import Vm
 
 
@@ -54,3 +57,13 @@ def hold(vm: Vm, drive: str) -> None:
 
 def release(vm: Vm, drive: str) -> None:
     vm.qmp.throttle(f"file-{drive}", 0)
+
+
+def holds(vm: Vm, provider: str, word: str) -> str:
+    """Whether the BAR holds what the sample client writes when it is given that word."""
+    first, last = vm.bars[provider]
+    dump = vm.folder / "bar"
+    vm.qmp.command("pmemsave", val=first, size=last - first + 1, filename=str(dump))
+    found = (word.encode() * SAMPLE_BYTES)[:SAMPLE_BYTES] in dump.read_bytes()
+    dump.unlink()
+    return "yes" if found else "no"

@@ -42,6 +42,7 @@ class Program:
     only_on: tuple[str, ...] = ()  # configs that have what it needs, if others do not
     extras: tuple[str, ...] = ()  # further binaries for the guest
     modules: tuple[str, ...] = ()  # of build/modules, for the guest's /lib
+    kernel_modules: tuple[str, ...] = ()  # of the kernel's own, by their paths there, likewise
     installed: bool = False  # whether the guest has the selftests as they are installed
     env: Mapping[str, int] = field(default_factory=dict)  # numbers that its check counts with
     cmdline: str = ""  # for the kernel
@@ -392,6 +393,16 @@ ALL = [
         lambda t: ["stub.sh", t.providers[0], t.clients[0]],
         where=("ram-provider",),
         skip_on=("stock",),
+    ),
+    Program(
+        "samples",
+        "the smallest provider, and the smallest client of it",
+        lambda t: ["samples.sh", t.providers[0], "near", "far"],
+        where=("rdma-cards",),
+        only_on=("lab", "debug"),
+        kernel_modules=("samples/pci-p2pdma/p2pdma-provider", "samples/pci-p2pdma/p2pdma-client"),
+        books=False,
+        handlers={"holds": hotplug.holds},
     ),
     Program(
         "lockdown",

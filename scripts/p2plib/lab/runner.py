@@ -91,7 +91,8 @@ class Run:
     def modules(self) -> list[Path]:
         """Those of lab/modules, and the kernel's own, which are beside it."""
         ours = [BUILD / "modules" / self.config / f"{name}.ko" for name in self.program.modules]
-        return [*ours, *(target_modules(self.image) if self.program.target else ())]
+        own = [self.image.parents[3] / f"{name}.ko" for name in self.program.kernel_modules]
+        return [*ours, *own, *(target_modules(self.image) if self.program.target else ())]
 
     @property
     def taint(self) -> int:

@@ -9,6 +9,7 @@ WATCHED_KIB = 256  # while each access is traced: there is a line for each four 
 NVMET_MIB = 2
 HOSTS_KIB = 1536  # of each namespace, in each round of the two hosts
 FILE_BYTES = 64 << 10  # as p2p_file.c has it
+SAMPLE_BYTES = 8 << 10  # as samples/pci-p2pdma/p2pdma-client.c has it
 FIO_MIB = 2  # of each job
 FIO_BYTES = 2 * 2 * FIO_MIB * MIB  # two jobs, each byte written and read
 FIO_BUFFERS = 2 * (20 << 10)  # two of 8 KiB and a page, cleared and filled
