@@ -4,7 +4,7 @@
 .NOTPARALLEL:
 # The kernel has a make of its own, which must not inherit this one's variables and flags.
 unexport MAKEFLAGS MFLAGS MAKEOVERRIDES MAKELEVEL
-export KERNEL_SRC KERNEL T TOPO ACCEL NET FIXES FORCE INTO J STEP WARM CHECK ACCEPT PROFILE CONFIG_FROM LOCALVERSION
+export KERNEL_SRC KERNEL T TOPO ACCEL NET FIXES FORCE INTO J STEP WARM CHECK ACCEPT PROFILE CONFIG_FROM LOCALVERSION M FILES TIMEOUT
 
 CONFIG ?= lab
 export CONFIG
@@ -71,8 +71,12 @@ docs:           ## the documentation as HTML, in build/docs/html
 	@scripts/docs
 
 shell: verb := shell
-shell: kernel   ## a shell in the lab's VM (TOPO=)
+shell: kernel   ## a shell in the lab's VM (TOPO= FILES=), also for commands that are piped into it
 	@scripts/shell
+
+module: verb := module
+module: kernel  ## build a module of your own (M=), which make shell has in its guest then
+	@scripts/module '$(M)'
 
 tree:           ## compose build/tree: stripped base + overlay + patches
 	$(check) $@
@@ -123,10 +127,10 @@ kernel:
 	$(if $(KERNEL),,@scripts/build $(CONFIG))
 
 clean:          ## remove kernel builds and results (keeps the base and the tree)
-	rm -rf build/out build/runs build/test build/initramfs build/fresh build/fresh-logs build/deb build/deb-*
+	rm -rf build/out build/own build/runs build/test build/initramfs build/fresh build/fresh-logs build/deb build/deb-*
 
 distclean:      ## remove everything generated
 	rm -rf build
 
-.PHONY: help demo test test-all coverage mutants test-fresh bench docs shell tree refresh series check-apply lint tools \
+.PHONY: help demo test test-all coverage mutants test-fresh bench docs shell module tree refresh series check-apply lint tools \
 	deb build kernel clean distclean

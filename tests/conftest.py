@@ -19,6 +19,7 @@ TIERS = {
     "test_mutants.py": "tree",
     "test_badinput.py": "tree",
     "test_nvmet_config.py": "tree",
+    "test_pages.py": "tree",
     "test_p2ptopo.py": "p2ptopo",
     "test_lint.py": "lint",
     "test_build.py": "build",

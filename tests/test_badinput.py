@@ -35,7 +35,7 @@ def make(*argv, **env):
     clean = {
         key: value
         for key, value in os.environ.items()
-        if key not in ("T", "TOPO", "ACCEL", "CONFIG", "KERNEL", "J", "MAKEFLAGS", "MAKELEVEL")
+        if key not in ("T", "TOPO", "ACCEL", "CONFIG", "KERNEL", "J", "M", "FILES", "TIMEOUT", "MAKEFLAGS", "MAKELEVEL")
     }
     return subprocess.run(
         ["make", *argv], cwd=ROOT, env={**clean, **env}, capture_output=True, text=True, check=False, timeout=60
@@ -219,6 +219,15 @@ TYPOS = (
     (("mutants", "J=0"), "J=0: use a number"),
     (("demo", "CONFIG=callers"), "CONFIG=callers: use one of lab, debug, kcsan, stock"),
     (("shell", "TOPO=x"), "use one of"),
+    (("shell", "FILES=/nowhere/a.ko"), "FILES: no file /nowhere/a.ko: name files"),
+    (("shell", "FILES=README.md ./README.md"), "FILES: README.md is there twice"),
+    (("shell", "TIMEOUT=soon"), "TIMEOUT=soon: use a number of seconds"),
+    (("shell", "TIMEOUT=0"), "TIMEOUT=0: use a number of seconds"),
+    (("module",), "M=: name the folder of your module"),
+    (("module", "M=/nowhere"), "M=/nowhere: no such folder"),
+    (("module", "M=tests"), "M=tests: has no Kbuild and no Makefile: write 'obj-m := NAME.o'"),
+    (("module", "M=samples/pci-p2pdma", "KERNEL=build/x"), "KERNEL=build/x: no such file"),
+    (("module", "M=samples/pci-p2pdma", "CONFIG=callers"), "CONFIG=callers: use one of lab, debug, kcsan, stock"),
     (("build", "J=many"), "J=many: use a number"),
     (("test", "ACCEL=xen"), "ACCEL=xen: use one of"),
     (("test", "T=nosuchtest"), "no test has that name"),

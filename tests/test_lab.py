@@ -20,7 +20,9 @@ import pytest
 
 from conftest import vm_that_says
 from p2plib import ROOT, Fail
-from p2plib.lab import checks, judge, pair, programs, races, runner, topology, trace
+from p2plib.commands import shell
+from p2plib.kernel import modules
+from p2plib.lab import checks, console, judge, pair, programs, races, runner, topology, trace
 
 CONFIG = os.environ.get("CONFIG") or "lab"
 
@@ -237,6 +239,91 @@ def test_stub_module(name, stub_module):
     run = runner.Run(topology.load(name.split(".")[0]), programs.STUB_MODULE, files=(stub_module,)).go()
     if not run.passed:
         pytest.fail(run.explain(), pytrace=False)
+
+
+# A shell, and modules of one's own -------------------------------------------------------------
+
+HELLO = """#include <linux/module.h>
+static int __init hello_init(void)
+{
+	pr_info("hello from a module\\n");
+	return 0;
+}
+module_init(hello_init);
+MODULE_DESCRIPTION("hello");
+MODULE_LICENSE("GPL");
+"""
+
+
+def test_a_module_of_ones_own(kernel, tmp_path):
+    """It is built without a trace in its folder, and loaded in a shell's guest by what is piped into that."""
+    kernel("lab")
+    source, script = tmp_path / "hello", tmp_path / "say.sh"
+    source.mkdir()
+    (source / "hello.c").write_text(HELLO)
+    (source / "Kbuild").write_text("obj-m := hello.o\n")
+    script.write_text("#!/bin/sh\necho in $(pwd): $1\n")
+    env = {**os.environ, "CONFIG": "lab", "TOPO": "same-switch", "FILES": str(script), "KERNEL": ""}
+    ours = modules.OWN / "lab" / "hello"
+    try:
+        done = subprocess.run(
+            [ROOT / "scripts/module", source], env=env, capture_output=True, text=True, check=False, timeout=300
+        )
+        assert done.returncode == 0 and "insmod hello.ko" in done.stdout, done.stdout + done.stderr
+        assert sorted(path.name for path in source.iterdir()) == ["Kbuild", "hello.c"]
+        words = "insmod hello.ko && dmesg | grep 'hello from' && ./say.sh $((40 + 2))\n"
+        done = subprocess.run(
+            [ROOT / "scripts/shell"], env=env, input=words, capture_output=True, text=True, check=False, timeout=300
+        )
+    finally:
+        shutil.rmtree(ours, ignore_errors=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"\] hello from a module\n", done.stdout) and "in /root: 42\n" in done.stdout, done.stdout
+
+
+@pytest.mark.parametrize(
+    "says, boot, limit, reason",
+    [
+        ("", 0.5, 60, "the guest has no shell after 0.5 s"),
+        ("p2p:~ # ", 60, 1, "the guest still runs after 1 s"),
+        ("p2p:~ # ", 1, None, ""),
+    ],
+)
+def test_a_shell_ends(says, boot, limit, reason, tmp_path):
+    """A guest that hangs is ended, before it has a shell or after; a human takes as long as they like."""
+    log = tmp_path / "log"
+    with open(log, "wb") as output:
+        qemu = subprocess.Popen(["sh", "-c", f"printf '{says}'; exec sleep {60 if reason else 2}"], stdout=output)
+    dog = console.Watchdog(qemu, log, boot, limit)
+    qemu.wait(20)
+    dog.end()
+    assert dog.reason == reason and dog.booted == bool(says) and qemu.returncode == (-9 if reason else 0)
+
+
+@pytest.mark.parametrize(
+    "attempts, words",
+    [
+        (((IOAPIC, False, ""), ("", True, "")), ""),
+        (((IOAPIC, False, ""), (IOAPIC, False, "")), "ended before it had a shell"),
+        ((("Kernel panic", False, ""),), "ended before it had a shell"),
+        ((("", False, "no shell"),), "no shell, and was ended: see above"),
+        ((("", True, "still there"),), "still there, and was ended: TIMEOUT="),
+    ],
+)
+def test_a_shell_is_tried_once_more_for_one_thing(attempts, words):
+    left = list(attempts)
+
+    def attempt():
+        text, booted, reason = left.pop(0)
+        qemu = SimpleNamespace(returncode=0)
+        return SimpleNamespace(booted=booted, reason=reason, qemu=qemu), text
+
+    if words:
+        with pytest.raises(Fail, match=words):
+            shell.status("t", attempt)
+    else:
+        assert shell.status("t", attempt) == 0
+    assert not left
 
 
 def test_modules_are_laid_out(tree, tmp_path, script):

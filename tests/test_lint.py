@@ -154,7 +154,7 @@ def test_one_error_and_one_guard():
 @pytest.mark.parametrize("page", ["HACKING.md", "README.md"])
 def test_pages_name_what_is_there(page):
     """A map of the repository is true, or it is none."""
-    tops = "Documentation|bench|configs|drivers|include|lab|p2plib|packaging|patches|scripts|tests|tools"
+    tops = "Documentation|bench|configs|drivers|include|lab|p2plib|packaging|patches|samples|scripts|tests|tools"
     named = set(re.findall(rf"(?<![\w/.-])(?:{tops})/[\w./-]*\w", (ROOT / page).read_text()))
     assert named, "no path found: the search is broken"
     report(
@@ -224,7 +224,7 @@ def checkpatch(tree, ignore, *argv):
 
 
 def test_checkpatch_files(tree):
-    kernel = files(".c", ".h", under=("drivers/", "include/", "lab/modules/"))
+    kernel = files(".c", ".h", under=("drivers/", "include/", "lab/modules/", "samples/"))
     user = files(".c", ".h", under=("tools/", "lab/guest/"))
     assert kernel and user, "no kernel files or no selftests found: the search is broken"
     shim = [f for f in user if f.startswith(SHIM)]
@@ -245,7 +245,7 @@ def test_checkpatch_patches(tree):
 
 
 def test_kernel_doc(tree):
-    found = files(".c", ".h", under=("drivers/", "include/"))
+    found = files(".c", ".h", under=("drivers/", "include/", "samples/"))
     run = sh("perl", "scripts/kernel-doc", "-none", "-Wall", "-Werror", *[ROOT / f for f in found], cwd=tree)
     lines = [t.replace(f"{ROOT}/", "") for t in run.stderr.splitlines()]
     report(lines if run.returncode or lines else [], "complete the kernel-doc comment")
@@ -258,7 +258,7 @@ def test_docs(tree):
         run.stderr.splitlines() if run.returncode or "arning" in run.stderr else [],
         "correct the page or the kernel-doc comment; make docs renders both",
     )
-    page = (ROOT / "build/docs/html/p2pdma.html").read_text()
+    page = (ROOT / "build/docs/html/driver-api/pci/p2pdma.html").read_text()
     exported = re.findall(
         r"EXPORT_SYMBOL_GPL\((\w+)\)",
         "".join((tree / f).read_text() for f in files(".c", under=("drivers/pci/p2pdma",)) if "/tests/" not in f),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The lab's kernel modules: lab/modules/ and the tree's software RDMA drivers with the patches there."""
+"""Kernel modules beside a kernel: those of lab/modules/, with the tree's software RDMA drivers, and a user's own."""
 
 import shutil
 import subprocess
@@ -11,6 +11,8 @@ from p2plib.common import locked, run, say, write_file
 SOURCES = ROOT / "lab" / "modules"
 DRIVERS = BUILD / "tree" / "drivers" / "infiniband" / "sw"
 PATCHED = ("rxe", "siw")
+OWN = BUILD / "own"  # a folder for each kernel, in it one for each module of a user's
+RECIPES = ("Kbuild", "Makefile")
 
 
 def same(path: Path, data: bytes) -> bool:
@@ -54,13 +56,53 @@ def lay_out(folder: Path) -> None:
 
 def build(config: str) -> None:
     """Beside the kernel build/out/CONFIG, which is left as it is; -> build/modules/CONFIG."""
-    out, folder = BUILD / "out" / config, BUILD / "modules" / config
-    if not (out / "Module.symvers").is_file():
-        raise Fail(f"no kernel in {out.relative_to(ROOT)}: run 'make build CONFIG={config}'")
+    folder = BUILD / "modules" / config
+    need_kernel(config)
     folder.mkdir(parents=True, exist_ok=True)
     with locked(folder):
         lay_out(folder)
-        for target in (["modules_prepare"], ["modules", "--make", f"M={folder}"]):
-            if subprocess.run([str(ROOT / "scripts" / "build"), config, *target], check=False).returncode:
-                raise Fail("lab-modules: not built, see above")
+        make(config, folder, "lab-modules")
     say("lab-modules: " + ", ".join(sorted(path.stem for path in folder.glob("*.ko"))))
+
+
+def need_kernel(config: str) -> None:
+    out = BUILD / "out" / config
+    if not (out / "Module.symvers").is_file():
+        raise Fail(f"no kernel in {out.relative_to(ROOT)}: run 'make build CONFIG={config}'")
+
+
+def make(config: str, folder: Path, what: str) -> None:
+    for target in (["modules_prepare"], ["modules", "--make", f"M={folder}"]):
+        if subprocess.run([str(ROOT / "scripts" / "build"), config, *target], check=False).returncode:
+            raise Fail(f"{what}: not built, see above")
+
+
+def check_own(source: Path) -> None:
+    """Is there a module's source in this folder?"""
+    if not source.is_dir():
+        raise Fail(f"M={source}: no such folder: name that of your module's source")
+    if not any((source / name).is_file() for name in RECIPES):
+        raise Fail(f"M={source}: has no Kbuild and no Makefile: write 'obj-m := NAME.o' to one, for a NAME.c")
+    if ROOT / "build" in [source.resolve(), *source.resolve().parents]:
+        raise Fail(f"M={source}: what is in build/ goes with 'make clean': keep your source elsewhere")
+
+
+def build_own(config: str, source: Path) -> list[Path]:
+    """Build a copy of it, so that the source stays as it is; the modules, which a shell's guest has from now on."""
+    check_own(source)
+    need_kernel(config)
+    folder = OWN / config / source.resolve().name
+    with locked(OWN / config):
+        shutil.rmtree(folder, ignore_errors=True)
+        # Of a build in place: what is in its way here
+        shutil.copytree(source, folder, ignore=shutil.ignore_patterns("*.o", "*.ko", "*.mod", "*.mod.c", ".*", "*.cmd"))
+        make(config, folder, "module")
+    built = sorted(folder.rglob("*.ko"))
+    if not built:
+        raise Fail(f"M={source}: nothing came of it: write 'obj-m := NAME.o' to its Kbuild or Makefile, for a NAME.c")
+    return built
+
+
+def own(config: str) -> list[Path]:
+    """What was built of users' own modules for this kernel."""
+    return sorted((OWN / config).glob("*/**/*.ko"))

@@ -85,11 +85,13 @@ def build(
     files: Sequence[Path] = (),
     installed: bool = False,
     root: Path | None = None,
+    home: Sequence[Path] = (),
 ) -> Path:
     """The path of an initramfs made of the sources as they are now. TREE lends what it has for selftests.
 
     EXTRAS are names of the host's programs, FILES are paths and go to the guest's /lib. With INSTALLED the guest has
-    the selftests also as `make install` installs them, in /selftests. ROOT has folders for the guest's root.
+    the selftests also as `make install` installs them, in /selftests. ROOT has folders for the guest's root. Those of
+    HOME go to /root.
     """
     busybox = tool("busybox", "busybox-static")
     binaries = {name: tool(name) for name in extras}
@@ -97,7 +99,7 @@ def build(
     for missing in (path for path in facilities if not path.is_file()):
         raise Fail(f"{missing} is missing: --tree must name a kernel tree")
     sources = sorted(p for p in [*SELFTESTS.iterdir(), *GUEST.iterdir()] if p.is_file())
-    inputs = [*sources, *facilities, busybox, *binaries.values(), *files, Path(__file__)]
+    inputs = [*sources, *facilities, busybox, *binaries.values(), *files, Path(__file__), *home]
     folders = {path.name: path for path in sorted(root.iterdir())} if root else {}
     inputs += [path for top in folders.values() for path in sorted(top.rglob("*")) if path.is_file()]
     key = hashlib.sha256()
@@ -108,6 +110,7 @@ def build(
     folder = BUILD / "initramfs"
     folder.mkdir(parents=True, exist_ok=True)
     parts = [*extras, *(f"{f.parent.name}.{f.name}" for f in files), *(["installed"] if installed else []), *folders]
+    parts += ["home"] if home else []
     name = "-".join(["initramfs", *parts])
     image = folder / f"{name}-{key.hexdigest()[:16]}.cpio"
     if image.exists():
@@ -119,7 +122,7 @@ def build(
         trees["kselftest"] = Path(work) / SELFTESTS.parent.relative_to(ROOT) / "kselftest"
         programs = compile_programs(Path(work))
         new = Path(work) / "cpio"
-        new.write_bytes(pack(busybox, programs, binaries, files, trees))
+        new.write_bytes(pack(busybox, programs, binaries, files, home, trees))
         for old in folder.glob("*.cpio"):
             if re.fullmatch(name + "-[0-9a-f]{16}.cpio", old.name):
                 old.unlink(missing_ok=True)
@@ -172,6 +175,7 @@ def pack(
     programs: Iterable[Path],
     binaries: Mapping[str, Path],
     files: Sequence[Path],
+    home: Sequence[Path],
     trees: Mapping[str, Path],
 ) -> bytes:
     cpio = Cpio()
@@ -200,6 +204,8 @@ def pack(
         cpio.file(library.lstrip("/"), Path(library))
     for file in files:
         cpio.file(f"lib/{file.name}", file)
+    for file in home:
+        cpio.file(f"root/{file.name}", file)
     return cpio.finish()
 
 

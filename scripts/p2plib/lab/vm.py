@@ -101,7 +101,7 @@ class Vm:
         """What the guest's kernel has said."""
         return (self.folder / "console.log").read_text(errors="replace")
 
-    def command(self, interactive: bool = False, console: Sequence[str] = ("-serial", "mon:stdio")) -> list[str]:
+    def command(self, interactive: bool = False, console: Sequence[str] = ()) -> list[str]:
         """QEMU's argv, without the sockets that run() adds. CONSOLE is the guest's when INTERACTIVE."""
         topology = self.topology
         accelerator, leave = [*ACCELERATORS[self.accel]], ""
@@ -119,7 +119,8 @@ class Vm:
 
     def append(self, interactive: bool, leave: str) -> str:
         """The kernel's command line; behind it init's orders."""
-        base = "console=ttyS0 quiet kunit.enable=0 no_timer_check" if interactive else CMDLINE
+        # A guest that panics before it has a shell, or after, ends; -no-reboot then ends QEMU.
+        base = "console=ttyS0 quiet panic=-1 kunit.enable=0 no_timer_check" if interactive else CMDLINE
         # Not the kernel's: it ends up in the environment of init.
         ram_bars = "P2P_RAM_BARS=" + ",".join(self.topology.ram_bars) if self.topology.ram_bars else ""
         env = [f"{name}={value}" for name, value in self.env.items()]
