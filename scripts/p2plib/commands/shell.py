@@ -81,8 +81,8 @@ def main(argv: Sequence[str]) -> int:
 def status(name: str, attempt: Callable[[], tuple[Watchdog, str]]) -> int:
     """What came of a session; one that cannot be helped is tried once more, as those of scripts/run are."""
     dog, text = attempt()
-    if not dog.booted and runner.stillborn(text):
-        say(f"{name}: the guest died of its timer before it had set up the IOAPIC: once more")
+    if not dog.booted and not dog.reason and (why := runner.emulation_died(dog.qemu, text)):
+        say(f"{name}: {why}: once more")
         dog, text = attempt()
     if dog.reason:
         more = "TIMEOUT= gives it more" if dog.booted else "see above what it says"

@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import signal
+import subprocess
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -107,7 +108,7 @@ class Run:
     def go(self) -> "Result":
         """Boot, run, judge. What is left in the folder is complete or not there at all."""
         result = self.attempt()
-        if why := emulation_died(result.vm, (self.folder / "console.log").read_text(errors="replace")):
+        if why := emulation_died(result.vm.process, (self.folder / "console.log").read_text(errors="replace")):
             say(f"{self.name}: {why}: once more")
             result = self.attempt()
         return result
@@ -259,7 +260,7 @@ def target_modules(kernel: Path) -> list[Path]:
     return [kernel.parents[3] / "drivers/nvme/target" / f"{name}.ko" for name in programs.TARGET]
 
 
-def emulation_died(vm: Vm, console: str) -> str:
+def emulation_died(qemu: subprocess.Popen | None, console: str) -> str:
     """Why a run says nothing of what is tested; "" if it does. Nothing else is excused, and that once.
 
     Once in some thousand boots the emulated timer interrupts while the base's check_timer() sets up its interrupt, long
@@ -268,7 +269,7 @@ def emulation_died(vm: Vm, console: str) -> str:
     """
     if re.search(r"RIP: \S+:mask_ioapic_irq\+", console) and "Run /init" not in console:
         return "the guest died of its timer before it had set up the IOAPIC"
-    if vm.process and vm.process.returncode == -signal.SIGSEGV:
+    if qemu and qemu.returncode == -signal.SIGSEGV:
         return "QEMU itself died of a segmentation fault"
     return ""
 
