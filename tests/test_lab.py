@@ -430,8 +430,8 @@ def test_a_byte_by_the_cpu_does_not_pass():
     vm = vm_that_says()
     good = trace.Phase("p", 0, 1, bars=trace.Counter(provider=8), watched=True, by_devices=trace.Counter(provider=8))
 
-    def reasons(**books: Any):
-        vm.phases = [replace(good, **books)]
+    def reasons(**moves: Any):
+        vm.phases = [replace(good, **moves)]
         return checks.untouched(vm, "p", "provider", 8)
 
     assert reasons() == []

@@ -21,7 +21,7 @@ WAYS = {"bar": "BAR", "ram": "RAM", "watched": "BAR"}
 
 
 class View:
-    """Tells what the guest does while it does it, and the books at the end."""
+    """Tells what the guest does while it does it, and what the drives moved at the end."""
 
     def __init__(self, topo: Topology, config: str) -> None:
         self.topology, self.config = topo, config
@@ -88,7 +88,7 @@ class View:
         self.digests[way] = digest
         self.row("", f"sha256 of {name}: {digest}{equal}")
 
-    def books(self, phases: Sequence[Phase]) -> None:
+    def summary(self, phases: Sequence[Phase]) -> None:
         """The numbers are QEMU's, not the guest's."""
         if not phases:
             return
@@ -156,5 +156,5 @@ def main(argv: Sequence[str]) -> int:
     except KeyboardInterrupt:
         print("\nP2PDMA demo: FAIL: interrupted")
         raise
-    view.books(result.vm.phases)
+    view.summary(result.vm.phases)
     return view.end(result)

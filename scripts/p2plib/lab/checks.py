@@ -25,7 +25,7 @@ Before = Mapping[str, list[str]]
 # Why this is no pass
 Reasons = list[str]
 # What drives moved: bytes in the BARs of providers, bytes in RAM
-Books = tuple[Mapping[str, int], int]
+Moved = tuple[Mapping[str, int], int]
 Check = Callable[[Vm, Before], Reasons]
 
 
@@ -215,8 +215,8 @@ def check_nvmet(vm: Vm, before: Before) -> Reasons:
     word of each command of COMMAND_KIB, which it reads so that its stores arrive.
     """
     provider, size = vm.topology.providers[0], WATCHED_KIB << 10
-    bar: Books = ({provider: 2 * NVMET_MIB * MIB}, 0)
-    ram: Books = ({}, 2 * NVMET_MIB * MIB)
+    bar: Moved = ({provider: 2 * NVMET_MIB * MIB}, 0)
+    ram: Moved = ({}, 2 * NVMET_MIB * MIB)
     reasons = all_moved(
         vm,
         {
@@ -234,8 +234,8 @@ def check_nvmet(vm: Vm, before: Before) -> Reasons:
 
 
 def check_nvmet_rdma(vm: Vm, before: Before) -> Reasons:
-    bar: Books = ({vm.topology.providers[0]: 2 * NVMET_MIB * MIB}, 0)
-    ram: Books = ({}, 2 * NVMET_MIB * MIB)
+    bar: Moved = ({vm.topology.providers[0]: 2 * NVMET_MIB * MIB}, 0)
+    ram: Moved = ({}, 2 * NVMET_MIB * MIB)
     return all_moved(vm, {"rxe-ram": ram, "rxe-bar": bar, "siw-ram": ram, "siw-bar": bar})
 
 
@@ -265,12 +265,12 @@ def check_hosts(vm: Vm, before: Before) -> Reasons:
     ]
 
 
-def all_moved(vm: Vm, expected: Mapping[str, Books]) -> Reasons:
-    """Reasons why the phases are not these, each with just these books."""
+def all_moved(vm: Vm, expected: Mapping[str, Moved]) -> Reasons:
+    """Reasons why the phases are not these, in each of which just this was moved."""
     phases = {phase.name: phase for phase in vm.phases}
     if set(phases) != set(expected):
         return [f"phases are {sorted(phases)}, expected {sorted(expected)}"]
-    return [reason for name, books in expected.items() for reason in moved(phases[name], *books)]
+    return [reason for name, moves in expected.items() for reason in moved(phases[name], *moves)]
 
 
 def check_paths(vm: Vm, before: Before) -> Reasons:

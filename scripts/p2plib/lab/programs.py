@@ -52,7 +52,7 @@ class Program:
     taint: int = 0  # what it does to the kernel
     handlers: Mapping[str, Handler] = field(default_factory=dict)  # verb of a "# lab:" line -> what the host then does
     events: tuple[str, ...] = ()  # of QEMU's trace, for check
-    books: bool = True  # whether the host looks at the drives' DMA: to trace each access makes copies slow
+    trace_dma: bool = True  # whether the host looks at the drives' DMA: to trace each access makes copies slow
     initiator: Order | None = None  # what a second VM runs, which is on a wire to the first
     mib: Callable[[Topology], int] = lambda topology: topology.copy_mib  # what one copy moves
 
@@ -100,7 +100,7 @@ def rounds(name: str, number: int, check: checks.Check = checks.check_drift, **o
         where=("ram-provider",),
         skip_on=("stock",),
         extras=("fio",),
-        books=False,
+        trace_dma=False,
         handlers={"attention": hotplug.press_attention, "plug": hotplug.plug},
         cmdline=EXACT,
         **options,
@@ -147,7 +147,7 @@ def soak(name: str, number: int, check: checks.Check = checks.check_drift, **opt
         check,
         script="nvmet-soak",
         order=lambda t: [str(number), t.clients[0], t.providers[0], t.clients[1]],
-        books=False,
+        trace_dma=False,
         **options,
     )
 
@@ -166,7 +166,7 @@ ALL = [
         lambda t: ["p2ptopo.sh"],
         skip_on=("stock",),
         extras=("p2ptopo", "lspci"),
-        books=False,
+        trace_dma=False,
     ),
     Program(
         "copy", "drive to drive through peer memory, each pair", order_copy, checks.check_copy, timeout=180, env=WATCHED
@@ -253,7 +253,7 @@ ALL = [
         only_on=("lab",),
         extras=("mkfs.ext4",),
         installed=True,
-        books=False,
+        trace_dma=False,
     ),
     Program(
         "nvme-paths",
@@ -280,7 +280,7 @@ ALL = [
         timeout=240,
         where=("ram-provider", "same-switch"),
         skip_on=("stock",),
-        books=False,
+        trace_dma=False,
     ),
     Program(
         "nvme-reset",
@@ -289,7 +289,7 @@ ALL = [
         timeout=300,
         where=("same-switch", "two-root-ports-iommu"),
         skip_on=("stock",),
-        books=False,
+        trace_dma=False,
     ),
     Program(
         "nvme-suspend",
@@ -298,7 +298,7 @@ ALL = [
         timeout=180,
         where=("same-switch", "two-root-ports-iommu"),
         skip_on=("stock",),
-        books=False,
+        trace_dma=False,
     ),
     Program(
         "nvme-cmb",
@@ -340,7 +340,7 @@ ALL = [
         lambda t: ["pinned.sh", t.clients[0], t.providers[0]],
         where=("same-switch", "ram-provider"),
         skip_on=("stock",),
-        books=False,
+        trace_dma=False,
         handlers={"hold": hotplug.hold, "release": hotplug.release, "attention": hotplug.press_attention},
     ),
     Program(
@@ -351,7 +351,7 @@ ALL = [
         timeout=240,
         where=("ram-provider",),
         skip_on=("stock",),
-        books=False,
+        trace_dma=False,
         handlers={"attention": hotplug.press_attention, "plug": hotplug.plug},
     ),
     Program(
@@ -361,7 +361,7 @@ ALL = [
         checks.check_power_down,
         where=("ram-provider",),
         skip_on=("stock",),
-        books=False,
+        trace_dma=False,
     ),
     rounds("unplug-2", 2, nothing, timeout=180),
     rounds("unplug-20", 20, timeout=900),
@@ -401,7 +401,7 @@ ALL = [
         where=("rdma-cards",),
         only_on=("lab", "debug"),
         kernel_modules=("samples/pci-p2pdma/p2pdma-provider", "samples/pci-p2pdma/p2pdma-client"),
-        books=False,
+        trace_dma=False,
         handlers={"holds": hotplug.holds},
     ),
     Program(
@@ -458,7 +458,7 @@ ALL = [
         timeout=300,
         where=("same-switch",),
         skip_on=("stock",),
-        books=False,
+        trace_dma=False,
     ),
     Program(
         "nvmet-withdraw",
@@ -468,7 +468,7 @@ ALL = [
         where=("unknown-root-complex",),
         skip_on=("stock",),
         extras=("fio",),
-        books=False,
+        trace_dma=False,
     ),
     Program(
         "nvmet-save",
@@ -478,7 +478,7 @@ ALL = [
         where=("same-switch",),
         skip_on=("stock",),
         handlers={"unplug": hotplug.unplug, "replug": hotplug.replug},
-        books=False,
+        trace_dma=False,
         mib=lambda t: NVMET_MIB,
     ),
     Program(
@@ -487,7 +487,7 @@ ALL = [
         lambda t: ["nvmet-verbs.sh", *t.clients[:2]],
         where=("same-switch",),
         skip_on=("stock",),
-        books=False,
+        trace_dma=False,
     ),
     Program(
         "nvmet-rdma",
@@ -516,7 +516,7 @@ ALL = [
         lambda t: ["nvmet-own-cmb.sh", *t.providers],
         where=("protected",),
         skip_on=("stock",),
-        books=False,
+        trace_dma=False,
     ),
     Program(
         "nvmet-queues",
@@ -536,7 +536,7 @@ ALL = [
         where=("same-switch",),
         skip_on=("stock",),
         extras=("rdma",),
-        books=False,
+        trace_dma=False,
         mib=lambda t: NVMET_MIB,
     ),
     on_cards(
@@ -567,7 +567,7 @@ ALL = [
         "a client whose card reads into peer memory that is reset meanwhile",
         nothing,
         order=lambda t: [t.clients[0], t.providers[0], t.clients[1]],
-        books=False,
+        trace_dma=False,
     ),
     on_cards(
         "nvmet-card-faults",
@@ -575,7 +575,7 @@ ALL = [
         nothing,
         more=("pool", "narrow", "late", "lossy", "two", "order", "provider"),
         handlers={"unplug": hotplug.unplug},
-        books=False,
+        trace_dma=False,
     ),
     on_cards(
         "nvmet-card-route",
@@ -584,7 +584,7 @@ ALL = [
         script="nvmet-card-faults",
         more=("route", "card", "provider"),
         handlers={"unplug": hotplug.unplug},
-        books=False,
+        trace_dma=False,
     ),
     soak("nvmet-resets", 12, nothing),
     soak("nvmet-soak", SOAK, timeout=120 + 6 * SOAK),
@@ -634,7 +634,7 @@ STUB_MODULE = Program(
     "the driver that registers any BAR, as a module",
     lambda t: ["stub-module.sh", *t.clients[:2], t.providers[0]],
     where=(),
-    books=False,
+    trace_dma=False,
     cmdline="initcall_blacklist=stub_driver_init",
     taint=TAINT_MODULE | TAINT_UNSIGNED,
 )
@@ -662,7 +662,7 @@ FABRICS = Program(
     extras=("p2ptopo-check",),
     cpu=KUNIT.cpu,
     taint=TAINT_TEST,
-    books=False,
+    trace_dma=False,
     cmdline="kunit.enable=1 kunit.filter_glob=p2pdma_random.random_dump",
 )
 

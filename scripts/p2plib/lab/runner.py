@@ -163,7 +163,7 @@ class Run:
             memory="2G" if self.config == "debug" else "",
             cmdline=self.cmdline,
             env=program.env,
-            books=program.books,
+            trace_dma=program.trace_dma,
             events=program.events,
             possible_cpus=program.possible_cpus,
             wire=pair.wires[0] if pair else None,

@@ -94,8 +94,8 @@ def watch(phase: Phase, bars: Mapping[str, tuple[int, int]], line: bytes) -> Non
     what, cpu, address, size = found[1], int(found[2]), int(found[3], 16), int(found[4])
     for provider, (first, last) in bars.items():
         if first <= address <= last:
-            books = phase.by_devices if cpu < 0 else phase.cpu_read if what == b"read" else phase.cpu_written
-            books[provider] += size
+            counts = phase.by_devices if cpu < 0 else phase.cpu_read if what == b"read" else phase.cpu_written
+            counts[provider] += size
 
 
 def part_of(path: Path, begin: int, end: int | None) -> Iterator[bytes]:

@@ -73,8 +73,8 @@ class Vm:
     memory: str = ""  # instead of the topology's
     cmdline: str = ""  # for the kernel, after all else
     env: Mapping[str, int] = field(default_factory=dict)  # for the guest program
-    books: bool = True  # whether what the drives' DMA moves is to be seen
-    events: tuple[str, ...] = ()  # of QEMU's trace, besides those that the books need
+    trace_dma: bool = True  # whether what the drives' DMA moves is to be seen
+    events: tuple[str, ...] = ()  # of QEMU's trace, besides those that this needs
     possible_cpus: int = 0  # with those that stay off; 0 is those that are on
     wire: socket.socket | None = None  # whose other end is another VM's network card
     handlers: Mapping[str, Handler] = field(default_factory=dict)  # by their verbs, besides OWN
@@ -167,8 +167,8 @@ class Vm:
             "-mon",
             "chardev=qmp,mode=control",
         ]
-        books = trace.EVENTS + (trace.IOMMU_EVENTS if self.topology.iommu else ()) if self.books else ()
-        for event in self.events + books:
+        more = trace.EVENTS + (trace.IOMMU_EVENTS if self.topology.iommu else ()) if self.trace_dma else ()
+        for event in self.events + more:
             argv += ["-trace", f"enable={event}"]
         fds = [end.fileno() for end in theirs]
         if self.wire:
@@ -281,7 +281,7 @@ class Vm:
 
     def trace_cpus(self, on: bool) -> None:
         """Only as long as it has to be: the serial port that the guest talks through is in it, too."""
-        if on == self.cpus_traced or not self.books:
+        if on == self.cpus_traced or not self.trace_dma:
             return
         for event in trace.CPU_EVENTS:
             self.qmp.command("trace-event-set-state", name=event, enable=on)
