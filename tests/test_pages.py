@@ -27,7 +27,6 @@ QUESTIONS = (
         r"(?s)DOC: .*Access\s+\* Control Services.*p2pdma_acs_\w+\(",
     ),
     ("what make demo runs", "scripts/demo", r"commands\.demo import main"),
-    ("a provider driver to start from", "drivers/pci/p2pdma/stub.c", r"pci_p2pdma_add_\w+\("),
     ("the smallest provider driver", "samples/pci-p2pdma/p2pdma-provider.c", r"pci_p2pdma_add_resource\("),
 )
 

@@ -421,11 +421,12 @@ static struct p2pdma_memory *memory_at(struct pci_p2pdma *p2pdma,
 
 /**
  * pci_p2pdma_remove_resource - unregister a resource
- * @pdev: its provider; its driver is bound and stays so meanwhile
+ * @pdev: its provider; its driver is bound, or being bound or unbound
  * @bar: BAR number, 0 to 5
  * @offset: where the resource begins in the BAR, as it was registered
  *
- * Only needed by drivers that go on without it.  User mappings of the resource
+ * For a driver that goes on without it, and for a remove() or a failing probe()
+ * that takes the memory away before devres would.  User mappings of the resource
  * are torn down, and what is allocated or pinned of it is waited for; other
  * resources of the device, and their users, are not touched.  Without its last
  * resource the device is not a provider; if it registers one again, it has to be

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 # An NVMe-oF target that serves from peer memory, set up with nothing but configfs. An example for
-# administrators; nvmet.sh beside it tests with it.
+# administrators; nvmet-loop.sh beside it tests with it.
 #
 #   nvmet-config.sh export NQN NSID DEVICE P2PMEM [CPU]
 #	make DEVICE namespace NSID of subsystem NQN, its data in peer memory as P2PMEM says: 0, 1 or
@@ -387,6 +387,9 @@ clear_all() {
 		put discovery_nqn $discovery
 }
 
+usage() { sed -n '/^#   nvmet/,/^# are/s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+
+case $1 in export | port | remove | status | save | restore | clear) ;; *) usage ;; esac
 [ -d "$config" ] || die "no $config: mount configfs, load nvmet"
 new_log
 case $1,$#,$2 in
@@ -402,5 +405,5 @@ restore,[12],*)
 	check_clear
 	if [ $# = 1 ]; then restore; else restore <"$2" || exit 1; fi ;;
 clear,1,*) clear_all ;;
-*) sed -n '/^#   nvmet/,/^# are/s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
+*) usage ;;
 esac
