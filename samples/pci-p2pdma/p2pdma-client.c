@@ -279,7 +279,6 @@ static const struct pci_device_id client_ids[] = {
 	{ PCI_DEVICE(EDU_VENDOR_ID, EDU_DEVICE_ID) },
 	{}
 };
-MODULE_DEVICE_TABLE(pci, client_ids);
 
 static struct pci_driver client_driver = {
 	.name = "p2pdma-client",

@@ -63,7 +63,6 @@ static const struct pci_device_id provider_ids[] = {
 	{ PCI_DEVICE(PCI_VENDOR_ID_REDHAT_QUMRANET, IVSHMEM_DEVICE_ID) },
 	{}
 };
-MODULE_DEVICE_TABLE(pci, provider_ids);
 
 static struct pci_driver provider_driver = {
 	.name = "p2pdma-provider",

@@ -147,8 +147,9 @@ static void p2pmem_fail_overdue(struct work_struct *work)
 		nvmet_ctrl_fatal_error(ctrl);
 		nvmet_ctrl_put(ctrl);
 	}
+	/* Somebody may have queued it meanwhile, for later. */
 	if (next)
-		queue_delayed_work(nvmet_wq, to_delayed_work(work), next);
+		mod_delayed_work(nvmet_wq, to_delayed_work(work), next);
 }
 
 static DECLARE_DELAYED_WORK(p2pmem_overdue_work, p2pmem_fail_overdue);

@@ -52,24 +52,48 @@ const char * const nvmet_p2pmem_ram_names[] = {
 
 /* ---- memory of a command ---- */
 
-/**
- * nvmet_p2pmem_req_want - a command of a namespace that is on peer memory
- * @req: command that has passed all checks
- *
+/*
  * The target itself reads or writes the data of any other commands than reads
- * and writes, which are few and small: they stay in RAM.
+ * and writes, which are few and small: they are in RAM.
  */
-void nvmet_p2pmem_req_want(struct nvmet_req *req)
+static bool moves_data(const struct nvmet_req *req)
 {
 	u8 opcode = req->cmd->common.opcode;
 
-	if (!req->sq->qid || nvme_is_fabrics(req->cmd) ||
-	    (opcode != nvme_cmd_read && opcode != nvme_cmd_write))
+	return req->sq->qid && !nvme_is_fabrics(req->cmd) &&
+	       (opcode == nvme_cmd_read || opcode == nvme_cmd_write);
+}
+
+/**
+ * nvmet_p2pmem_req_want - a command of a namespace that is on peer memory
+ * @req: command that has passed all checks
+ */
+void nvmet_p2pmem_req_want(struct nvmet_req *req)
+{
+	if (!moves_data(req))
 		return;
 	req->p2pmem.wanted = true;
 	req->p2pmem.some_ram = false;
 	req->p2pmem.ram = NVMET_P2PMEM_RAM_OWN;
 }
+
+/**
+ * nvmet_p2pmem_req_brings - a client's own data are in peer memory
+ * @req: command that has passed all checks, of a transport that hands over the
+ *	client's pages
+ *
+ * Context: any.
+ * Return: 0, or the NVMe status for a command whose data the target would read
+ * or write itself.
+ */
+u16 nvmet_p2pmem_req_brings(struct nvmet_req *req)
+{
+	if (!moves_data(req))
+		return NVME_SC_CMD_INTERRUPTED | NVME_STATUS_DNR;
+	req->p2pmem.brought = true;
+	return 0;
+}
+EXPORT_SYMBOL_GPL(nvmet_p2pmem_req_brings);
 
 /* Why a provider did not give any */
 static enum nvmet_p2pmem_ram ram_reason(struct pci_dev *provider)

@@ -196,12 +196,6 @@ static inline void nvmet_p2pmem_req_init(struct nvmet_p2pmem_req *req)
 	req->use = NULL;
 }
 
-/* For transports that hand over the client's pages, after nvmet_req_init() */
-static inline void nvmet_p2pmem_req_brings(struct nvmet_p2pmem_req *req)
-{
-	req->brought = true;
-}
-
 static inline bool nvmet_p2pmem_wanted(const struct nvmet_p2pmem_req *req)
 {
 	return req->wanted;
@@ -226,6 +220,7 @@ static inline bool nvmet_p2pmem_has_peer(const struct nvmet_p2pmem_req *req)
 
 /* p2pmem.c */
 void nvmet_p2pmem_req_want(struct nvmet_req *req);
+u16 nvmet_p2pmem_req_brings(struct nvmet_req *req);
 bool nvmet_p2pmem_alloc(struct nvmet_req *req, u32 length);
 void nvmet_p2pmem_free(struct nvmet_req *req);
 void nvmet_p2pmem_unmappable(struct nvmet_req *req);
@@ -289,8 +284,9 @@ static inline void nvmet_p2pmem_req_init(struct nvmet_p2pmem_req *req)
 {
 }
 
-static inline void nvmet_p2pmem_req_brings(struct nvmet_p2pmem_req *req)
+static inline u16 nvmet_p2pmem_req_brings(struct nvmet_req *req)
 {
+	return 0;
 }
 
 static inline bool nvmet_p2pmem_brought(const struct nvmet_p2pmem_req *req)
