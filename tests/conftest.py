@@ -31,7 +31,16 @@ TIERS = {
 }
 ORDER = list(dict.fromkeys(TIERS.values()))
 # Seconds of a test, by tier, on two processors and with nothing built: for the estimate, until there are times of here.
-COLD = {"tree": 0.7, "p2ptopo": 0.1, "lint": 60, "build": 25, "packages": 2, "kunit": 18, "end-to-end": 7.5, "bench": 2.5}
+COLD = {
+    "tree": 0.7,
+    "p2ptopo": 0.1,
+    "lint": 60,
+    "build": 25,
+    "packages": 2,
+    "kunit": 18,
+    "end-to-end": 7.5,
+    "bench": 2.5,
+}
 TIMES = ROOT / "build" / "test" / "seconds.json"
 
 

@@ -79,6 +79,10 @@ over_loop() {
 	result $? "a namespace that takes no peer memory refuses it"
 	p2p_copy --from "$from" --to "$(node "$one" 2)" --via ram --bytes 65536 >/dev/null
 	result $? "and takes RAM"
+	p2p_discard "$from" ram >/dev/null && said=$(P2P_PROVIDER=$provider p2p_discard "$from" peer)
+	echo "# $said"
+	[ "$said" = "status 0x4021" ]
+	result $? "what the target reads itself is refused in peer memory"
 	more loop-a ram_transport 0
 	result $? "RAM that the host brings is counted as such"
 	grep -q "^controller [0-9]* transport" $config/subsystems/loop-a/namespaces/1/p2pmem_stats
@@ -308,7 +312,7 @@ saved() {
 	result $? "but not on top of another"
 }
 
-plan 60
+plan 61
 announce "$2" "$3" "$4" && announce_bar "$4"
 result $? "drives and peer memory are there"
 a=$(drive_node "$2")
