@@ -50,6 +50,7 @@
  * @ram: CLIENT_SIZE bytes of RAM
  * @ram_dma: where the device has them
  * @lock: held for each copy; protects what follows
+ * @stuck: a transfer did not end, and the device may do no DMA any more
  * @provider: device that @sgt is allocated from, with a reference; or NULL
  * @sgt: peer memory, not mapped for DMA but during a copy
  * @nb: by which it hears that @provider goes
@@ -60,6 +61,7 @@ struct client {
 	u8 *ram;
 	dma_addr_t ram_dma;
 	struct mutex lock;		/* see above */
+	bool stuck;
 	struct pci_dev *provider;
 	struct sg_table sgt;
 	struct notifier_block nb;
@@ -106,8 +108,10 @@ static int edu_dma(struct client *client, u64 src, u64 dst, u32 count, u32 cmd)
 	error = readl_poll_timeout(client->regs + EDU_DMA_CMD, cmd,
 				   !(cmd & EDU_DMA_RUN), 1000, EDU_TIMEOUT_US);
 	/* Memory that it might still write to is given back. */
-	if (error)
+	if (error) {
 		pci_clear_master(client->pdev);
+		client->stuck = true;
+	}
 	return error;
 }
 
@@ -173,6 +177,8 @@ static int client_copy(struct client *client, const char *pattern,
 	int error;
 
 	guard(mutex)(&client->lock);
+	if (client->stuck)
+		return -EIO;
 	error = client_get_memory(client);
 	if (error)
 		return error;

@@ -217,9 +217,11 @@ static int map_cleared(struct pci_dev *pdev, struct p2pdma_memory *mem,
 	return error;
 }
 
+/* Without @vm_ops it is a driver's own file, in whose place ours comes. */
 static int allocate_and_map(struct pci_dev *pdev, struct vm_area_struct *vma,
 			    const struct vm_operations_struct *vm_ops)
 {
+	static const struct vm_operations_struct no_ops = {};
 	unsigned long len = vma->vm_end - vma->vm_start;
 	unsigned long since = pci_p2pdma_outages();
 	struct p2pdma_memory *mem;
@@ -243,7 +245,9 @@ static int allocate_and_map(struct pci_dev *pdev, struct vm_area_struct *vma,
 	 * reading a BAR that way may take minutes.
 	 */
 	vm_flags_set(vma, VM_DONTEXPAND | VM_DONTDUMP);
-	vma->vm_ops = vm_ops;
+	if (!vm_ops)
+		p2pdma_pages_set_file(vma);
+	vma->vm_ops = vm_ops ?: &no_ops;
 	return map_cleared(pdev, mem, offset, vma, since);
 }
 
@@ -258,8 +262,9 @@ static int allocate_and_map(struct pci_dev *pdev, struct vm_area_struct *vma,
  * by page; an outage, or that the resource is unregistered, tears the mapping
  * down.  To find it then it has to be of the core's own file: @vma->vm_file is
  * not the driver's any more, nor are its vm_ops, and @vma->vm_pgoff is the
- * number of the first page frame.  The offset that the program asked for is the
- * driver's business.
+ * number of the first page frame.  So the driver's file may be released before
+ * the mapping ends.  If there was nothing to allocate, @vma is as it was.  The
+ * offset that the program asked for is the driver's business.
  *
  * Context: process context, may sleep.  Called by mmap(), with the mmap lock held
  * for writing.
@@ -274,10 +279,7 @@ static int allocate_and_map(struct pci_dev *pdev, struct vm_area_struct *vma,
  */
 int pci_p2pmem_mmap(struct pci_dev *pdev, struct vm_area_struct *vma)
 {
-	static const struct vm_operations_struct nothing = {};
-
-	p2pdma_pages_set_file(vma);
-	return allocate_and_map(pdev, vma, &nothing);
+	return allocate_and_map(pdev, vma, NULL);
 }
 EXPORT_SYMBOL_GPL(pci_p2pmem_mmap);
 
