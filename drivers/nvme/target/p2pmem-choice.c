@@ -268,7 +268,7 @@ static struct pci_dev *choose(struct nvmet_ns *ns, struct nvmet_ctrl *ctrl,
 
 /*
  * A line for each change of what a namespace is served from, not for each
- * controller that it concerns.  Of many in a short time the last one is told
+ * controller that it concerns.  Of many in a short time the last one is logged
  * in any case, if only after a while.
  */
 static void log_choice(struct nvmet_ns *ns, struct nvmet_ctrl *ctrl,
@@ -277,17 +277,17 @@ static void log_choice(struct nvmet_ns *ns, struct nvmet_ctrl *ctrl,
 	const struct nvmet_p2pmem_use *use = choice;
 	const char *nqn = ns->subsys->subsysnqn;
 	bool value = xa_is_value(choice);
-	const void *told = value ? choice : use->provider;
+	const void *now = value ? choice : use->provider;
 
-	if (told != ns->p2pmem.told && !__ratelimit(&ns->p2pmem.telling)) {
-		ns->p2pmem.untold = true;
+	if (now != ns->p2pmem.logged && !__ratelimit(&ns->p2pmem.log_limit)) {
+		ns->p2pmem.unlogged = true;
 		nvmet_p2pmem_choose_later(DEFAULT_RATELIMIT_INTERVAL);
 		return;
 	}
-	ns->p2pmem.untold = false;
-	if (told == ns->p2pmem.told)
+	ns->p2pmem.unlogged = false;
+	if (now == ns->p2pmem.logged)
 		return;
-	ns->p2pmem.told = told;
+	ns->p2pmem.logged = now;
 	if (value)
 		pr_info("%s nsid %u, controller %u: %s\n", nqn, ns->nsid,
 			ctrl->cntlid, p2pmem_ram_texts[xa_to_value(choice)]);
@@ -331,7 +331,7 @@ static void update_choice(struct nvmet_ns *ns, struct nvmet_ctrl *ctrl,
 	new = use ?: xa_mk_value(reason);
 	if (!error && new != old)
 		error = set_choice(ns, ctrl, old, new);
-	else if (!error && ns->p2pmem.untold)
+	else if (!error && ns->p2pmem.unlogged)
 		log_choice(ns, ctrl, new);
 	if (error)
 		pr_err("%s nsid %u, controller %u: choice of memory stays as it was: error %d\n",
@@ -584,10 +584,10 @@ int nvmet_p2pmem_enable(struct nvmet_ns *ns)
 	guard(mutex)(&p2pmem_lock);
 	ns->p2pmem.drive = function_get(drive);
 	pci_dev_put(drive);
-	ns->p2pmem.told = NULL;
-	ns->p2pmem.untold = false;
-	ratelimit_default_init(&ns->p2pmem.telling);
-	ratelimit_set_flags(&ns->p2pmem.telling, RATELIMIT_MSG_ON_RELEASE);
+	ns->p2pmem.logged = NULL;
+	ns->p2pmem.unlogged = false;
+	ratelimit_default_init(&ns->p2pmem.log_limit);
+	ratelimit_set_flags(&ns->p2pmem.log_limit, RATELIMIT_MSG_ON_RELEASE);
 	list_add_tail(&ns->p2pmem.node, &p2pmem_namespaces);
 	list_for_each_entry(ctrl, &p2pmem_ctrls, p2pmem.node)
 		if (ctrl->subsys == ns->subsys)

@@ -106,11 +106,12 @@ static unsigned long grace_time(void)
 }
 
 /*
- * A controller that has kept memory of a provider that goes for too long, with
- * a reference; or NULL and sets @next to when to look again, 0 if nothing is
- * left.
+ * A controller that has kept memory of a @provider that goes for too long, both
+ * with a reference; or NULL and sets @next to when to look again, 0 if nothing
+ * is left.
  */
-static struct nvmet_ctrl *overdue_ctrl(unsigned long *next)
+static struct nvmet_ctrl *overdue_ctrl(struct pci_dev **provider,
+				       unsigned long *next)
 {
 	unsigned long age, grace = grace_time();
 	struct nvmet_p2pmem_use *use;
@@ -128,10 +129,7 @@ static struct nvmet_ctrl *overdue_ctrl(unsigned long *next)
 		use->failed = true;
 		/* If it has none, its connections have ended. */
 		if (kref_get_unless_zero(&use->ctrl->ref)) {
-			pr_warn("%s: controller %u of host %s keeps memory of %s, which is going: failing it\n",
-				use->ctrl->subsys->subsysnqn,
-				use->ctrl->cntlid, use->ctrl->hostnqn,
-				pci_name(use->provider));
+			*provider = pci_dev_get(use->provider);
 			return use->ctrl;
 		}
 	}
@@ -140,10 +138,15 @@ static struct nvmet_ctrl *overdue_ctrl(unsigned long *next)
 
 static void p2pmem_fail_overdue(struct work_struct *work)
 {
+	struct pci_dev *provider;
 	struct nvmet_ctrl *ctrl;
 	unsigned long next;
 
-	while ((ctrl = overdue_ctrl(&next))) {
+	while ((ctrl = overdue_ctrl(&provider, &next))) {
+		pr_warn("%s: controller %u of host %s keeps memory of %s, which is going: failing it\n",
+			ctrl->subsys->subsysnqn, ctrl->cntlid, ctrl->hostnqn,
+			pci_name(provider));
+		pci_dev_put(provider);
 		nvmet_ctrl_fatal_error(ctrl);
 		nvmet_ctrl_put(ctrl);
 	}

@@ -78,7 +78,7 @@ void nvmet_p2pmem_req_want(struct nvmet_req *req)
 }
 
 /**
- * nvmet_p2pmem_req_brings - a client's own data are in peer memory
+ * nvmet_p2pmem_req_pass_on - a client's own memory has peer memory among it
  * @req: command that has passed all checks, of a transport that hands over the
  *	client's pages
  *
@@ -86,14 +86,14 @@ void nvmet_p2pmem_req_want(struct nvmet_req *req)
  * Return: 0, or the NVMe status for a command whose data the target would read
  * or write itself.
  */
-u16 nvmet_p2pmem_req_brings(struct nvmet_req *req)
+u16 nvmet_p2pmem_req_pass_on(struct nvmet_req *req)
 {
 	if (!moves_data(req))
 		return NVME_SC_CMD_INTERRUPTED | NVME_STATUS_DNR;
-	req->p2pmem.brought = true;
+	req->p2pmem.of_client = true;
 	return 0;
 }
-EXPORT_SYMBOL_GPL(nvmet_p2pmem_req_brings);
+EXPORT_SYMBOL_GPL(nvmet_p2pmem_req_pass_on);
 
 /* Why a provider did not give any */
 static enum nvmet_p2pmem_ram ram_reason(struct pci_dev *provider)
@@ -160,7 +160,9 @@ EXPORT_SYMBOL_GPL(nvmet_p2pmem_free);
  * nvmet_p2pmem_unmappable - the client's device does not reach the memory
  * @req: command with memory that the transport could not map
  *
- * Gives that back; the next allocation for the command is RAM.
+ * Gives that back.  For a second no command gets memory of this provider for
+ * that controller: the next allocation gives RAM, or memory of another provider
+ * if that has been chosen by then.
  *
  * Context: any.
  */
@@ -237,8 +239,8 @@ static u16 interrupted(struct nvmet_req *req, enum nvmet_p2pmem_ram reason)
 
 /* ---- on its way ---- */
 
-/* How much of what the client brought is peer memory: all of it, or some */
-static void check_brought_pages(struct nvmet_req *req)
+/* How much of the client's own memory is peer memory: all of it, or some */
+static void check_client_pages(struct nvmet_req *req)
 {
 	struct scatterlist *sg;
 	int i;
@@ -267,8 +269,8 @@ u16 __nvmet_p2pmem_start(struct nvmet_req *req, blk_opf_t *opf)
 
 	if (ours)
 		req->p2pmem.peer = req->transfer_len - req->metadata_len;
-	else if (req->p2pmem.brought)
-		check_brought_pages(req);
+	else if (req->p2pmem.of_client)
+		check_client_pages(req);
 	else
 		req->p2pmem.some_ram = true;
 	if (!req->p2pmem.peer)

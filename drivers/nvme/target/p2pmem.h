@@ -33,7 +33,7 @@ struct pci_dev;
  * peer memory.  The names in p2pmem_ram_names[] are ABI; append only.
  */
 enum nvmet_p2pmem_ram {
-	NVMET_P2PMEM_RAM_OWN,		/* transport brought its own memory */
+	NVMET_P2PMEM_RAM_OWN,		/* transport has memory of its own */
 	NVMET_P2PMEM_RAM_CPU,		/* CPU moves the data, not allowed */
 	NVMET_P2PMEM_RAM_UNREACHABLE,	/* no memory that both ends reach */
 	NVMET_P2PMEM_RAM_GONE,		/* provider has none any more */
@@ -83,10 +83,10 @@ struct nvmet_p2pmem_stats {
  * @node: in p2pmem_namespaces while @drive is set
  * @stats: counters, from the first time that it is enabled with @on
  * @away: provider that was chosen and is out of reach now, with a reference
- * @told: the choice that the log told last: a provider, to be compared only,
+ * @logged: the choice that was logged last: a provider, to be compared only,
  *	or a reason
- * @untold: it is not what was chosen since, as there were too many lines
- * @telling: limits these lines
+ * @unlogged: it is not what was chosen since, as there were too many lines
+ * @log_limit: limits these lines
  *
  * @on, @cpu and the name change under the subsystem's lock while the namespace
  * is disabled; the rest is protected by p2pmem_lock.
@@ -99,18 +99,17 @@ struct nvmet_p2pmem_ns {
 	struct list_head node;
 	struct nvmet_p2pmem_stats *stats;
 	struct pci_dev *away;
-	const void *told;
-	bool untold;
-	struct ratelimit_state telling;
+	const void *logged;
+	bool unlogged;
+	struct ratelimit_state log_limit;
 };
 
 /**
  * struct nvmet_p2pmem_ctrl - a controller's part
  * @client: device that does the DMA of its data, with a reference, as the
- *	transport has it; NULL if the CPU moves them, or the transport brings
- *	its own memory
+ *	transport has it; NULL if the CPU moves them, or with @own
  * @function: PCI function behind @client, with a reference; NULL if none is
- * @own: the transport brings its own memory
+ * @own: the transport has memory of its own for the data
  * @choices: by namespace, the struct nvmet_p2pmem_use chosen, or why there is
  *	none as xa_mk_value(enum nvmet_p2pmem_ram)
  * @uses: list of the struct nvmet_p2pmem_use in @choices
@@ -162,7 +161,7 @@ struct nvmet_p2pmem_use {
 /**
  * struct nvmet_p2pmem_req - a command's part
  * @wanted: its data shall be in peer memory
- * @brought: the client's own memory, which the transport passes on (loop), has
+ * @of_client: the client's own memory, which the transport passes on (loop), has
  *	peer memory among it
  * @some_ram: it has data in RAM, for the reason @ram; set when it is started
  * @ram: enum nvmet_p2pmem_ram
@@ -174,7 +173,7 @@ struct nvmet_p2pmem_use {
  */
 struct nvmet_p2pmem_req {
 	bool wanted;
-	bool brought;
+	bool of_client;
 	bool some_ram;
 	u8 ram;
 	u32 peer;
@@ -191,7 +190,7 @@ static inline bool nvmet_p2pmem_is_on(const struct nvmet_p2pmem_ns *ns)
 static inline void nvmet_p2pmem_req_init(struct nvmet_p2pmem_req *req)
 {
 	req->wanted = false;
-	req->brought = false;
+	req->of_client = false;
 	req->peer = 0;
 	req->use = NULL;
 }
@@ -201,9 +200,9 @@ static inline bool nvmet_p2pmem_wanted(const struct nvmet_p2pmem_req *req)
 	return req->wanted;
 }
 
-static inline bool nvmet_p2pmem_brought(const struct nvmet_p2pmem_req *req)
+static inline bool nvmet_p2pmem_of_client(const struct nvmet_p2pmem_req *req)
 {
-	return req->brought;
+	return req->of_client;
 }
 
 /* It has memory of a provider that the target chose */
@@ -220,7 +219,7 @@ static inline bool nvmet_p2pmem_has_peer(const struct nvmet_p2pmem_req *req)
 
 /* p2pmem.c */
 void nvmet_p2pmem_req_want(struct nvmet_req *req);
-u16 nvmet_p2pmem_req_brings(struct nvmet_req *req);
+u16 nvmet_p2pmem_req_pass_on(struct nvmet_req *req);
 bool nvmet_p2pmem_alloc(struct nvmet_req *req, u32 length);
 void nvmet_p2pmem_free(struct nvmet_req *req);
 void nvmet_p2pmem_unmappable(struct nvmet_req *req);
@@ -284,12 +283,12 @@ static inline void nvmet_p2pmem_req_init(struct nvmet_p2pmem_req *req)
 {
 }
 
-static inline u16 nvmet_p2pmem_req_brings(struct nvmet_req *req)
+static inline u16 nvmet_p2pmem_req_pass_on(struct nvmet_req *req)
 {
 	return 0;
 }
 
-static inline bool nvmet_p2pmem_brought(const struct nvmet_p2pmem_req *req)
+static inline bool nvmet_p2pmem_of_client(const struct nvmet_p2pmem_req *req)
 {
 	return false;
 }

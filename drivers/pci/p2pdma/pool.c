@@ -572,7 +572,7 @@ bool p2pdma_pool_has_free(const struct p2pdma_pool *pool)
 }
 
 /**
- * p2pdma_pool_stats - what has become of the pool
+ * p2pdma_pool_stats - use counters of the pool
  * @pool: pool
  * @stats: filled in
  *

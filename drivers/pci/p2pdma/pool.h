@@ -42,7 +42,7 @@ struct p2pdma_pool {
 };
 
 /**
- * struct p2pdma_pool_stats - what has become of a pool
+ * struct p2pdma_pool_stats - use counters of a pool
  * @free: bytes that are free
  * @largest: bytes in the largest free piece; where more than 256 pieces are
  *	about as large, the largest of these

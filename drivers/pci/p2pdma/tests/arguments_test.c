@@ -262,7 +262,7 @@ static s64 alloc_half_wraps(struct devices *d)
 	return takes(d->provider, (size_t)S64_MAX + 1);
 }
 
-/* A list of that length, or what became of @nents if there is none */
+/* A list of that length, or the value of @nents if there is none */
 static s64 lists(struct pci_dev *pdev, u32 length)
 {
 	unsigned int nents = 77;
