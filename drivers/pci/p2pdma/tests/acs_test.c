@@ -422,6 +422,49 @@ static void acs_isolation(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, pci_acs_enabled(s.in->pdev, flags));
 }
 
+/*
+ *	root port		root port, with ARI
+ *	    |			    |
+ *	[in, out]		[in, out]
+ *
+ * A function sends nothing to itself, but with ARI its bit may stand for a
+ * group of functions.
+ */
+static void acs_isolation_function(struct kunit *test)
+{
+	const u16 flags = PCI_ACS_RR | PCI_ACS_CR;
+	struct fabric *fabric = fabric_alloc(test);
+	struct siblings s = functions(fabric), ari = functions(fabric);
+	u8 own, other;
+
+	with_acs(s.in, flags | PCI_ACS_EC);
+	with_acs(ari.in, flags | PCI_ACS_EC);
+	ari.in->bus->bridge->ari = true;
+	ari.in->ari = true;
+	fabric_scan(fabric);
+	KUNIT_ASSERT_TRUE(test, pci_ari_enabled(ari.in->pdev->bus));
+	own = PCI_FUNC(s.in->devfn);
+	other = PCI_FUNC(s.out->devfn);
+
+	s.in->egress[0] = ~BIT(own);
+	memset(s.in->egress + 1, 0xff, sizeof(s.in->egress) - sizeof(u32));
+	fabric_config_acs(s.in);
+	KUNIT_EXPECT_TRUE(test, pci_acs_enabled(s.in->pdev, flags));
+	KUNIT_EXPECT_EQ(test, p2pdma_acs_request(s.in->pdev, s.out->pdev),
+			P2PDMA_ACS_REDIRECT);
+	s.in->egress[0] = ~BIT(other);
+	fabric_config_acs(s.in);
+	KUNIT_EXPECT_FALSE(test, pci_acs_enabled(s.in->pdev, flags));
+
+	memcpy(ari.in->egress, s.in->egress, sizeof(ari.in->egress));
+	ari.in->egress[0] = ~BIT(own);
+	fabric_config_acs(ari.in);
+	KUNIT_EXPECT_FALSE(test, pci_acs_enabled(ari.in->pdev, flags));
+	ari.in->egress[0] = U32_MAX;
+	fabric_config_acs(ari.in);
+	KUNIT_EXPECT_TRUE(test, pci_acs_enabled(ari.in->pdev, flags));
+}
+
 /* A device that has been pulled reads all ones: nothing of it is direct. */
 static void acs_gone(struct kunit *test)
 {
@@ -459,6 +502,7 @@ static struct kunit_case acs_cases[] = {
 	KUNIT_CASE(acs_function_without_bit),
 	KUNIT_CASE_PARAM(acs_quirk, acs_port_gen_params),
 	KUNIT_CASE(acs_isolation),
+	KUNIT_CASE(acs_isolation_function),
 	KUNIT_CASE_PARAM(acs_gone, acs_kind_gen_params),
 	{ }
 };
