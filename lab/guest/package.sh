@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# package.sh MIB DRIVE PROVIDER: a kernel from its package goes the way of Documentation/admin-guide/pci-p2pdma.rst, "From a
-# package to a namespace", with the modules of that package and the programs of the one with the tools.
+# package.sh MIB DRIVE PROVIDER: a kernel from its package goes the way of packaging/README.md, "From a package to a
+# namespace", with the modules of that package and the programs of the one with the tools.
 
 # shellcheck source=/dev/null
 . "$(dirname "$0")/lib.sh"

@@ -10,7 +10,7 @@ from p2plib.docs import svg
 from p2plib.lab import topology
 from p2plib.lab.topology import Topology
 
-BESIDE = ("README.md", "HACKING.md", "bench/RESULTS.md")
+BESIDE = ("README.md", "HACKING.md", "bench/RESULTS.md", "packaging/README.md")
 INDEX = """\
 ====================
 PCI peer-to-peer DMA
@@ -20,8 +20,11 @@ PCI peer-to-peer DMA
    :maxdepth: 2
 
    README
+   packaging/README
    admin-guide/pci-p2pdma
+   admin-guide/pci-p2pdma-nvmet
    admin-guide/p2ptopo
+   userspace-api/pci-p2pdma
    driver-api/pci/p2pdma
    driver-api/pci/p2pdma-internals
    abi
@@ -54,7 +57,7 @@ def lay_out(folder: Path) -> None:
     for name in BESIDE:
         target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(re.sub(r"\]\(Documentation/", "](", (ROOT / name).read_text()))
+        target.write_text(re.sub(r"\]\((\.\./)?Documentation/", r"](\1", (ROOT / name).read_text()))
     (folder / "index.rst").write_text(INDEX)
     (folder / "abi.rst").write_text(ABI)
     (folder / "topologies").mkdir()

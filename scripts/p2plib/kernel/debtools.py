@@ -13,7 +13,7 @@ from p2plib.common import fresh_folder, run, write_file
 NAME = "pci-p2pdma-tools"
 SOURCE = ROOT / "packaging" / NAME
 SCRIPTS = ("postinst", "prerm", "postrm")
-PAGES = ("pci-p2pdma.rst", "p2ptopo.rst")
+PAGES = ("pci-p2pdma.rst", "pci-p2pdma-nvmet.rst", "p2ptopo.rst")
 CONTROL = """\
 Package: {name}
 Version: {version}

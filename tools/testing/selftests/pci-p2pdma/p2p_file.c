@@ -59,7 +59,7 @@ static void fill(char *buf, size_t len, unsigned int seed)
 	}
 }
 
-/* Stores are posted: see "For user programs" in Documentation/driver-api/pci/p2pdma.rst. */
+/* Stores are posted: see "Direct I/O" in Documentation/userspace-api/pci-p2pdma.rst. */
 static void wait_for_stores(const char *last)
 {
 	__sync_synchronize();
