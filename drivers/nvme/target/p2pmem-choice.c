@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * NVMe target: whose memory the data of commands are in.
+/**
+ * DOC: whose memory the data of commands are in
  *
  * Who chooses, and when.  For each pair of a controller and an enabled
  * namespace a provider is chosen that both the drive and the controller's

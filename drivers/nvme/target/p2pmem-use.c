@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * NVMe target: who has memory of which provider.
+/**
+ * DOC: who has memory of which provider
  *
  * What a controller has chosen for one or more of its namespaces is a struct
  * nvmet_p2pmem_use; p2pmem-choice.c chooses.  Each command with memory of it

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * NVMe target: data of commands in peer memory.
+/**
+ * DOC: data of commands in peer memory
  *
  * A namespace whose p2pmem attribute is set gets the data of reads and writes
  * from the memory of another PCI device, the provider, so that they go
@@ -12,9 +12,9 @@
  * looks as if it holds ones.  It counts its outages.  A command takes that
  * number before it takes memory, and compares it
  *
- *	before the drive reads what the client has sent (nvmet_p2pmem_start()),
- *	when the drive is done (nvmet_p2pmem_done()),
- *	when a client's data have been read from there (nvmet_p2pmem_sent()),
+ * - before the drive reads what the client has sent (nvmet_p2pmem_start()),
+ * - when the drive is done (nvmet_p2pmem_done()),
+ * - when a client's data have been read from there (nvmet_p2pmem_sent()),
  *
  * and if it is another one, ends with Command Interrupted, which tells the
  * host to repeat it; the same path will do, as it is then in RAM.  So a
