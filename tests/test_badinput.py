@@ -304,6 +304,9 @@ def test_usage(script, name):
     assert done.returncode == 2 and done.stderr.startswith(f"usage: {name} ") and done.stdout == ""
 
 
+TERMINATED = "p2p: ended by SIGTERM: run it again, it starts where it can\n"
+
+
 @pytest.mark.parametrize(
     "code, status, said",
     (
@@ -316,15 +319,22 @@ def test_usage(script, name):
             "it is a file of the repository\n",
         ),
         ("os.kill(os.getpid(), signal.SIGINT)", 130, "p2p: interrupted: run it again, it starts where it can\n"),
-        ("os.kill(os.getpid(), signal.SIGTERM); time.sleep(9)", 143, ""),
+        ("os.kill(os.getpid(), signal.SIGTERM); time.sleep(9)", 143, TERMINATED),
+        ("with Unwinding(): os.kill(os.getpid(), signal.SIGTERM); time.sleep(9)", 143, TERMINATED),
+        ("Finalizer(); time.sleep(9)", 143, TERMINATED),
     ),
-    ids=("status", "Fail", "OSError", "INT", "TERM"),
+    ids=("status", "Fail", "OSError", "INT", "TERM", "TERM-unwinding", "TERM-finalizer"),
 )
 def test_guard(code, status, said):
     """What a command ends with, and that it cleans up."""
     program = (
         'import os, signal, sys, time\nsys.path.insert(0, "scripts")\nfrom p2plib import Fail\n'
         "from p2plib.guard import guard\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        # One whose end fails as it was cut short, and is not short itself; and where an exception is lost.
+        "class Unwinding:\n def __enter__(self): pass\n"
+        " def __exit__(self, *_): os.kill(os.getpid(), signal.SIGTERM); raise RuntimeError\n"
+        "class Finalizer:\n"
+        ' def __del__(self): print("cleaned up"); os.kill(os.getpid(), signal.SIGTERM); time.sleep(9)\n'
         f'def main(argv):\n try:\n  {code}\n finally:\n  print("cleaned up")\nguard(main)\n'
     )
     done = subprocess.run(

@@ -87,6 +87,20 @@ def test_interface_is_listed():
     assert len(names) > 25 and not (lost := {n for n in names if f"{n}()" not in listed}), lost
 
 
+def test_kernel_options():
+    """The administrator's guide and the configuration of the packages ask for the same options of a kernel."""
+    text = ADMIN.read_text().split("\nWhat it takes\n", 1)[1].split("\n``nvmet`` and", 1)[0]
+    # NVME_TARGET_RDMA, _TCP, _FC or _LOOP; no words of one letter case that are none
+    listed = {name.removeprefix("CONFIG_") for name in re.findall(r"\b(?:CONFIG_)?[A-Z][A-Z0-9]+(?:_[A-Z0-9]+)+", text)}
+    listed |= {f"NVME_TARGET{tail}" for tail in re.findall(r"(?<![A-Z0-9])_[A-Z]+\b", text)}
+    config = (ROOT / "configs/deb.config").read_text()
+    wanted = dict(re.findall(r"(?m)^CONFIG_(\w+)=([ym])$", config))
+    del wanted["DEBUG_INFO_NONE"]  # to build it in less time
+    assert len(wanted) >= 18 and listed == set(wanted)
+    # What the guide wants built in is; what it says may be a module is, too.
+    assert all(wanted[name] == "y" for name in re.findall(r"(?m)^  CONFIG_(\w+)=y  ", text))
+
+
 # Pictures --------------------------------------------------------------------------------------
 
 

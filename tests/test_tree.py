@@ -153,12 +153,15 @@ def test_series_is_the_tree(git, script, tmp_path):
     assert applied(git, tmp_path / "net", "stock", [net]) == want
     fixes = sorted((ROOT / "build/series-fixes").glob("*.patch"))
     ours = [entry for entry in Series(ROOT).entries if "\nFixes: " in entry.patch.message]
-    assert len(fixes) == len(ours) + len(list((ROOT / "patches/fixes").glob("*.patch"))) > len(ours) >= 5
-    for fix in fixes:
-        text = fix.read_text(encoding="utf-8")
-        assert re.search(
-            r'^Fixes: [0-9a-f]{12} \(".+"\)\nCc: stable@vger.kernel.org\nSigned-off-by: Someone', text, re.M
-        )
+    cover = fixes.pop(0).read_text(encoding="utf-8")
+    assert "***" not in cover and "before and after" in cover
+    own = [path.read_text() for path in (ROOT / "patches/fixes").glob("*.patch")]
+    assert len(fixes) == len(ours) + len(own) > len(ours) >= 5
+    trailers = r'^Fixes: [0-9a-f]{12} \(".+"\)\nCc: stable@vger.kernel.org\nSigned-off-by: Someone'
+    stable = [fix for fix in fixes if re.search(trailers, fix.read_text(encoding="utf-8"), re.M)]
+    assert len(stable) == len(ours) + sum("\nFixes: " in text for text in own)
+    # The series stands on its own first: what it has for the base stands before all else.
+    assert [entry.patch.message for entry in Series(ROOT).entries[: len(ours)]] == [e.patch.message for e in ours]
     assert applied(git, tmp_path / "fixes", "stock", fixes)
 
 

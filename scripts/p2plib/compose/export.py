@@ -6,6 +6,7 @@ import re
 import subprocess
 import textwrap
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from p2plib import ROOT, Fail
@@ -107,13 +108,16 @@ class Export:
         folder = self.tree.build / "series"
         part = fresh_folder(folder)
         self.format_patch(part, base, parent, env, "--cover-letter", "--base=" + base)
-        cover = part / "0000-cover-letter.patch"
-        text = cover.read_text(encoding="utf-8")
-        text = text.replace("*** SUBJECT HERE ***", words.subject)
-        text = text.replace("*** BLURB HERE ***", f"{words.body}\n\n{self.note()}")
-        cover.write_text(text, encoding="utf-8")
+        self.write_cover(part, words.subject, f"{words.body}\n\n{self.note()}")
         replace_folder(part, folder)
         return folder
+
+    @staticmethod
+    def write_cover(part: Path, subject: str, body: str) -> None:
+        cover = part / "0000-cover-letter.patch"
+        text = cover.read_text(encoding="utf-8")
+        text = text.replace("*** SUBJECT HERE ***", subject).replace("*** BLURB HERE ***", body)
+        cover.write_text(text, encoding="utf-8")
 
     def net(self) -> Path:
         """build/series-net: one patch on the stock base; returns the folder."""
@@ -129,28 +133,39 @@ class Export:
         replace_folder(part, folder)
         return folder
 
-    def fixes(self) -> Path:
-        """build/series-fixes: what mends faults of the stock base, each patch alone; returns the folder.
+    def stock_fixes(self) -> list[tuple[str, Patch]]:
+        """What mends faults of the stock base, and the tests of that.
 
         Those of the series that say Fixes:, and those for the P2PDMA that the series replaces, patches/fixes.
         """
-        env, stock = identity(), self.git("rev-parse", "refs/tags/stock")
         folder = self.tree.root / "patches"
-        names = [name for name, _ in self.commits]
-        names += [f"fixes/{path.name}" for path in sorted((folder / "fixes").glob("*.patch"))]
-        patches = [(name, Patch((folder / name).read_bytes(), name)) for name in names]
+        series = [(name, Patch((folder / name).read_bytes(), name)) for name, _ in self.commits]
+        others = [f"fixes/{path.name}" for path in sorted((folder / "fixes").glob("*.patch"))]
+        return [(name, patch) for name, patch in series if is_fix(patch)] + [
+            (name, Patch((folder / name).read_bytes(), name)) for name in others
+        ]
+
+    def on_stock(self, patches: Sequence[tuple[str, Patch]], env: Env) -> str:
+        """The last of the commits that these patches are on the stock base."""
+        parent = self.git("rev-parse", "refs/tags/stock")
         git = Git(self.tree.folder, self.tree.folder / ".git" / "p2p-fixes")
-        git("read-tree", stock)
-        parent = stock
-        for number, (name, patch) in enumerate((n, p) for n, p in patches if is_fix(p)):
+        git("read-tree", parent)
+        for number, (name, patch) in enumerate(patches):
             try:
                 git("apply", "--cached", "--whitespace=nowarn", data=patch.diff)
             except Fail as error:
                 raise Fail(f"patches/{name} does not apply to stock ({reason(error)}): correct it") from None
             parent = self.signed(git("write-tree"), parent, patch.message, env, number)
+        return parent
+
+    def fixes(self) -> Path:
+        """build/series-fixes: cover letter, and what mends faults of the stock base; returns the folder."""
+        env, words = identity(), self.letter("fixes/cover-letter")
+        last = self.on_stock(self.stock_fixes(), env)
         target = self.tree.build / "series-fixes"
         part = fresh_folder(target)
-        self.format_patch(part, stock, parent, env)
+        self.format_patch(part, self.git("rev-parse", "refs/tags/stock"), last, env, "--cover-letter")
+        self.write_cover(part, words.subject, words.body)
         replace_folder(part, target)
         return target
 

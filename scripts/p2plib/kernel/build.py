@@ -50,6 +50,8 @@ CONFIGS = {
     "p2pdma-off": Config(("lab", "p2pdma-off"), ("vmlinux",)),
     "callers": Config(("callers",), CALLERS),
     "stock": Config(("lab",), IMAGE, stock=True),
+    # The same, with what shows its faults.
+    "fixes": Config(("lab", "fixes"), IMAGE, stock=True),
     # To be weighed beside p2pdma-off and stock.
     "plain": Config(("lab", "plain"), ("vmlinux",)),
     "stock-off": Config(("lab", "p2pdma-off"), ("vmlinux",), stock=True),

@@ -21,6 +21,8 @@ TAINT_TEST = 1 << 18
 # The NVMe target's modules, in the order in which they are loaded
 TARGET = ("nvmet", "nvme-loop", "nvmet-tcp", "nvmet-rdma", "nvmet-fc", "nvme-fcloop")
 
+NEEDS_TARGET = ("integrity", "rates", "selftests", "fix-namespace", "fix-config-sem")
+
 # What a guest program is told of sizes
 WATCHED = {"P2P_WATCHED_KIB": WATCHED_KIB}
 FIO = {"P2P_FIO_MIB": FIO_MIB}
@@ -59,7 +61,7 @@ class Program:
     @property
     def target(self) -> bool:
         """Whether it needs the NVMe target."""
-        return self.name.startswith("nvmet") or self.name in ("integrity", "rates", "selftests")
+        return self.name.startswith("nvmet") or self.name in NEEDS_TARGET
 
 
 def order_copy(topology: Topology) -> list[str]:
@@ -626,6 +628,37 @@ KUNIT = Program(
     possible_cpus=8,
     taint=TAINT_TEST,
     debug_cmdline="random_test.fabrics=2 scale_test.most=256",
+)
+
+
+def no_order(_topology: Topology) -> list[str]:
+    return []
+
+
+def fix(fault: str, about: str, *more: str, of: Order = no_order, **options: Any) -> Program:
+    return Program(
+        f"fix-{fault.replace('_', '-')}",
+        f"a fault of the stock kernel: {about}",
+        lambda t: ["fixes.sh", fault, *more, *of(t)],
+        where=(),
+        trace_dma=False,
+        **options,
+    )
+
+
+def on_boot(glob: str) -> dict[str, Any]:
+    return {"cmdline": f"kunit.enable=1 kunit.filter_glob={glob}", "taint": TAINT_TEST, "cpu": "Haswell"}
+
+
+# They need a kernel of their own, without a fix and with it: tests/test_fixes.py builds it.
+FIXES = (
+    fix("kunit", "what the suite of its P2PDMA finds", "p2pdma", **on_boot("p2pdma")),
+    fix("kunit_gup", "GUP looks for ever for pages that are not there", "gup_devmap", timeout=60, **on_boot("gup_devmap")),
+    fix("kernfs", "mappings of an attribute are miscounted", of=lambda t: [t.providers[0]]),
+    fix("namespace", "a namespace that is disabled under I/O stays for ever"),
+    fix("freeze", "a reset of a drive leaves locks in the task", of=lambda t: [t.clients[0]]),
+    fix("config_sem", "one client keeps everybody from configuring the target"),
+    fix("cmb", "a drive that was reset does not know its CMB", of=lambda t: [*t.clients[:2], t.providers[0]]),
 )
 
 # Needs the module: tests/test_lab.py builds it.

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * What memory management may and may not do with a mapping of p2pmem/allocate; see
- * "User mappings" in Documentation/userspace-api/pci-p2pdma.rst. Makes all memory short where P2P_SWAP
- * names a RAM disk that may be overwritten, and is swapped to.
+ * "User mappings" in Documentation/userspace-api/pci-p2pdma.rst. Makes all memory short
+ * where P2P_SWAP names a RAM disk that may be overwritten, and is swapped to.
  */
 #define _GNU_SOURCE
 #include <linux/elf.h>
