@@ -653,7 +653,7 @@ def on_boot(glob: str) -> dict[str, Any]:
 # They need a kernel of their own, without a fix and with it: tests/test_fixes.py builds it.
 FIXES = (
     fix("kunit", "what the suite of its P2PDMA finds", "p2pdma", **on_boot("p2pdma")),
-    fix("kunit_gup", "GUP looks for ever for pages that are not there", "gup_devmap", timeout=60, **on_boot("gup_devmap")),
+    fix("kunit_gup", "GUP looks for ever for a page", "gup_devmap", timeout=60, **on_boot("gup_devmap")),
     fix("kernfs", "mappings of an attribute are miscounted", of=lambda t: [t.providers[0]]),
     fix("namespace", "a namespace that is disabled under I/O stays for ever"),
     fix("freeze", "a reset of a drive leaves locks in the task", of=lambda t: [t.clients[0]]),
