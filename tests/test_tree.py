@@ -188,7 +188,7 @@ def test_tree_again_touches_nothing(tree, script):
 
 @pytest.mark.all
 def test_check_apply(progress):
-    """Every 6.12.y that the archive offers, fuzz 0."""
+    """Every 6.12.y that the archive offers, from the oldest on that was tried, fuzz 0."""
     progress("check-apply")
 
 
@@ -662,7 +662,7 @@ def test_refresh_cut_short_after_writing(made):
 
 
 def test_mini_check_apply(made, tmp_path):
-    """One version that fits, one where a hunk does not, one where a rule does not."""
+    """One version that fits, one where a hunk does not, one where a rule does not, and one that is too old."""
     download = made.root / "build/download"
     download.mkdir()
     odd = {
@@ -672,7 +672,7 @@ def test_mini_check_apply(made, tmp_path):
     }
     for version, files in odd.items():
         make_tarball(download / f"linux-source-6.12_{version}.tar.xz", files)
-    write(tmp_path / "bin/apt-cache", '#!/bin/sh\nprintf " x | %s | y\\n" 1 2 3\n')
+    write(tmp_path / "bin/apt-cache", '#!/bin/sh\nprintf " x | %s | y\\n" 3 2 1 0\n')
     (tmp_path / "bin/apt-cache").chmod(0o755)
     done = made.run("scripts/check-apply", KERNEL_SRC="", PATH=f"{tmp_path / 'bin'}:{os.environ['PATH']}")
     rows = {line.split()[0]: line.split()[1:] for line in done.stdout.splitlines()}
@@ -681,6 +681,7 @@ def test_mini_check_apply(made, tmp_path):
     assert rows["3"] == ["FAILED", "-", "-", "FAILED"]
     assert "2: 0002-pci-build.patch: error: patch failed" in done.stdout
     assert "3: strip: rule mini-gup on mm/gup.c of 6.12.99" in done.stdout
+    assert "0" not in rows and "not tried, as BASE has nothing as old: 0\n" in done.stdout
     assert done.returncode == 1 and "2 of 3 versions failed" in done.stderr
 
 

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Strip every 6.12.y that the archive offers, and KERNEL_SRC=, apply the series to each, print a table."""
+"""Strip the 6.12.y that the archive offers, and KERNEL_SRC=, apply the series to each, print a table.
+
+Those are left out that are older than what BASE says was tried."""
 
 import argparse
 import functools
@@ -16,10 +18,19 @@ from p2plib.compose.series import Series
 
 def sources(base: fetch.Base, versions: Sequence[str]) -> Iterator[tuple[str, Callable[[], Source]]]:
     """(label, function that gives the Source) of everything to try."""
-    for version in versions or fetch.offered(base):
+    for version in versions or expected(base, fetch.offered(base)):
         yield version, functools.partial(archived, base, version)
     if path := os.environ.get("KERNEL_SRC"):
         yield "KERNEL_SRC", functools.partial(Source, path)
+
+
+def expected(base: fetch.Base, offered: Sequence[str]) -> Sequence[str]:
+    """Without those older than the last one that was tried: both lists are newest first."""
+    known = [number for number, version in enumerate(offered) if version in base.verified]
+    older = offered[known[-1] + 1 :] if known else []
+    if older:
+        say(f"check-apply: not tried, as BASE has nothing as old: {', '.join(older)}")
+    return offered[: len(offered) - len(older)]
 
 
 def archived(base: fetch.Base, version: str) -> Source:
