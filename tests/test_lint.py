@@ -65,16 +65,17 @@ def report(lines, advice):
 def test_spdx():
     # A patch belongs to the file it changes; the ABI folder's format has no comments.
     exempt = ("COPYING", "patches/", "Documentation/ABI/")
+    # What others take as well: bindings, and a netlink interface with what is generated from it
+    license = re.compile(
+        r"SPDX-License-Identifier: (GPL-2\.0|\(GPL-2\.0-only OR BSD-2-Clause\)|"
+        r"\(\(GPL-2\.0 WITH Linux-syscall-note\) OR BSD-3-Clause\))"
+    )
     report(
         [
             f
             for f in files()
             if not f.startswith(exempt)
-            and not re.search(
-                # Bindings are for other projects as well.
-                r"SPDX-License-Identifier: (GPL-2\.0|\(GPL-2\.0-only OR BSD-2-Clause\))",
-                "".join((ROOT / f).open(errors="replace").readlines()[:4]),
-            )
+            and not license.search("".join((ROOT / f).open(errors="replace").readlines()[:4]))
         ],
         "give each of these files an SPDX line at its top",
     )
@@ -246,6 +247,34 @@ def test_checkpatch_patches(tree):
     report(
         checkpatch(tree, IGNORE_PATCH, *[ROOT / f for f in found]), "correct the code in build/tree, then make refresh"
     )
+
+
+def test_generated(tree, tmp_path):
+    """What comes of a netlink specification is what the kernel's generator makes of it."""
+    wrong, found = [], 0
+    for f in files(".c", ".h", under=("drivers/", "include/")):
+        head = re.match(r".*\n/\* Do not edit .*\n/\*\t(\S+) \*/\n/\* YNL-GEN (\w+) (\w+) \*/", (ROOT / f).read_text())
+        if not head:
+            continue
+        found += 1
+        spec, mode, kind = head.groups()
+        out = tmp_path / os.path.basename(f)
+        # The generator finds the root of the kernel by the specification's path.
+        run = sh(
+            "python3",
+            tree / "tools/net/ynl/ynl-gen-c.py",
+            "--mode",
+            mode,
+            f"--{kind}",
+            "--spec",
+            tree / spec,
+            "-o",
+            out,
+        )
+        if run.returncode or not out.exists() or out.read_text() != (ROOT / f).read_text():
+            wrong.append(f"{f}: {run.stderr.strip() or 'differs'}")
+    assert found >= 3, "no generated files found: the search is broken"
+    report(wrong, "edit the specification, and generate: build/tree/tools/net/ynl/ynl-regen.sh")
 
 
 def test_kernel_doc(tree):

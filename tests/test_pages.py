@@ -131,3 +131,13 @@ def test_topologies_page():
         assert f"topologies/{name}.svg" in part and part.count("   * - ") == 1 + sum(
             len(clients) for clients in topology.load(name).expect.values()
         )
+
+
+def test_every_reason_is_in_the_specification():
+    """What programs are told by netlink is the same words, in the same order: see netlink.c."""
+    source = (ROOT / "drivers/pci/p2pdma/route.c").read_text()
+    names = dict(re.findall(r'\[(P2PDMA_REASON_\w+)\]\s*= "([\w-]+)"', source))
+    order = re.findall(r"^\t(P2PDMA_REASON_\w+),", (ROOT / "drivers/pci/p2pdma/verdict.h").read_text(), re.M)
+    spec = (ROOT / "Documentation/netlink/specs/pci-p2pdma.yaml").read_text()
+    (entries,) = re.findall(r"(?ms)^    name: reason$.*?^    entries:\n(.*?)^  -$", spec)
+    assert re.findall(r"(?m)^        name: (\S+)$", entries) == [names[reason] for reason in order]

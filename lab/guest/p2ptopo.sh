@@ -26,7 +26,7 @@ offline() {
 	diff /tmp/live /tmp/offline | head -n 20 | sed 's/^/# /'
 }
 
-plan 6
+plan 7
 drivers_ready() { [ -e /sys/kernel/debug/p2pdma/route ]; }
 drivers_ready
 result $? "the kernel can be asked"
@@ -36,6 +36,13 @@ asked=$(sed -n 's/^ *"kernel_asked": \([0-9]*\),\?$/\1/p' /tmp/json)
 p2ptopo --all | sed 's/^/# /'
 [ $status = 0 ] && [ "${asked:-0}" -gt 3 ] && [ "$asked" = "$(wc -l </tmp/live)" ] && ! grep -qv ' certain ' /tmp/live
 result $? "live, all pairs: what the kernel says"
+# It is asked by netlink: debugfs is not missed.
+umount /sys/kernel/debug
+routes p2ptopo --json --all >/tmp/netlink
+asked=$(sed -n 's/^ *"kernel_asked": \([0-9]*\),\?$/\1/p' /tmp/json)
+mount -t debugfs none /sys/kernel/debug
+[ "${asked:-0}" -gt 3 ] && [ "$asked" = "$(wc -l </tmp/live)" ] && cmp -s /tmp/live /tmp/netlink
+result $? "the same without debugfs"
 offline "lspci -xxxx" -xxxx
 offline "lspci -vvnn" -vvnn
 

@@ -195,42 +195,19 @@ static void show_packets(struct seq_file *m, struct pci_dev *client,
 	seq_putc(m, '\n');
 }
 
-/**
- * struct effective - what holds for a resource, beside what its route allows
- * @client: device that would do DMA
- * @provider: whose first resource it is about
- * @verdict: set if @provider has one
- */
-struct effective {
-	struct pci_dev *client;
-	struct pci_dev *provider;
-	struct p2pdma_verdict verdict;
-};
-
-static int set_effective(struct p2pdma_resource *res, void *data)
-{
-	struct effective *effective = data;
-
-	if (res->pdev != effective->provider)
-		return 0;
-	effective->verdict =
-		p2pdma_peer_verdict_uncached(res, &effective->client->dev);
-	return 1;
-}
-
 /*
  * The route alone is what the first line is about, which any two devices have.
  * A resource may be out of reach all the same: then @v becomes that.
  */
-static void show_effective(struct seq_file *m, struct pci_dev *client,
-			   struct pci_dev *provider, struct p2pdma_verdict *v)
+static void show_now(struct seq_file *m, struct pci_dev *client,
+		     struct pci_dev *provider, struct p2pdma_verdict *v)
 {
-	struct effective effective = { .client = client, .provider = provider };
+	struct p2pdma_verdict now;
 
-	if (!p2pdma_for_each_resource(set_effective, &effective) ||
-	    !memcmp(v->map, effective.verdict.map, sizeof(v->map)))
+	if (!p2pdma_verdict_now(provider, client, &now) ||
+	    !memcmp(v->map, now.map, sizeof(v->map)))
 		return;
-	*v = effective.verdict;
+	*v = now;
 	seq_printf(m, "now: read=%s write=%s reason=%s\n",
 		   map_names[v->map[P2PDMA_READ]],
 		   map_names[v->map[P2PDMA_WRITE]],
@@ -247,7 +224,7 @@ static void show_query(struct seq_file *m, struct pci_dev *client,
 
 	p2pdma_route_obstacles(client, provider, &found);
 	show_route(m, provider, client, &v, &found);
-	show_effective(m, client, provider, &v);
+	show_now(m, client, provider, &v);
 	p2pdma_explain(&text, &v, &found);
 	seq_printf(m, "why: %s\n", seq_buf_str(&text));
 	show_packets(m, client, provider);

@@ -8,6 +8,7 @@
  *   stub.c			a driver that registers a BAR of any device
  *   naming.c			attributes in which users name a provider
  *   debugfs.c			routes, for people
+ *   netlink.c netlink-gen.c netlink-gen.h	what programs ask, and hear of
  *   distance.c			how far clients are, and which provider is closest
  *   ../p2pdma.c		registration and lifetimes
  *   sysfs.c sysfs.h		p2pmem/ attributes, mmap for user space
@@ -40,6 +41,7 @@
 #include "pages.h"
 #include "pool.h"
 #include "resource.h"
+#include "verdict.h"
 
 /**
  * struct p2pdma_memory - a registered resource with struct pages and a pool
@@ -114,5 +116,7 @@ extern struct list_head p2pdma_providers;
 
 int p2pdma_for_each_resource(int (*fn)(struct p2pdma_resource *, void *),
 			     void *data);
+bool p2pdma_verdict_now(struct pci_dev *provider, struct pci_dev *client,
+			struct p2pdma_verdict *verdict);
 
 #endif /* _PCI_P2PDMA_PRIVATE_H */

@@ -339,6 +339,22 @@ static bool same_map(const struct p2pdma_verdict *a,
 	       a->distance == b->distance;
 }
 
+/*
+ * What is said of a pair, for who asks how much its route moves.  Nothing is
+ * counted where a verdict is used.
+ */
+static void peer_count(struct p2pdma_resource *res, struct p2pdma_peer *new,
+		       const struct p2pdma_peer *old)
+{
+	new->changes = 0;
+	new->walks = 1;
+	if (old == &peer_requested)
+		return;
+	new->changes = old->changes + 1;
+	new->walks = old->walks + 1;
+	WRITE_ONCE(res->changes, res->changes + 1);
+}
+
 static int peer_fill(struct p2pdma_resource *res,
 		     struct p2pdma_peer_table *table, u32 number)
 {
@@ -356,6 +372,7 @@ static int peer_fill(struct p2pdma_resource *res,
 	verdict = p2pdma_peer_walk(res, client);
 	if (old != &peer_requested &&
 	    !memcmp(&old->verdict, &verdict, sizeof(verdict))) {
+		WRITE_ONCE(old->walks, old->walks + 1);
 		WRITE_ONCE(old->generation, generation);
 		return 0;
 	}
@@ -367,6 +384,7 @@ static int peer_fill(struct p2pdma_resource *res,
 		return -ENOMEM;
 	new->generation = generation;
 	new->verdict = verdict;
+	peer_count(res, new, old);
 	rcu_assign_pointer(table->peer[number], new);
 	if (old != &peer_requested)
 		kfree_rcu(old, rcu);

@@ -30,11 +30,15 @@ static inline bool p2pdma_client_is_gone(struct pci_dev *client)
  * struct p2pdma_peer - what is cached of one pair of resource and client
  * @generation: the last one of the topology that @verdict was true in
  * @verdict: does not change
+ * @changes: how often there has been another verdict since the pair is cached
+ * @walks: how often the topology was walked for it; with the lock of peers.c held
  * @rcu: freed after a grace period
  */
 struct p2pdma_peer {
 	u64 generation;
 	struct p2pdma_verdict verdict;
+	u32 changes;
+	u32 walks;
 	struct rcu_head rcu;
 };
 

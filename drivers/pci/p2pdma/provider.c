@@ -5,9 +5,13 @@
 #include <linux/cleanup.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
+#include <linux/pci.h>
+#include <linux/pci-p2pdma.h>
+#include <linux/rculist.h>
 #include <linux/security.h>
 
 #include "p2pdma.h"
+#include "peers.h"
 
 /*
  * Protects the lists of providers and of their resources against other writers.
@@ -40,6 +44,40 @@ int p2pdma_for_each_resource(int (*fn)(struct p2pdma_resource *, void *),
 		}
 	}
 	return 0;
+}
+
+/**
+ * p2pdma_verdict_now - what holds just now for the memory of a device
+ * @provider: device
+ * @client: function that would do DMA
+ * @verdict: set if @provider has registered memory: of several resources what
+ *	holds for one that is refused, as when it is beyond the DMA mask
+ *
+ * For those who only want to know: nothing is cached that was not.
+ *
+ * Context: any but NMI.
+ * Return: true if @provider has registered memory.
+ */
+bool p2pdma_verdict_now(struct pci_dev *provider, struct pci_dev *client,
+			struct p2pdma_verdict *verdict)
+{
+	struct p2pdma_memory *mem;
+	struct pci_p2pdma *p2pdma;
+	bool any = false;
+
+	guard(rcu)();
+	p2pdma = rcu_dereference(provider->p2pdma);
+	if (!p2pdma)
+		return false;
+	list_for_each_entry_rcu(mem, &p2pdma->resources, node) {
+		*verdict = p2pdma_peer_verdict_uncached(&mem->res,
+							&client->dev);
+		any = true;
+		if (verdict->map[P2PDMA_READ] == PCI_P2PDMA_MAP_NOT_SUPPORTED ||
+		    verdict->map[P2PDMA_WRITE] == PCI_P2PDMA_MAP_NOT_SUPPORTED)
+			break;
+	}
+	return any;
 }
 
 /**

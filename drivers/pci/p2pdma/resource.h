@@ -24,6 +24,8 @@ struct pci_dev;
  * @changed: what is cached has changed, and nobody has been told yet; with the
  *	lock of peers.c held
  * @walks: how often a question was answered by a walk, as nothing was cached
+ * @changes: how often a verdict in @peers has become another; with the lock of
+ *	peers.c held
  * @grow: @peers is too short for a client that has been asked about
  * @node: in outage.c's list
  * @outage: number of the last beginning or end of an outage, 0 for none
@@ -52,6 +54,7 @@ struct p2pdma_resource {
 	atomic_long_t user_pages;
 	/* Written by misses, where a hit reads nothing */
 	atomic_long_t walks ____cacheline_aligned_in_smp;
+	unsigned long changes;
 	bool grow;
 };
 

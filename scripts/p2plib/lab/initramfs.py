@@ -18,6 +18,8 @@ from p2plib.advice import no_command
 
 SELFTESTS = ROOT / "tools" / "testing" / "selftests" / "pci-p2pdma"
 GUEST = ROOT / "lab" / "guest"
+# What selftests include of the kernel's interface, as ours is in no header of the distribution
+UAPI = ROOT / "include" / "uapi" / "linux" / "pci_p2pdma.h"
 CFLAGS = [
     "-static",
     "-O2",
@@ -98,7 +100,7 @@ def build(
     facilities = [tree / path for path in FACILITIES]
     for missing in (path for path in facilities if not path.is_file()):
         raise Fail(f"{missing} is missing: --tree must name a kernel tree")
-    sources = sorted(p for p in [*SELFTESTS.iterdir(), *GUEST.iterdir()] if p.is_file())
+    sources = sorted(p for p in [*SELFTESTS.iterdir(), *GUEST.iterdir(), UAPI] if p.is_file())
     inputs = [*sources, *facilities, busybox, *binaries.values(), *files, Path(__file__), *home]
     folders = {path.name: path for path in sorted(root.iterdir())} if root else {}
     inputs += [path for top in folders.values() for path in sorted(top.rglob("*")) if path.is_file()]
@@ -136,6 +138,8 @@ def lay_out(tree: Path, work: Path) -> None:
         (work / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(tree / path, work / path)
     shutil.copytree(SELFTESTS, work / SELFTESTS.relative_to(ROOT))
+    (work / UAPI.relative_to(ROOT)).parent.mkdir(parents=True)
+    shutil.copy(UAPI, work / UAPI.relative_to(ROOT))
 
 
 def install(work: Path) -> Path:

@@ -222,6 +222,14 @@ ALL = [
         where=("same-switch", "two-root-ports-iommu"),
     ),
     Program(
+        "netlink",
+        "what programs ask and hear of by netlink is what debugfs and sysfs say",
+        with_drives("p2p_netlink"),
+        where=("ram-provider", "same-switch", "two-host-bridges", "two-root-ports-iommu"),
+        skip_on=("stock",),
+        trace_dma=False,
+    ),
+    Program(
         "unbind",
         "the provider's driver goes while a program maps its memory, or has pinned it",
         with_drives("p2p_unbind"),

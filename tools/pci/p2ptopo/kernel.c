@@ -2,9 +2,47 @@
 /*
  * What the running kernel itself says of a pair, where it has this subsystem.
  */
+#include "netlink.h"
 #include "show.h"
 
 #define ROUTE	"/sys/kernel/debug/p2pdma/route"
+
+/* What a netlink_route says, as debugfs.c writes it */
+static bool ask_netlink(const struct answer *answer, char *line, size_t size)
+{
+	static const char * const mappings[] = { "none", "bus-addr", "host-bridge" };
+	char client[BDF_SIZE], provider[BDF_SIZE];
+	struct netlink_route route;
+
+	if (!netlink_ask(pdev_text(client, answer->client), pdev_text(provider, answer->provider),
+			 &route))
+		return false;
+	/* A kernel that is newer than this program may have more of these. */
+	snprintf(line, size, "%s %s read=%s write=%s distance=%u reason=%s at=%s ",
+		 provider, client, route.read < ARRAY_SIZE(mappings) ? mappings[route.read] : "?",
+		 route.write < ARRAY_SIZE(mappings) ? mappings[route.write] : "?", route.distance,
+		 route.reason < P2PDMA_REASON_COUNT ? p2pdma_reason_names[route.reason] : "?",
+		 route.port);
+	return true;
+}
+
+/* Where there is no netlink: what is written and read has to go by the same open file. */
+static bool ask_debugfs(const struct answer *answer, char *line, size_t size)
+{
+	char client[BDF_SIZE], provider[BDF_SIZE];
+	FILE *file = fopen(ROUTE, "r+");
+	bool asked = false;
+
+	if (!file)
+		return false;
+	if (fprintf(file, "%s %s", pdev_text(client, answer->client),
+		    pdev_text(provider, answer->provider)) > 0 && !fflush(file)) {
+		rewind(file);
+		asked = fgets(line, size, file);
+	}
+	fclose(file);
+	return asked;
+}
 
 /* The first line of the kernel's answer, as debugfs.c writes it */
 static void expect(const struct answer *answer, char *line, size_t size)
@@ -20,24 +58,17 @@ static void expect(const struct answer *answer, char *line, size_t size)
 }
 
 /**
- * kernel_ask - ask the running kernel
+ * kernel_ask - ask the running kernel, by netlink or else in debugfs
  * @answer: the pair, and what p2ptopo says of it
  * @says: filled in; nothing is asked where the kernel has nothing to ask, or not us
  */
 void kernel_ask(const struct answer *answer, struct kernel_says *says)
 {
-	char client[BDF_SIZE], provider[BDF_SIZE], line[sizeof(says->line)];
-	FILE *file = fopen(ROUTE, "r+");
+	char line[sizeof(says->line)];
 
 	memset(says, 0, sizeof(*says));
-	if (!file)
-		return;
-	if (fprintf(file, "%s %s", pdev_text(client, answer->client),
-		    pdev_text(provider, answer->provider)) > 0 && !fflush(file)) {
-		rewind(file);
-		says->asked = fgets(says->line, sizeof(says->line), file);
-	}
-	fclose(file);
+	says->asked = ask_netlink(answer, says->line, sizeof(says->line)) ||
+		      ask_debugfs(answer, says->line, sizeof(says->line));
 	if (!says->asked)
 		return;
 	says->line[strcspn(says->line, "\n")] = '\0';

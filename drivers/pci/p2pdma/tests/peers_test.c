@@ -295,6 +295,60 @@ static void peers_many(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, walks(res, clients[0]));
 }
 
+/* ---- what is counted ---- */
+
+/* What is cached of the pair; it is current */
+static struct p2pdma_peer cached_peer(struct kunit *test,
+				      struct p2pdma_resource *res,
+				      struct fabric_fn *client)
+{
+	const struct p2pdma_verdict *v;
+
+	cache(test, res, client);
+	guard(rcu)();
+	v = p2pdma_peer_find(res, client->pdev);
+	if (!v) {
+		KUNIT_FAIL(test, "%s: not cached", pci_name(client->pdev));
+		return (struct p2pdma_peer) {};
+	}
+	return *container_of(v, struct p2pdma_peer, verdict);
+}
+
+/* How often a pair was looked at again, and how often that gave another verdict */
+static void peers_counted(struct kunit *test)
+{
+	struct fabric_fn *client, *provider, *sw, *other;
+	struct p2pdma_peer first, next;
+	struct p2pdma_resource *res;
+
+	sw = two_under_switch(test, &client, &provider);
+	other = downstream(sw, 2)->below->fn[0];
+	res = provider_of(test, provider);
+	first = cached_peer(test, res, client);
+	KUNIT_EXPECT_EQ(test, first.walks, 1);
+	KUNIT_EXPECT_EQ(test, first.changes, 0);
+	KUNIT_EXPECT_EQ(test, res->changes, 0);
+
+	p2pdma_topology_changed();
+	next = cached_peer(test, res, client);
+	KUNIT_EXPECT_EQ(test, next.walks, 2);
+	KUNIT_EXPECT_EQ(test, next.changes, 0);
+
+	fabric_write_acs(downstream(sw, 0), ACS_ON);
+	next = cached_peer(test, res, client);
+	KUNIT_EXPECT_EQ(test, next.walks, 3);
+	KUNIT_EXPECT_EQ(test, next.changes, 1);
+	KUNIT_EXPECT_EQ(test, res->changes, 1);
+
+	/* Another client has its own. */
+	next = cached_peer(test, res, other);
+	KUNIT_EXPECT_EQ(test, next.changes, 0);
+	fabric_write_acs(downstream(sw, 0), ACS_OFF);
+	KUNIT_EXPECT_EQ(test, cached_peer(test, res, other).changes, 0);
+	KUNIT_EXPECT_EQ(test, cached_peer(test, res, client).changes, 2);
+	KUNIT_EXPECT_EQ(test, res->changes, 2);
+}
+
 /* ---- what is kept, and for how long ---- */
 
 /* Entries in the table of @res, those marked to be filled among them */
@@ -553,6 +607,7 @@ static struct kunit_case peers_cases[] = {
 	KUNIT_CASE(peers_replaced),
 	KUNIT_CASE(peers_unplugged),
 	KUNIT_CASE(peers_many),
+	KUNIT_CASE(peers_counted),
 	KUNIT_CASE(peers_in_use),
 	KUNIT_CASE(peers_client_gone),
 	KUNIT_CASE(peers_no_memory),
