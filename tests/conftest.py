@@ -21,6 +21,7 @@ TIERS = {
     "test_nvmet_config.py": "tree",
     "test_pages.py": "tree",
     "test_p2ptopo.py": "p2ptopo",
+    "test_p2ptopo_views.py": "p2ptopo",
     "test_lint.py": "lint",
     "test_build.py": "build",
     "test_deb.py": "packages",
@@ -208,3 +209,24 @@ def script():
         )
 
     return run
+
+
+@pytest.fixture(scope="session")
+def tool(progress, tree):  # pylint: disable=unused-argument
+    progress("tools")
+    return ROOT / "build/tools/p2ptopo"
+
+
+@pytest.fixture
+def run(tool, tmp_path):
+    """run(text, *argv): p2ptopo on a file with this text."""
+
+    def call(text, *argv, status=0, name="dump"):
+        file = tmp_path / name
+        file.write_bytes(text if isinstance(text, bytes) else text.encode())
+        done = subprocess.run([tool, "-F", file, *argv], capture_output=True, text=True, check=False, timeout=60)
+        assert done.returncode == status, done.stdout + done.stderr
+        assert bool(done.stderr) == (status == 1), done.stderr
+        return done.stderr if status == 1 else done.stdout
+
+    return call

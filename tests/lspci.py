@@ -21,7 +21,7 @@ NAMES = {
     0x0200: "Ethernet controller",
     0x0302: "3D controller",
 }
-EXPRESS, ACS, SRIOV = 0x40, 0x148, 0x180
+EXPRESS, ACS, SRIOV, REBAR = 0x40, 0x148, 0x180, 0x1C8
 
 
 @dataclass
@@ -36,6 +36,12 @@ class Function:
     port: int = 0
     ari: bool = False
     vfs: tuple | None = None  # number, offset, stride, device id
+    bar: tuple | None = None  # BAR 0, prefetchable and of 64 bits: address, size
+    resizable: tuple = ()  # sizes that it can have
+    payload: int = 128
+    tags: tuple = (False, False)  # of 10 bits: whether it answers to them, and sends them
+    driver: str | None = None
+    memory: bool = True  # it decodes addresses
     header: dict = field(default_factory=dict)
 
     def config(self):
@@ -48,6 +54,9 @@ class Function:
         put(0, 2, self.ids[0])
         put(2, 2, self.ids[1])
         put(9, 3, self.cls << 8)
+        put(4, 2, 0x6 if self.memory else 0x4)
+        if self.bar:
+            put(0x10, 8, self.bar[0] | 0xC)
         if self.buses:
             data[0x0E] = 1
             data[0x18:0x1B] = bytes((int(self.address.split(":")[-2], 16), *self.buses))
@@ -57,8 +66,11 @@ class Function:
             put(EXPRESS, 2, 0x10)
             put(EXPRESS + 2, 2, self.kind << 4 | 2)
             data[EXPRESS + 0x0F] = self.port
-            put(EXPRESS + 0x28, 2, 0x20 if self.ari else 0)
+            put(EXPRESS + 0x08, 2, (self.payload // 128).bit_length() - 1 << 5)
+            put(EXPRESS + 0x24, 4, self.tags[0] << 16)
+            put(EXPRESS + 0x28, 2, (0x20 if self.ari else 0) | self.tags[1] << 12)
             capabilities = [(0x100, 1)] + [(ACS, 0x0D)] * bool(self.acs) + [(SRIOV, 0x10)] * bool(self.vfs)
+            capabilities += [(REBAR, 0x15)] * bool(self.resizable)
             for (at, number), (after, _) in zip(capabilities, [*capabilities[1:], (0, 0)]):
                 put(at, 4, after << 20 | 1 << 16 | number)
         if self.acs:
@@ -69,6 +81,9 @@ class Function:
             put(SRIOV + 8, 2, 1)
             for at, value in zip((0x10, 0x14, 0x16, 0x1A), self.vfs):
                 put(SRIOV + at, 2, value)
+        if self.resizable and self.bar:
+            put(REBAR + 4, 4, sum(size >> 20 for size in self.resizable) << 4)
+            put(REBAR + 8, 4, 1 << 5 | (self.bar[1] >> 20).bit_length() - 1 << 8)
         for at, value in self.header.items():
             data[at] = value
         return bytes(data)
@@ -83,7 +98,10 @@ class Function:
         return "\n".join([self.title(), *rows]) + "\n\n"
 
     def text(self):
-        lines = [self.title(), f"\tStatus: Cap{'-' if self.kind is None else '+'} 66MHz- UDF- FastB2B-"]
+        lines = [self.title(), f"\tControl: I/O- Mem{'-+'[self.memory]} BusMaster+ SpecCycle- MemWINV- VGASnoop-"]
+        lines += [f"\tStatus: Cap{'-' if self.kind is None else '+'} 66MHz- UDF- FastB2B-"]
+        if self.bar:
+            lines += [f"\tRegion 0: Memory at {self.bar[0]:x} (64-bit, prefetchable) [size={human(self.bar[1])}]"]
         if self.buses:
             lines.append(
                 "\tBus: primary=%s, secondary=%02x, subordinate=%02x, sec-latency=0"
@@ -93,8 +111,13 @@ class Function:
             lines += [
                 f"\tCapabilities: [{EXPRESS:x}] Express (v2) {TYPES[self.kind]}, MSI 00",
                 f"\t\tLnkCap:\tPort #{self.port}, Speed 16GT/s, Width x4",
+                "\t\tDevCap:\tMaxPayload 512 bytes, PhantFunc 0",
+                "\t\tDevCtl:\tCorrErr+ NonFatalErr+ FatalErr+ UnsupReq+",
+                f"\t\t\tMaxPayload {self.payload} bytes, MaxReadReq 512 bytes",
                 "\t\tDevCap2: Completion Timeout: Range ABCD, TimeoutDis+ ARIFwd+",
+                f"\t\t\t 10BitTagComp{'-+'[self.tags[0]]} 10BitTagReq+ OBFF Not Supported",
                 f"\t\tDevCtl2: Completion Timeout: 50us to 50ms, TimeoutDis- ARIFwd{'-+'[self.ari]}",
+                f"\t\t\t 10BitTagReq{'-+'[self.tags[1]]} OBFF Disabled,",
                 "\t\t\t AtomicOpsCtl: ReqEn- EgressBlck-",
                 "\tCapabilities: [100 v1] Advanced Error Reporting",
             ]
@@ -112,7 +135,23 @@ class Function:
                 f"\t\tInitial VFs: 8, Total VFs: 8, Number of VFs: {self.vfs[0]}, Function Dependency Link: 00",
                 f"\t\tVF offset: {self.vfs[1]}, stride: {self.vfs[2]}, Device ID: {self.vfs[3]:04x}",
             ]
+        if self.resizable and self.bar:
+            lines += [
+                f"\tCapabilities: [{REBAR:x} v1] Physical Resizable BAR",
+                f"\t\tBAR 0: current size: {human(self.bar[1])}B, supported: "
+                + " ".join(human(size) + "B" for size in self.resizable),
+            ]
+        if self.driver:
+            lines.append(f"\tKernel driver in use: {self.driver}")
         return "\n".join(lines) + "\n\n"
+
+
+def human(size):
+    """As lspci has it: 256M"""
+    unit = 0
+    while size >= 1024 and not size % 1024:
+        size, unit = size // 1024, unit + 1
+    return f"{size}{' KMGT'[unit]}".replace(" ", "")
 
 
 def flags(bits):
@@ -158,3 +197,23 @@ def as_hex(machine, size=4096):
 
 def as_text(machine):
     return "".join(fn.text() for fn in machine)
+
+
+def as_sysfs(folder, machine, size=4096):
+    """A copy of /sys: tar fills files that are shorter than they say up with zeroes."""
+    (folder / "bus/pci/devices").mkdir(parents=True)
+    for fn in machine:
+        name = f"0000:{fn.address}"
+        here = folder / "devices/pci0000:00" / name
+        here.mkdir(parents=True)
+        (folder / "bus/pci/devices" / name).symlink_to(f"../../../devices/pci0000:00/{name}")
+        config = fn.config()
+        (here / "config").write_bytes(config[:size].ljust(len(config), b"\0"))
+        for name, value in {"vendor": fn.ids[0], "device": fn.ids[1], "class": fn.cls << 8, "irq": 0}.items():
+            (here / name).write_text(f"{value:#x}\n")
+        first = f"{fn.bar[0]:#x} {fn.bar[0] + fn.bar[1] - 1:#x} 0x14220c\n" if fn.bar else "0x0 0x0 0x0\n"
+        (here / "resource").write_text(first + "0x0 0x0 0x0\n" * 6)
+        if fn.driver:
+            (folder / "bus/pci/drivers" / fn.driver).mkdir(parents=True, exist_ok=True)
+            (here / "driver").symlink_to(f"../../../bus/pci/drivers/{fn.driver}")
+    return folder / "devices/pci0000:00"

@@ -11,33 +11,27 @@ from collections.abc import Callable
 import pytest
 
 import lspci
-from lspci import ALL, CR, DOWNSTREAM, EC, ROOT_PORT, RR, UF, UPSTREAM, Function, as_hex, as_text, bridge, switch
+from lspci import (
+    ALL,
+    CR,
+    DOWNSTREAM,
+    EC,
+    ROOT_PORT,
+    RR,
+    UF,
+    UPSTREAM,
+    Function,
+    as_hex,
+    as_sysfs,
+    as_text,
+    bridge,
+    switch,
+)
 from p2plib import ROOT
 
 DUMPS = next((up / "shared/dumps" for up in ROOT.parents if (up / "shared/dumps").is_dir()), ROOT / "none")
 DRIVES = ("03:00.0", "04:00.0")
 FORMS: dict[str, Callable[[list[Function]], str]] = {"hex": as_hex, "text": as_text}
-
-
-@pytest.fixture(scope="session")
-def tool(progress, tree):  # pylint: disable=unused-argument
-    progress("tools")
-    return ROOT / "build/tools/p2ptopo"
-
-
-@pytest.fixture
-def run(tool, tmp_path):
-    """run(text, *argv): p2ptopo on a file with this text."""
-
-    def call(text, *argv, status=0, name="dump"):
-        file = tmp_path / name
-        file.write_bytes(text if isinstance(text, bytes) else text.encode())
-        done = subprocess.run([tool, "-F", file, *argv], capture_output=True, text=True, check=False, timeout=60)
-        assert done.returncode == status, done.stdout + done.stderr
-        assert bool(done.stderr) == (status == 1), done.stderr
-        return done.stderr if status else done.stdout
-
-    return call
 
 
 @pytest.fixture
@@ -426,22 +420,6 @@ def test_standard_input(tool):
     assert done.returncode == 0 and "0000:05:00.0" in done.stdout
 
 
-def sysfs(folder, machine, size=4096):
-    """A copy of /sys: tar fills files that are shorter than they say up with zeroes."""
-    (folder / "bus/pci/devices").mkdir(parents=True)
-    for fn in machine:
-        name = f"0000:{fn.address}"
-        here = folder / "devices/pci0000:00" / name
-        here.mkdir(parents=True)
-        (folder / "bus/pci/devices" / name).symlink_to(f"../../../devices/pci0000:00/{name}")
-        config = fn.config()
-        (here / "config").write_bytes(config[:size].ljust(len(config), b"\0"))
-        for name, value in {"vendor": fn.ids[0], "device": fn.ids[1], "class": fn.cls << 8, "irq": 0}.items():
-            (here / name).write_text(f"{value:#x}\n")
-        (here / "resource").write_text("0x0 0x0 0x0\n" * 7)
-    return folder / "devices/pci0000:00"
-
-
 @pytest.fixture
 def ask_sysfs(tool, tmp_path):
     def call(client, provider):
@@ -460,7 +438,7 @@ def ask_sysfs(tool, tmp_path):
 
 @pytest.mark.parametrize("size, certainty", [(4096, "certain"), (64, "unknown")])
 def test_sysfs(size, certainty, ask_sysfs, tmp_path):
-    sysfs(tmp_path, switch(ports=(ALL, RR)), size)
+    as_sysfs(tmp_path, switch(ports=(ALL, RR)), size)
     route = ask_sysfs(*DRIVES)["route"]
     assert route["certainty"] == certainty
     assert size < 4096 or short(route) == (*BOTH, 8, "acs-redirect", "0000:02:00.0")
@@ -476,7 +454,7 @@ def test_sysfs(size, certainty, ask_sysfs, tmp_path):
 )
 def test_device_tree(words, expected, ask_sysfs, tmp_path):
     """What firmware says of the host bridge"""
-    node = sysfs(tmp_path, switch((0x8086, 0x3405))) / "of_node"
+    node = as_sysfs(tmp_path, switch((0x8086, 0x3405))) / "of_node"
     node.mkdir()
     (node / "linux,pci-p2pdma-routes").write_bytes(words)
     answer = ask_sysfs("03:00.0", "06:00.0")
@@ -486,7 +464,7 @@ def test_device_tree(words, expected, ask_sysfs, tmp_path):
 def test_virtual_function_of_sysfs(ask_sysfs, tmp_path):
     """The kernel says whose it is, though its SR-IOV capability is not there to be read."""
     machine = [*switch(ports=(ALL, 0)), Function("07:00.1", (0x15B3, 0x1018), 0x0200)]
-    host = sysfs(tmp_path, machine)
+    host = as_sysfs(tmp_path, machine)
     (host / "0000:07:00.1/physfn").symlink_to("../0000:05:00.0")
     answer = ask_sysfs("07:00.1", "03:00.0")
     assert short(answer["route"]) == (*DIRECT, 4, "same-switch", "0000:01:00.0")
@@ -545,7 +523,7 @@ def test_matrix_and_explain_agree(run, ask):
 
 def test_help_fits_a_screen(tool):
     done = subprocess.run([tool, "--help"], capture_output=True, text=True, check=True, timeout=60)
-    assert len(done.stdout.splitlines()) <= 25 and max(map(len, done.stdout.splitlines())) <= 110
+    assert len(done.stdout.splitlines()) <= 24 and max(map(len, done.stdout.splitlines())) <= 80
 
 
 # Bad input -------------------------------------------------------------------------------------

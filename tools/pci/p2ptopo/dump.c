@@ -10,10 +10,7 @@
  */
 #include <ctype.h>
 
-#include "acs-names.h"
 #include "machine.h"
-
-#define LONG_AGO	0xf00	/* offset of an ACS capability whose own is lost */
 
 /**
  * struct dump - a file while it is read
@@ -85,10 +82,7 @@ static void merge(struct function *to, struct function *from)
 		to->name = from->name;
 		from->name = NULL;
 	}
-	free(from->config);
-	free(from->known);
-	free(from->name);
-	free(from->driver);
+	function_free(from);
 }
 
 static bool contradict(const struct function *a, const struct function *b)
@@ -102,7 +96,7 @@ static void begin_dump(struct dump *dump)
 {
 	dump->current++;
 	dump->highest = 0;
-	dump->other.num = 0;
+	forget_functions(&dump->other);
 	if (!dump->again && !dump->wanted)
 		dump->again = dump->record.line;
 }
@@ -314,231 +308,6 @@ static bool bytes_line(struct dump *dump, const char *text)
 	}
 }
 
-/* ---- decoded text ---- */
-
-static const char *behind(const char *text, const char *what)
-{
-	const char *at = strstr(text, what);
-
-	return at ? at + strlen(what) : NULL;
-}
-
-/* All of ACSCap: or ACSCtl:, or nothing; @enabled gets a bit for each + */
-static bool acs_flags(const char *text, u16 *enabled)
-{
-	const char *at;
-	unsigned int i;
-
-	*enabled = 0;
-	for (i = 0; i < ARRAY_SIZE(acs_names); i++) {
-		at = behind(text, acs_names[i]);
-		if (!at || (*at != '+' && *at != '-'))
-			return false;
-		if (*at == '+')
-			*enabled |= 1 << i;
-	}
-	return true;
-}
-
-static void express_line(struct function *fn, const char *text)
-{
-	static const struct {
-		const char *name;
-		u8 type;
-	} types[] = {
-		{ "Legacy Endpoint", PCI_EXP_TYPE_LEG_END },
-		{ "Root Complex Integrated Endpoint", PCI_EXP_TYPE_RC_END },
-		{ "Root Complex Event Collector", PCI_EXP_TYPE_RC_EC },
-		{ "Endpoint", PCI_EXP_TYPE_ENDPOINT },
-		{ "Root Port", PCI_EXP_TYPE_ROOT_PORT },
-		{ "Upstream Port", PCI_EXP_TYPE_UPSTREAM },
-		{ "Downstream Port", PCI_EXP_TYPE_DOWNSTREAM },
-		{ "PCI-Express to PCI/PCI-X Bridge", PCI_EXP_TYPE_PCI_BRIDGE },
-		{ "PCI/PCI-X to PCI-Express Bridge", PCI_EXP_TYPE_PCIE_BRIDGE },
-	};
-	const char *version = behind(text, "(v");
-	unsigned int i;
-
-	for (i = 0; i < ARRAY_SIZE(types); i++) {
-		if (!strstr(text, types[i].name))
-			continue;
-		function_set(fn, fn->pcie + PCI_EXP_FLAGS, 2, types[i].type << 4 |
-			     (version && isdigit((unsigned char)*version) ?
-			      *version - '0' : 2));
-		return;
-	}
-}
-
-static void capability_line(struct function *fn, const char *text)
-{
-	unsigned long at = strtoul(text, NULL, 16);
-	const char *name = behind(text, "] ");
-
-	fn->listed = true;
-	if (!at || at >= CONFIG_SIZE || !name)
-		return;
-	if (!strncmp(name, "Express ", 8) && at < PCI_CFG_SPACE_SIZE) {
-		fn->pcie = at;
-		express_line(fn, name + 8);
-	} else if (!strncmp(name, "Access Control Services", 23)) {
-		fn->acs = at;
-	} else if (!strncmp(name, "Single Root I/O Virtualization", 30)) {
-		fn->sriov = at;
-	}
-}
-
-static void acs_line(struct function *fn, const char *text, unsigned int reg)
-{
-	u16 flags;
-
-	if (!fn->acs)
-		fn->acs = LONG_AGO;
-	if (!acs_flags(text, &flags))
-		return;
-	/* Byte by byte, as the size of the egress vector is not in the text. */
-	function_set_byte(fn, fn->acs + reg, flags);
-	if (reg == PCI_ACS_CTRL)
-		function_set_byte(fn, fn->acs + reg + 1, 0);
-}
-
-static void sriov_line(struct function *fn, const char *text)
-{
-	unsigned int offset, stride, device;
-	const char *at;
-
-	if (!fn->sriov)
-		return;
-	at = behind(text, "IOVCtl:\tEnable");
-	if (at && (*at == '+' || *at == '-'))
-		function_set(fn, fn->sriov + PCI_SRIOV_CTRL, 2, *at == '+');
-	at = behind(text, "Number of VFs: ");
-	if (at && isdigit((unsigned char)*at))
-		function_set(fn, fn->sriov + PCI_SRIOV_NUM_VF, 4, atoi(at) & 0xffff);
-	at = behind(text, "VF offset: ");
-	if (at && sscanf(at, "%u, stride: %u, Device ID: %x", &offset, &stride,
-			 &device) == 3) {
-		function_set(fn, fn->sriov + PCI_SRIOV_VF_OFFSET, 2, offset);
-		function_set(fn, fn->sriov + PCI_SRIOV_VF_STRIDE, 2, stride);
-		function_set(fn, fn->sriov + PCI_SRIOV_VF_DID, 2, device);
-	}
-}
-
-static void bus_line(struct function *fn, const char *text)
-{
-	unsigned int primary, secondary, subordinate;
-
-	if (sscanf(text, "primary=%2x, secondary=%2x, subordinate=%2x", &primary,
-		   &secondary, &subordinate) != 3)
-		return;
-	function_set_byte(fn, PCI_PRIMARY_BUS, primary);
-	function_set_byte(fn, PCI_SECONDARY_BUS, secondary);
-	function_set_byte(fn, PCI_SUBORDINATE_BUS, subordinate);
-	function_set_byte(fn, PCI_HEADER_TYPE,
-			  fn->class >> 8 == PCI_CLASS_BRIDGE_CARDBUS ?
-			  PCI_HEADER_TYPE_CARDBUS : PCI_HEADER_TYPE_BRIDGE);
-}
-
-/* Nobody asks for the rest of Link Capabilities. */
-static void link_line(struct function *fn, const char *text)
-{
-	text = behind(text, "Port #");
-	if (text && fn->pcie && isdigit((unsigned char)*text))
-		function_set(fn, fn->pcie + PCI_EXP_LNKCAP, 4, (u32)atoi(text) << 24);
-}
-
-/* DevCtl2 goes on over several lines; DevCap2 has the same word, and is another. */
-static void ari_line(struct dump *dump, const char *text)
-{
-	static const char * const registers[] = {
-		"DevCap", "DevCtl", "DevSta", "Lnk", "Slt", "Root", "Capabilities",
-		"Kernel",
-	};
-	const char *at = behind(text, "DevCtl2:");
-	unsigned int i;
-
-	for (i = 0; i < ARRAY_SIZE(registers); i++)
-		if (!strncmp(text, registers[i], strlen(registers[i])))
-			dump->devctl2 = false;
-	if (at)
-		dump->devctl2 = true;
-	if (!dump->devctl2 || !dump->record.pcie)
-		return;
-	at = behind(at ?: text, "ARIFwd");
-	if (at && (*at == '+' || *at == '-'))
-		function_set(&dump->record, dump->record.pcie + PCI_EXP_DEVCTL2, 2,
-			     *at == '+' ? PCI_EXP_DEVCTL2_ARI : 0);
-}
-
-static char *word_of(const char *text)
-{
-	return must(strndup(text, strcspn(text, " \t\r\n")));
-}
-
-static void acs_cap_line(struct function *fn, const char *text)
-{
-	acs_line(fn, text, PCI_ACS_CAP);
-}
-
-static void acs_ctrl_line(struct function *fn, const char *text)
-{
-	acs_line(fn, text, PCI_ACS_CTRL);
-}
-
-static void status_line(struct function *fn, const char *text)
-{
-	if (*text == '-')
-		fn->no_caps = true;
-}
-
-static void denied_line(struct function *fn, const char *text)
-{
-	(void)text;
-	fn->denied = true;
-}
-
-static void driver_line(struct function *fn, const char *text)
-{
-	if (!fn->driver)
-		fn->driver = word_of(text);
-}
-
-static void node_line(struct function *fn, const char *text)
-{
-	if (isdigit((unsigned char)*text))
-		fn->numa = atoi(text);
-}
-
-/* What is looked for in a line, and who reads what is behind it */
-static const struct {
-	const char *words;
-	void (*read)(struct function *fn, const char *text);
-} wanted[] = {
-	{ "Capabilities: <", denied_line },
-	{ "Unknown header type", denied_line },
-	{ "Capabilities: [", capability_line },
-	{ "Status: Cap", status_line },
-	{ "Bus: ", bus_line },
-	{ "LnkCap:", link_line },
-	{ "ACSCap:", acs_cap_line },
-	{ "ACSCtl:", acs_ctrl_line },
-	{ "Kernel driver in use: ", driver_line },
-	{ "NUMA node: ", node_line },
-};
-
-static void text_line(struct dump *dump, const char *text)
-{
-	const char *at;
-	unsigned int i;
-
-	for (i = 0; i < ARRAY_SIZE(wanted); i++) {
-		at = behind(text, wanted[i].words);
-		if (at)
-			wanted[i].read(&dump->record, at);
-	}
-	ari_line(dump, text);
-	sriov_line(&dump->record, text);
-}
-
 /* ---- the file ---- */
 
 static void read_line(struct dump *dump, const char *text)
@@ -549,7 +318,7 @@ static void read_line(struct dump *dump, const char *text)
 		return;
 	}
 	if (!first_line(dump, text) && !bytes_line(dump, text) && dump->open)
-		text_line(dump, text);
+		decoded_line(&dump->record, &dump->devctl2, text);
 	dump->blank = false;
 }
 
@@ -578,38 +347,56 @@ static bool check(struct dump *dump)
 }
 
 /**
+ * dump_stream - read what lspci has written
+ * @machine: functions are added to it
+ * @stream: to read from
+ * @name: what to call it in messages
+ * @number: of the dump in it that is wanted, from 1; 0 if there has to be just one
+ *
+ * Return: false if it is none, after saying why.
+ */
+bool dump_stream(struct machine *machine, FILE *stream, const char *name,
+		 unsigned int number)
+{
+	struct dump dump = { .name = name, .wanted = number, .current = 1,
+			     .machine = machine };
+	size_t room = 0;
+	char *text = NULL;
+
+	while (!dump.failed && getline(&text, &room, stream) >= 0) {
+		dump.line++;
+		read_line(&dump, text);
+	}
+	if (ferror(stream)) {
+		fprintf(stderr, "p2ptopo: %s: cannot be read: %s\n", name, strerror(errno));
+		dump.failed = true;
+	}
+	end_record(&dump, dump.blank);
+	free(text);
+	forget_functions(&dump.other);
+	return check(&dump);
+}
+
+/**
  * dump_read - read a file that lspci has written
  * @machine: functions are added to it
  * @file: its name, "-" for the standard input
- * @number: of the dump in it that is wanted, from 1; 0 if there has to be just one
+ * @number: see dump_stream()
  *
  * Return: false if it is none, after saying why.
  */
 bool dump_read(struct machine *machine, const char *file, unsigned int number)
 {
-	struct dump dump = { .name = file, .wanted = number, .current = 1,
-			     .machine = machine };
 	FILE *stream = strcmp(file, "-") ? fopen(file, "r") : stdin;
-	size_t room = 0;
-	char *text = NULL;
+	bool ok;
 
 	if (!stream) {
 		fprintf(stderr, "p2ptopo: %s: %s: expected a file that lspci -xxxx or lspci -vvnn has written\n",
 			file, strerror(errno));
 		return false;
 	}
-	while (!dump.failed && getline(&text, &room, stream) >= 0) {
-		dump.line++;
-		read_line(&dump, text);
-	}
-	if (ferror(stream)) {
-		fprintf(stderr, "p2ptopo: %s: cannot be read: %s\n", file, strerror(errno));
-		dump.failed = true;
-	}
-	end_record(&dump, dump.blank);
+	ok = dump_stream(machine, stream, file, number);
 	if (stream != stdin)
 		fclose(stream);
-	free(text);
-	free(dump.other.function);
-	return check(&dump);
+	return ok;
 }

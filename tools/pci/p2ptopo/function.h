@@ -11,15 +11,40 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 typedef uint8_t u8;
 typedef uint16_t u16;
 typedef uint32_t u32;
+typedef uint64_t u64;
 
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 
 #define CONFIG_SIZE	4096
 #define BDF_SIZE	24	/* of "ffffffff:ff:1f.7" and its end, and some */
+
+/**
+ * struct bar - a range of a function's addresses
+ * @present: there is one
+ * @wide: it has 64 bits of address
+ * @prefetchable: reading it changes nothing
+ * @unset: it has no address, or is not decoded
+ * @base: first address
+ * @size: in bytes, 0 if it is not in the input
+ * @largest: that it can be resized to, 0 if it cannot, or if that is not known
+ */
+struct bar {
+	bool present;
+	bool wide;
+	bool prefetchable;
+	bool unset;
+	u64 base, size, largest;
+};
+
+#define BARS		6
+
+/* What is known of a flag */
+enum tri { NOT_KNOWN, NO, YES };
 
 /**
  * struct function - what the input says of a PCI function
@@ -49,6 +74,11 @@ typedef uint32_t u32;
  * @routes: what firmware says that its host bridge routes, may be NULL
  * @numa: NUMA node, -1 if it is not known
  * @provider: there is p2pmem of it
+ * @bar: memory BARs, where the kernel or decoded text says what they are
+ * @has_bars: it does
+ * @payload: largest payload that it may send, in bytes, by decoded text; else 0
+ * @tags_completed: it answers to requests with tags of 10 bits, says decoded text
+ * @tags_sent: it may send such, likewise
  */
 struct function {
 	u32 domain;
@@ -74,9 +104,14 @@ struct function {
 	char *routes;
 	int numa;
 	bool provider;
+	struct bar bar[BARS];
+	bool has_bars;
+	unsigned int payload;
+	enum tri tags_completed, tags_sent;
 };
 
 struct pci_dev;
+struct build;
 
 /**
  * struct machine - all that the input says
@@ -85,6 +120,9 @@ struct pci_dev;
  * @room: how many there is room for
  * @function: functions, sorted by address after machine_build()
  * @pdev: what the kernel's code is shown of them, in the same order
+ * @sys: folder with what /sys has on that machine, NULL if there is none
+ * @root: folder with its /proc and /boot, likewise
+ * @build: what machine_free() has to know
  * @cpu_known: it is known which CPU it is
  * @cpu_amd: one of AMD
  * @cpu_family: and of this family
@@ -95,6 +133,8 @@ struct machine {
 	unsigned int num, room;
 	struct function *function;
 	struct pci_dev *pdev;
+	char *sys, *root;
+	struct build *build;
 	bool cpu_known;
 	bool cpu_amd;
 	unsigned int cpu_family;
@@ -103,6 +143,8 @@ struct machine {
 
 struct function *machine_add(struct machine *machine, u32 domain, u16 bdf);
 struct function *machine_last(struct machine *machine, u32 domain, u16 bdf);
+void forget_functions(struct machine *machine);
+void function_free(struct function *fn);
 void function_set(struct function *fn, unsigned int at, unsigned int width,
 		  u32 value);
 void function_set_byte(struct function *fn, unsigned int at, u8 value);
@@ -116,6 +158,9 @@ const char *bdf_text(char *text, u32 domain, u16 bdf);
 void *must(void *memory);
 
 /* dump.c, live.c: false and a message if there is no machine in it */
+void decoded_line(struct function *fn, bool *devctl2, const char *text);
+bool dump_stream(struct machine *machine, FILE *stream, const char *name,
+		 unsigned int number);
 bool dump_read(struct machine *machine, const char *file, unsigned int number);
 bool live_read(struct machine *machine, const char *folder);
 char *read_line_of(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -4,7 +4,8 @@
  */
 #include <json-c/json.h>
 
-#include "show.h"
+#include "doctor.h"
+#include "measure.h"
 
 #define SCHEMA		1	/* counts up when something changes its meaning */
 #define PATH_LENGTH	64
@@ -257,5 +258,60 @@ void json_explanation(const struct view *view, const struct answer *answer)
 		kernel_ask(answer, &says);
 	add(all, "kernel", says.asked ? text(says.line) : NULL);
 	add(all, "kernel_differs", says.asked ? json_object_new_boolean(says.differs) : NULL);
+	end(all);
+}
+
+/* ---- readiness ---- */
+
+static struct json_object *finding(const struct finding *finding)
+{
+	struct json_object *one = json_object_new_object();
+
+	add(one, "check", text(finding->check));
+	add(one, "state", text(health_names[finding->health]));
+	add(one, "about", text(finding->about));
+	add(one, "remedy", *finding->remedy ? text(finding->remedy) : NULL);
+	return one;
+}
+
+void json_diagnosis(const struct diagnosis *diagnosis)
+{
+	struct json_object *all = begin(diagnosis->view), *list = json_object_new_array();
+	enum health sum = diagnosis_sum(diagnosis);
+	char address[BDF_SIZE];
+	unsigned int i;
+
+	add(all, "client", diagnosis->client ? text(pdev_text(address, diagnosis->client)) : NULL);
+	add(all, "provider",
+	    diagnosis->provider ? text(pdev_text(address, diagnosis->provider)) : NULL);
+	for (i = 0; i < diagnosis->num; i++)
+		json_object_array_add(list, finding(&diagnosis->finding[i]));
+	add(all, "checks", list);
+	add(all, "ready", sum == HEALTH_UNKNOWN ? NULL : json_object_new_boolean(sum == HEALTH_OK));
+	end(all);
+}
+
+/* ---- a copy ---- */
+
+void json_measurement(const struct view *view, const struct measurement *measurement)
+{
+	struct json_object *all = begin(view), *list = json_object_new_array(), *one;
+	const struct way *way;
+	char address[BDF_SIZE];
+
+	add(all, "client", text(pdev_text(address, measurement->from)));
+	add(all, "other", text(pdev_text(address, measurement->to)));
+	add(all, "provider", text(pdev_text(address, measurement->provider)));
+	add(all, "bytes", json_object_new_int64(measurement->bytes));
+	for (way = measurement->way; way < measurement->way + WAYS; way++) {
+		one = json_object_new_object();
+		add(one, "through", text(way->name));
+		add(one, "in_bytes_per_second", json_object_new_int64(way->in));
+		add(one, "out_bytes_per_second", json_object_new_int64(way->out));
+		add(one, "equal", json_object_new_boolean(way->equal));
+		add(one, "error", *way->error ? text(way->error) : NULL);
+		json_object_array_add(list, one);
+	}
+	add(all, "ways", list);
 	end(all);
 }

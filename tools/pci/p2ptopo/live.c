@@ -95,6 +95,35 @@ static void read_routes(struct function *fn, const char *folder)
 	fn->routes = must(strdup(words));
 }
 
+/* Lines of first and last address and flags: the kernel's list of resources */
+static void read_resources(struct function *fn, const char *folder)
+{
+	enum { MEMORY = 0x200, PREFETCH = 0x2000, WIDE = 0x100000, UNSET = 0x20000000 };
+	unsigned long long first, last, flags;
+	char name[PATH_MAX];
+	struct bar *bar;
+	FILE *file;
+
+	snprintf(name, sizeof(name), "%s/resource", folder);
+	file = fopen(name, "r");
+	if (!file)
+		return;
+	for (bar = fn->bar; bar < fn->bar + BARS; bar++) {
+		if (fscanf(file, "%llx %llx %llx", &first, &last, &flags) != 3)
+			break;
+		if (!(flags & MEMORY))
+			continue;
+		bar->present = true;
+		bar->base = first;
+		bar->size = last - first + 1;
+		bar->wide = flags & WIDE;
+		bar->prefetchable = flags & PREFETCH;
+		bar->unset = flags & UNSET || !first;
+	}
+	fn->has_bars = bar == fn->bar + BARS;
+	fclose(file);
+}
+
 static void read_bytes(struct function *fn, struct pci_dev *dev)
 {
 	static const unsigned int ends[] = { 64, 256, CONFIG_SIZE };
@@ -138,13 +167,14 @@ static void read_function(struct machine *machine, struct pci_access *pacc,
 		 bdf_text(address, fn->domain, fn->bdf));
 	read_physfn(fn, folder);
 	read_routes(fn, folder);
+	read_resources(fn, folder);
 	fn->iommu = read_line_of("%s/iommu_group/type", folder);
 	snprintf(p2pmem, sizeof(p2pmem), "%s/p2pmem", folder);
 	fn->provider = !access(p2pmem, F_OK);
 }
 
-/* Where in a folder the PCI bus of a sysfs is */
-static bool find_bus(const char *folder, char *path, size_t size)
+/* Where in a folder the PCI bus of a sysfs is, and what there is besides */
+static bool find_bus(struct machine *machine, const char *folder, char *path, size_t size)
 {
 	static const char * const below[] = { "bus/pci", "sys/bus/pci", "." };
 	char devices[PATH_MAX];
@@ -153,21 +183,28 @@ static bool find_bus(const char *folder, char *path, size_t size)
 	for (i = 0; i < ARRAY_SIZE(below); i++) {
 		snprintf(path, size, "%s/%s", folder, below[i]);
 		snprintf(devices, sizeof(devices), "%s/devices", path);
-		if (!access(devices, R_OK))
-			return true;
+		if (access(devices, R_OK))
+			continue;
+		if (i < 2)
+			machine->sys = must(strndup(path, strlen(path) - strlen("/bus/pci")));
+		/* A copy of /proc and /boot may be beside one of /sys. */
+		machine->root = i == 1 ? must(strdup(folder)) : NULL;
+		return true;
 	}
 	fprintf(stderr, "p2ptopo: %s: no bus/pci/devices in this folder: expected a copy of /sys\n",
 		folder);
 	return false;
 }
 
-/* This machine's CPU is known; a copy's is not. */
+/* A copy's CPU is known if there is a copy of that, too. */
 static void read_cpu(struct machine *machine)
 {
-	FILE *file = fopen("/proc/cpuinfo", "r");
-	char line[256];
+	char name[PATH_MAX], line[256];
+	FILE *file;
 
-	machine->cpu_known = true;
+	snprintf(name, sizeof(name), "%s/proc/cpuinfo", machine->root);
+	file = fopen(name, "r");
+	machine->cpu_known = file || !*machine->root;
 	while (file && fgets(line, sizeof(line), file) && *line != '\n') {
 		if (!strcmp(line, "vendor_id\t: AuthenticAMD\n"))
 			machine->cpu_amd = true;
@@ -191,8 +228,12 @@ bool live_read(struct machine *machine, const char *folder)
 	struct pci_access *pacc;
 	struct pci_dev *dev;
 
-	if (folder && !find_bus(folder, path, sizeof(path)))
+	if (folder && !find_bus(machine, folder, path, sizeof(path)))
 		return false;
+	if (!folder) {
+		machine->sys = must(strdup("/sys"));
+		machine->root = must(strdup(""));
+	}
 	if (setjmp(failure))
 		return false;
 	pacc = pci_alloc();
@@ -206,7 +247,7 @@ bool live_read(struct machine *machine, const char *folder)
 		read_function(machine, pacc, dev, path);
 	pci_cleanup(pacc);
 	machine->live = true;
-	if (!folder && !machine->cpu_known)
+	if (machine->root && !machine->cpu_known)
 		read_cpu(machine);
 	if (machine->num)
 		return true;

@@ -10,6 +10,7 @@
 
 #define HASH		1024
 #define Q35_HOST_BRIDGE	0x29c0	/* what QEMU's machine of this name has */
+#define CLOUD_HYPERVISOR_BRIDGE 0x0d57
 
 struct build {
 	struct machine *machine;
@@ -39,6 +40,26 @@ struct function *machine_add(struct machine *machine, u32 domain, u16 bdf)
 	fn = &machine->function[machine->num++];
 	*fn = (struct function){ .domain = domain, .bdf = bdf, .numa = -1 };
 	return fn;
+}
+
+void function_free(struct function *fn)
+{
+	free(fn->config);
+	free(fn->known);
+	free(fn->name);
+	free(fn->driver);
+	free(fn->iommu);
+	free(fn->routes);
+}
+
+/* There are none any more. */
+void forget_functions(struct machine *machine)
+{
+	while (machine->num)
+		function_free(&machine->function[--machine->num]);
+	free(machine->function);
+	machine->function = NULL;
+	machine->room = 0;
 }
 
 /* The last one that was added with this address, NULL if there is none */
@@ -117,7 +138,7 @@ u32 function_get(const struct function *fn, unsigned int at, unsigned int width)
  * A capability among the first 256 bytes: its offset, 0 if there is none, and
  * false if the input ends before that is clear.
  */
-static bool find_capability(const struct function *fn, u8 id, u16 *at)
+bool find_capability(const struct function *fn, u8 id, u16 *at)
 {
 	unsigned int steps = 48;
 	u8 pos = PCI_CAPABILITY_LIST;
@@ -149,7 +170,7 @@ static bool find_capability(const struct function *fn, u8 id, u16 *at)
 }
 
 /* The same for an extended capability */
-static bool find_extended(const struct function *fn, u16 id, u16 *at)
+bool find_extended(const struct function *fn, u16 id, u16 *at)
 {
 	unsigned int steps = (CONFIG_SIZE - PCI_CFG_SPACE_SIZE) / 8;
 	unsigned int pos = PCI_CFG_SPACE_SIZE;
@@ -513,6 +534,28 @@ static void mark_unplaced(struct machine *machine)
 
 /* ---- the CPU ---- */
 
+/* Host bridges that hypervisors show to their guests */
+bool is_made_up(const struct function *fn)
+{
+	static const struct {
+		u16 vendor, device;
+	} made_up[] = {
+		{ PCI_VENDOR_ID_INTEL, PCI_DEVICE_ID_INTEL_82441 },
+		{ PCI_VENDOR_ID_INTEL, PCI_DEVICE_ID_INTEL_82443BX_0 },
+		{ PCI_VENDOR_ID_INTEL, PCI_DEVICE_ID_INTEL_82443BX_2 },
+		{ PCI_VENDOR_ID_INTEL, Q35_HOST_BRIDGE },
+		{ PCI_VENDOR_ID_INTEL, CLOUD_HYPERVISOR_BRIDGE },
+	};
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(made_up); i++)
+		if (fn->vendor == made_up[i].vendor && fn->device == made_up[i].device)
+			return true;
+	return fn->vendor == PCI_VENDOR_ID_REDHAT_QUMRANET ||
+	       fn->vendor == PCI_VENDOR_ID_REDHAT || fn->vendor == PCI_VENDOR_ID_VMWARE ||
+	       fn->vendor == PCI_VENDOR_ID_MICROSOFT;
+}
+
 /*
  * Since family 17h the CPU of AMD is the root complex, so that the device that
  * stands for a host bridge is AMD's; that of another vendor says that the CPU is
@@ -521,14 +564,8 @@ static void mark_unplaced(struct machine *machine)
 static bool speaks_against_amd(const struct pci_dev *pdev)
 {
 	const struct function *fn = pdev->function;
-	bool emulated = fn->vendor == PCI_VENDOR_ID_INTEL &&
-			(fn->device == PCI_DEVICE_ID_INTEL_82441 ||
-			 fn->device == PCI_DEVICE_ID_INTEL_82443BX_0 ||
-			 fn->device == Q35_HOST_BRIDGE);
 
-	return fn->has_ids && !emulated && fn->vendor != PCI_VENDOR_ID_AMD &&
-	       fn->vendor != PCI_VENDOR_ID_REDHAT_QUMRANET &&
-	       fn->vendor != PCI_VENDOR_ID_REDHAT;
+	return fn->has_ids && !is_made_up(fn) && fn->vendor != PCI_VENDOR_ID_AMD;
 }
 
 static void look_for_cpu(struct machine *machine)
@@ -604,6 +641,31 @@ void machine_build(struct machine *machine)
 	mark_unplaced(machine);
 	look_for_cpu(machine);
 	shim_devices = machine->num ? machine->pdev : NULL;
+	machine->build = build;
+}
+
+/**
+ * machine_free - the end of all that machine_build() has made, and of the functions
+ * @machine: has been built, or not
+ */
+void machine_free(struct machine *machine)
+{
+	struct pci_bus *bus, *next;
+	unsigned int i;
+
+	for (i = 0; machine->build && i < HASH; i++)
+		for (bus = machine->build->bus[i]; bus; bus = next) {
+			next = bus->next;
+			if (bus->host != &machine->build->no_firmware)
+				free(bus->host);
+			free(bus);
+		}
+	free(machine->build);
+	free(machine->pdev);
+	machine->build = NULL;
+	machine->pdev = NULL;
+	shim_devices = NULL;
+	forget_functions(machine);
 }
 
 struct pci_dev *machine_find(const struct machine *machine, u32 domain, u16 bdf)

@@ -10,6 +10,10 @@
 #include "kernel.h"
 
 void machine_build(struct machine *machine);
+void machine_free(struct machine *machine);
+bool is_made_up(const struct function *fn);
+bool find_capability(const struct function *fn, u8 id, u16 *at);
+bool find_extended(const struct function *fn, u16 id, u16 *at);
 struct pci_dev *machine_find(const struct machine *machine, u32 domain, u16 bdf);
 
 #endif /* _P2PTOPO_MACHINE_H */

@@ -2,16 +2,47 @@
 # shellcheck shell=bash
 # Completion for p2ptopo(8)
 
-_p2ptopo() {
-	local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
+# Addresses of this machine's functions
+_p2ptopo_functions() {
+	local path
 
+	for path in /sys/bus/pci/devices/*; do
+		printf '%s\n' "${path##*/}"
+	done
+}
+
+_p2ptopo() {
+	local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} verb='' i
+
+	for ((i = 1; i < COMP_CWORD; i++)); do
+		case ${COMP_WORDS[i]} in
+		explain | doctor | measure)	verb=${COMP_WORDS[i]} ;;
+		esac
+	done
+	# To the shell a colon ends a word, and addresses have them.
+	if [[ $(type -t _get_comp_words_by_ref) == function ]]; then
+		_get_comp_words_by_ref -n : -c word -p before
+	fi
 	case $before in
 	-F | --file)	mapfile -t COMPREPLY < <(compgen -f -- "$word") ;;
 	--iommu)	mapfile -t COMPREPLY < <(compgen -W 'on pt off' -- "$word") ;;
 	--cpu)		mapfile -t COMPREPLY < <(compgen -W 'amd intel other' -S : -- "$word") ;;
 	--class)	mapfile -t COMPREPLY < <(compgen -W 'storage nvme network display accelerator memory' -- "$word") ;;
-	*)		mapfile -t COMPREPLY < <(compgen -W 'matrix explain --file --dump --cpu --iommu --policy --all
-				--select --class --driver --numa --json --help' -- "$word") ;;
+	--driver)	mapfile -t COMPREPLY < <(cd /sys/bus/pci/drivers 2>/dev/null && compgen -f -- "$word") ;;
+	--numa)		mapfile -t COMPREPLY < <(compgen -W "$(cat /sys/bus/pci/devices/*/numa_node 2>/dev/null)" -- "$word") ;;
+	-s | --select)	mapfile -t COMPREPLY < <(compgen -W "$(_p2ptopo_functions)" -- "$word") ;;
+	*)
+		if [[ -n $verb && $word != -* ]]; then
+			mapfile -t COMPREPLY < <(compgen -W "$(_p2ptopo_functions)" -- "$word")
+		else
+			mapfile -t COMPREPLY < <(compgen -W 'matrix explain doctor measure --file --dump --cpu --iommu
+				--policy --all --select --class --driver --numa --json --dot --svg --nccl --overwrite
+				--help' -- "$word")
+		fi
+		;;
 	esac
+	if [[ $(type -t __ltrim_colon_completions) == function ]]; then
+		__ltrim_colon_completions "$word"
+	fi
 }
 complete -F _p2ptopo p2ptopo

@@ -9,12 +9,22 @@
 #include <getopt.h>
 #include <sys/utsname.h>
 
-#include "show.h"
+#include "doctor.h"
+#include "draw.h"
+#include "measure.h"
+#include "select.h"
 
-#define MAX_FILTERS	256
 #define POLICY		"/sys/module/pci_p2pdma/parameters/host_bridges"
 
-enum { DUMP = 256, CPU, IOMMU, POLICIES, ALL, JSON, CLASS, DRIVER, NUMA };
+enum { STATUS_DIFFERS = 2, STATUS_NOT_READY, STATUS_NOT_KNOWN };
+
+/* In the order of their options, from FORMAT_JSON on */
+enum format { FORMAT_TEXT, FORMAT_JSON, FORMAT_DOT, FORMAT_SVG, FORMAT_NCCL };
+
+enum {
+	DUMP = 256, CPU, IOMMU, POLICIES, ALL, OVERWRITE, CLASS, DRIVER, NUMA,
+	JSON, DOT, SVG, NCCL,
+};
 
 static const struct option options[] = {
 	{ "file",	required_argument, NULL, 'F' },
@@ -28,43 +38,36 @@ static const struct option options[] = {
 	{ "driver",	required_argument, NULL, DRIVER },
 	{ "numa",	required_argument, NULL, NUMA },
 	{ "json",	no_argument,	   NULL, JSON },
+	{ "dot",	no_argument,	   NULL, DOT },
+	{ "svg",	no_argument,	   NULL, SVG },
+	{ "nccl",	no_argument,	   NULL, NCCL },
+	{ "overwrite",	no_argument,	   NULL, OVERWRITE },
 	{ "help",	no_argument,	   NULL, 'h' },
 	{ }
 };
 
 static const char help[] =
-	"usage: p2ptopo [OPTION]... [matrix]\n"
-	"       p2ptopo [OPTION]... explain CLIENT PROVIDER\n"
-	"\n"
-	"matrix    which devices reach each other's memory by peer-to-peer DMA (the default)\n"
-	"explain   one pair: path, ACS of each port, host bridges, what to write where to change it\n"
-	"\n"
-	"  -F, --file FILE    what lspci -xxxx or lspci -vvnn printed, '-' for standard input; or a\n"
-	"                     folder with a copy of /sys; without it, this machine (best as root)\n"
+	"usage: p2ptopo [OPTION]... [matrix]                  who reaches whose memory\n"
+	"       p2ptopo [OPTION]... explain CLIENT PROVIDER   path, ACS, what to change\n"
+	"       p2ptopo [OPTION]... doctor [CLIENT PROVIDER]  what is ready, what is not\n"
+	"       p2ptopo [OPTION]... measure FROM TO PROVIDER  drive to drive, and compare\n"
+	"  -F, --file FILE    what lspci -xxxx or -vvnn printed, - for standard input, or\n"
+	"                     a folder with a copy of /sys; without it, this machine\n"
 	"      --dump N       the Nth dump in FILE\n"
 	"      --cpu VENDOR:FAMILY  such as amd:0x19 or intel:6\n"
 	"      --iommu MODE   on, pt or off\n"
-	"      --policy TEXT  as in pci_p2pdma.host_bridges=: VENDOR:DEVICE[=none|reads+writes+between],...\n"
-	"      --all          matrix: all functions that are no bridges, not only those that matter\n"
-	"  -s, --select BDF   matrix: this one; may be repeated, as the next three\n"
-	"      --class CLASS  matrix: storage, network, display, accelerator, or a hexadecimal class\n"
-	"      --driver NAME  matrix: bound to this driver\n"
-	"      --numa NODE    matrix: of this NUMA node\n"
-	"      --json         for programs\n"
+	"      --policy TEXT  as in pci_p2pdma.host_bridges=: 8086:29c0=reads+writes,...\n"
+	"      --all          all functions but bridges, not only drives and cards\n"
+	"  -s, --select BDF   this one; may be repeated, as the next three\n"
+	"      --class CLASS  storage, nvme, network, display, accelerator, memory, hex\n"
+	"      --driver NAME  bound to this driver\n"
+	"      --numa NODE    of this NUMA node\n"
+	"      --json, --dot, --svg, --nccl  for programs, graphviz, browsers, NCCL\n"
+	"      --overwrite    measure: TO may hold data, which is put back afterwards\n"
 	"  -h, --help         this\n"
-	"\n"
-	"CLIENT, PROVIDER, BDF: [DDDD:]BB:DD.F. Exit status: 0 answered, 1 bad input, 2 the kernel differs.\n"
-	"See p2ptopo(8).\n";
-
-/* What the matrix is to have; an empty list of a kind lets all pass */
-struct filter {
-	enum { BY_BDF, BY_CLASS, BY_DRIVER, BY_NUMA, FILTERS } kind;
-	const char *text;
-	u32 domain;
-	u16 bdf;
-	unsigned int class, shift;
-	int node;
-};
+	"CLIENT, PROVIDER, FROM, TO, BDF: [DDDD:]BB:DD.F. Exit status: 0 answered, ready;\n"
+	"1 bad input; 2 the kernel differs; 3 not ready, not copied; 4 nobody knows\n"
+	"whether it is ready. See p2ptopo(8).\n";
 
 /**
  * struct request - what the command line asks for
@@ -72,10 +75,9 @@ struct filter {
  * @dump: which of the dumps in it
  * @policy: what is said of host bridges, NULL if nothing is
  * @iommu: mode
- * @all: all functions
- * @json: for programs
- * @filter: which devices
- * @num_filters: their number
+ * @format: how the answer is written
+ * @overwrite: a drive that is measured may hold data
+ * @selection: which devices
  * @machine: what of the CPU was given
  */
 struct request {
@@ -83,30 +85,11 @@ struct request {
 	unsigned int dump;
 	const char *policy;
 	enum iommu iommu;
-	bool all;
-	bool json;
-	struct filter filter[MAX_FILTERS];
-	unsigned int num_filters;
+	enum format format;
+	bool overwrite;
+	struct selection selection;
 	struct machine machine;
 };
-
-static __attribute__((noreturn))
-void wrong(const char *what, const char *value, const char *expected)
-{
-	fprintf(stderr, "p2ptopo: %s%s%s: %s\n", what, *value ? " " : "", value, expected);
-	exit(1);
-}
-
-static bool parse_number(const char *text, unsigned int base, unsigned long *number)
-{
-	char *end;
-
-	if (*text < '0' || *text > 'f')
-		return false;
-	errno = 0;
-	*number = strtoul(text, &end, base);
-	return end != text && !*end && !errno && *number <= INT_MAX;
-}
 
 static void parse_cpu(struct request *request, const char *text)
 {
@@ -131,55 +114,6 @@ static void parse_iommu(struct request *request, const char *text)
 	wrong("--iommu", text, "expected on, pt or off");
 }
 
-static void parse_class(struct filter *filter, const char *text)
-{
-	static const struct {
-		const char *name;
-		unsigned int class, shift;
-	} names[] = {
-		{ "storage", PCI_BASE_CLASS_STORAGE, 16 },
-		{ "nvme", PCI_CLASS_STORAGE_EXPRESS >> 8, 8 },
-		{ "network", PCI_BASE_CLASS_NETWORK, 16 },
-		{ "display", PCI_BASE_CLASS_DISPLAY, 16 },
-		{ "accelerator", PCI_BASE_CLASS_ACCELERATOR, 16 },
-		{ "memory", PCI_BASE_CLASS_MEMORY, 16 },
-	};
-	unsigned long number;
-	unsigned int i;
-
-	for (i = 0; i < ARRAY_SIZE(names); i++)
-		if (!strcmp(text, names[i].name)) {
-			filter->class = names[i].class;
-			filter->shift = names[i].shift;
-			return;
-		}
-	if ((strlen(text) != 2 && strlen(text) != 4) || !parse_number(text, 16, &number))
-		wrong("--class", text, "expected storage, nvme, network, display, accelerator, memory, or two or four hexadecimal digits");
-	filter->class = number;
-	filter->shift = strlen(text) == 2 ? 16 : 8;
-}
-
-static void add_filter(struct request *request, int kind, const char *text)
-{
-	struct filter *filter = &request->filter[request->num_filters];
-	unsigned long number;
-
-	if (request->num_filters == MAX_FILTERS)
-		wrong("more than 256 devices, classes, drivers and nodes", "", "use --all");
-	request->num_filters++;
-	filter->kind = kind;
-	filter->text = text;
-	if (kind == BY_BDF && !parse_bdf(text, &filter->domain, &filter->bdf))
-		wrong("--select", text, "expected an address, [DDDD:]BB:DD.F");
-	if (kind == BY_CLASS)
-		parse_class(filter, text);
-	if (kind == BY_NUMA) {
-		if (!parse_number(text, 10, &number))
-			wrong("--numa", text, "expected the number of a node");
-		filter->node = number;
-	}
-}
-
 static void parse_option(struct request *request, int option)
 {
 	unsigned long number;
@@ -190,7 +124,8 @@ static void parse_option(struct request *request, int option)
 		break;
 	case DUMP:
 		if (!parse_number(optarg, 10, &number) || !number)
-			wrong("--dump", optarg, "expected the number of a dump in the file, from 1");
+			wrong("--dump",
+			      optarg, "expected the number of a dump in the file, from 1");
 		request->dump = number;
 		break;
 	case CPU:
@@ -203,18 +138,26 @@ static void parse_option(struct request *request, int option)
 		request->policy = optarg;
 		break;
 	case ALL:
-		request->all = true;
+		request->selection.all = true;
+		break;
+	case OVERWRITE:
+		request->overwrite = true;
 		break;
 	case JSON:
-		request->json = true;
+	case DOT:
+	case SVG:
+	case NCCL:
+		if (request->format)
+			wrong("--json, --dot, --svg, --nccl", "", "expected one of them at most");
+		request->format = option - JSON + FORMAT_JSON;
 		break;
 	case 's':
-		add_filter(request, BY_BDF, optarg);
+		selection_add(&request->selection, BY_BDF, optarg);
 		break;
 	case CLASS:
 	case DRIVER:
 	case NUMA:
-		add_filter(request, option - CLASS + BY_CLASS, optarg);
+		selection_add(&request->selection, option - CLASS + BY_CLASS, optarg);
 		break;
 	case 'h':
 		fputs(help, stdout);
@@ -225,98 +168,16 @@ static void parse_option(struct request *request, int option)
 	}
 }
 
-/* ---- which devices ---- */
-
-/* Drives, GPUs, accelerators, network cards; memory is what a provider can be. */
-static bool matters(const struct pci_dev *pdev)
-{
-	switch (pdev->class >> 16) {
-	case PCI_BASE_CLASS_NETWORK:
-	case PCI_BASE_CLASS_DISPLAY:
-	case PCI_BASE_CLASS_ACCELERATOR:
-		return true;
-	case PCI_BASE_CLASS_STORAGE:
-		return pdev->class >> 8 == PCI_CLASS_STORAGE_EXPRESS >> 8 ||
-		       pdev->class >> 8 == PCI_CLASS_STORAGE_RAID ||
-		       pdev->class >> 8 == PCI_CLASS_STORAGE_SAS;
-	case PCI_BASE_CLASS_MEMORY:
-		return pdev->class >> 8 == PCI_CLASS_MEMORY_RAM ||
-		       pdev->class >> 8 == PCI_CLASS_MEMORY_CXL >> 8;
-	default:
-		return pdev->class >> 8 == PCI_CLASS_PROCESSOR_CO ||
-		       pdev->function->provider;
-	}
-}
-
-static bool matches(const struct filter *filter, const struct pci_dev *pdev)
-{
-	const struct function *fn = pdev->function;
-
-	switch (filter->kind) {
-	case BY_BDF:
-		return fn->domain == filter->domain && fn->bdf == filter->bdf;
-	case BY_CLASS:
-		return pdev->class >> filter->shift == filter->class;
-	case BY_DRIVER:
-		return fn->driver && !strcmp(fn->driver, filter->text);
-	default:
-		return fn->numa == filter->node;
-	}
-}
-
-/* Of each kind of filter that was given, one has to let it pass. */
-static bool is_wanted(const struct request *request, const struct pci_dev *pdev)
-{
-	bool given[FILTERS] = {}, passed[FILTERS] = {};
-	unsigned int i;
-
-	for (i = 0; i < request->num_filters; i++) {
-		given[request->filter[i].kind] = true;
-		passed[request->filter[i].kind] |= matches(&request->filter[i], pdev);
-	}
-	if (given[BY_BDF])
-		return passed[BY_BDF];
-	if (pdev->hdr_type != PCI_HEADER_TYPE_NORMAL)
-		return false;
-	for (i = 0; i < FILTERS; i++)
-		if (given[i] && !passed[i])
-			return false;
-	return request->all || given[BY_CLASS] || given[BY_DRIVER] || matters(pdev);
-}
-
-static void check_selected(const struct request *request, const struct machine *machine)
-{
-	unsigned int i;
-
-	for (i = 0; i < request->num_filters; i++)
-		if (request->filter[i].kind == BY_BDF &&
-		    !machine_find(machine, request->filter[i].domain, request->filter[i].bdf))
-			wrong("there is no PCI function", request->filter[i].text,
-			      "use one that p2ptopo --all lists");
-}
-
-static void choose(struct view *view, const struct request *request)
-{
-	struct machine *machine = view->machine;
-	unsigned int i;
-
-	check_selected(request, machine);
-	view->pdev = must(calloc(machine->num, sizeof(*view->pdev)));
-	for (i = 0; i < machine->num; i++)
-		if (is_wanted(request, &machine->pdev[i]))
-			view->pdev[view->num++] = &machine->pdev[i];
-	if (!view->num)
-		wrong("no such devices", "", "there are drives, GPUs, accelerators, network cards or memory only if they are listed; use --all");
-}
-
 /* ---- the verbs ---- */
 
-static int do_matrix(struct view *view, const struct request *request)
+static int do_matrix(struct view *view, const struct request *request, char **ends)
 {
-	struct comparison comparison;
+	struct comparison comparison = {};
 	size_t i, num;
 
-	choose(view, request);
+	if (ends[0])
+		wrong("matrix", ends[0], "expected nothing more; -s selects devices");
+	selection_choose(&request->selection, view);
 	num = (size_t)view->num * view->num;
 	view->answers = must(calloc(num, sizeof(*view->answers)));
 	for (i = 0; i < num; i++) {
@@ -328,11 +189,17 @@ static int do_matrix(struct view *view, const struct request *request)
 		kernel_compare(view, &comparison);
 		view->kernel = &comparison;
 	}
-	if (request->json)
+	if (request->format == FORMAT_JSON)
 		json_matrix(view);
+	else if (request->format == FORMAT_DOT)
+		draw_dot(view, NULL);
+	else if (request->format == FORMAT_SVG)
+		draw_svg(view, NULL);
+	else if (request->format == FORMAT_NCCL)
+		write_nccl(view);
 	else
 		show_matrix(view);
-	return view->kernel && comparison.differ ? 2 : 0;
+	return comparison.differ ? STATUS_DIFFERS : 0;
 }
 
 static struct pci_dev *named(const struct view *view, const char *text)
@@ -356,16 +223,91 @@ static int do_explain(struct view *view, const struct request *request, char **e
 
 	if (!ends[0] || !ends[1] || ends[2])
 		wrong("explain", "", "expected two addresses, CLIENT PROVIDER");
+	if (request->format == FORMAT_NCCL)
+		wrong("--nccl", "",
+		      "expected matrix: the file is about a machine, not about a pair");
 	answer.client = named(view, ends[0]);
 	answer.provider = named(view, ends[1]);
 	answer_all(view->machine, &answer, 1);
-	if (request->json)
+	if (request->format == FORMAT_JSON)
 		json_explanation(view, &answer);
+	else if (request->format == FORMAT_DOT)
+		draw_dot(view, &answer);
+	else if (request->format == FORMAT_SVG)
+		draw_svg(view, &answer);
 	else
 		show_explanation(view, &answer);
 	if (view->here)
 		kernel_ask(&answer, &says);
-	return says.differs ? 2 : 0;
+	return says.differs ? STATUS_DIFFERS : 0;
+}
+
+static void only_text_or_json(const struct request *request, const char *verb)
+{
+	if (request->format > FORMAT_JSON)
+		wrong("--dot, --svg, --nccl", "", !strcmp(verb, "doctor") ?
+		      "doctor has words only, or --json" : "measure has words only, or --json");
+}
+
+static int do_doctor(struct view *view, const struct request *request, char **ends)
+{
+	static const int status[HEALTHS] = {
+		[HEALTH_PROBLEM] = STATUS_NOT_READY, [HEALTH_UNKNOWN] = STATUS_NOT_KNOWN,
+	};
+	struct pci_dev *client = NULL, *provider = NULL;
+
+	only_text_or_json(request, "doctor");
+	if (ends[0]) {
+		if (!ends[1] || ends[2])
+			wrong("doctor", "", "expected two addresses, CLIENT PROVIDER, or none");
+		client = named(view, ends[0]);
+		provider = named(view, ends[1]);
+	} else {
+		selection_choose(&request->selection, view);
+	}
+	return status[doctor(view, client, provider, request->format == FORMAT_JSON)];
+}
+
+static int do_measure(struct view *view, const struct request *request, char **ends)
+{
+	struct measurement measurement = {};
+	bool good;
+
+	only_text_or_json(request, "measure");
+	if (!ends[0] || !ends[1] || !ends[2] || ends[3])
+		wrong("measure", "", "expected three addresses, FROM TO PROVIDER");
+	if (request->file)
+		wrong("measure", "", "it copies on this machine: leave out --file");
+	measurement.from = named(view, ends[0]);
+	measurement.to = named(view, ends[1]);
+	measurement.provider = named(view, ends[2]);
+	good = measure(&measurement, request->overwrite);
+	if (request->format == FORMAT_JSON)
+		json_measurement(view, &measurement);
+	else
+		show_measurement(&measurement);
+	return good ? 0 : STATUS_NOT_READY;
+}
+
+static const struct verb {
+	const char *name;
+	int (*act)(struct view *view, const struct request *request, char **ends);
+} verbs[] = {
+	{ "matrix", do_matrix },
+	{ "explain", do_explain },
+	{ "doctor", do_doctor },
+	{ "measure", do_measure },
+};
+
+static const struct verb *find_verb(const char *name)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(verbs); i++)
+		if (!name || !strcmp(name, verbs[i].name))
+			return &verbs[i];
+	wrong("no such command:",
+	      name, "use matrix, explain, doctor or measure, or see p2ptopo --help");
 }
 
 /* A folder is a copy of /sys, anything else is text. */
@@ -415,7 +357,8 @@ static const char *source_of(const struct request *request)
 		return request->file;
 	if (uname(&uts))
 		return "this machine";
-	snprintf(text, sizeof(text), "%s, Linux %s", uts.nodename, uts.release);
+	snprintf(text, sizeof(text), "%s, Linux %s",
+		 *uts.nodename == '(' ? "this machine" : uts.nodename, uts.release);
 	return text;
 }
 
@@ -423,22 +366,18 @@ int main(int argc, char **argv)
 {
 	struct request request = {};
 	struct view view = { .machine = &request.machine };
+	const struct verb *verb;
 	int option;
 
 	while ((option = getopt_long(argc, argv, "F:s:h", options, NULL)) >= 0)
 		parse_option(&request, option);
 	argv += optind;
-	if (*argv && strcmp(*argv, "matrix") && strcmp(*argv, "explain"))
-		wrong("no such command:", *argv, "use matrix or explain, or see p2ptopo --help");
-	if (*argv && !strcmp(*argv, "matrix") && argv[1])
-		wrong("matrix", argv[1], "expected nothing more; -s selects devices");
+	verb = find_verb(*argv);
 	/* What the kernel says is about the CPU and the policy that it has. */
 	view.here = !request.file && !request.policy && !request.machine.cpu_known;
 	read_machine(&request);
 	set_policy(&request);
 	view.iommu = request.iommu;
 	view.source = source_of(&request);
-	if (*argv && !strcmp(*argv, "explain"))
-		return do_explain(&view, &request, argv + 1);
-	return do_matrix(&view, &request);
+	return verb->act(&view, &request, *argv ? argv + 1 : argv);
 }

@@ -23,7 +23,6 @@
 
 #include "function.h"
 
-typedef uint64_t u64;
 typedef int64_t s64;
 typedef u64 phys_addr_t;
 

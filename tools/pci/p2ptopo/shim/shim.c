@@ -204,7 +204,7 @@ void seq_buf_printf(struct seq_buf *text, const char *format, ...)
 
 /* ---- xarray: a few root buses, looked up for each route ---- */
 
-static struct xarray_entry *find(struct xarray *xa, unsigned long key)
+static unsigned int find(const struct xarray *xa, unsigned long key)
 {
 	unsigned int low = 0, high = xa->size, middle;
 
@@ -215,29 +215,26 @@ static struct xarray_entry *find(struct xarray *xa, unsigned long key)
 		else
 			high = middle;
 	}
-	return xa->entry + low;
+	return low;
 }
 
 void *xa_load(struct xarray *xa, unsigned long key)
 {
-	struct xarray_entry *entry;
+	unsigned int at = find(xa, key);
 
-	if (!xa->size)
-		return NULL;
-	entry = find(xa, key);
-	return entry < xa->entry + xa->size && entry->key == key ? entry->value : NULL;
+	return at < xa->size && xa->entry[at].key == key ? xa->entry[at].value : NULL;
 }
 
 void *xa_store(struct xarray *xa, unsigned long key, void *value, int flags)
 {
-	struct xarray_entry *entry = find(xa, key), *more;
-	size_t at = entry - xa->entry;
+	unsigned int at = find(xa, key);
+	struct xarray_entry *more;
 	void *old;
 
 	(void)flags;
-	if (xa->size && at < xa->size && entry->key == key) {
-		old = entry->value;
-		entry->value = value;
+	if (at < xa->size && xa->entry[at].key == key) {
+		old = xa->entry[at].value;
+		xa->entry[at].value = value;
 		return old;
 	}
 	more = reallocarray(xa->entry, xa->size + 1, sizeof(*more));
@@ -252,12 +249,9 @@ void *xa_store(struct xarray *xa, unsigned long key, void *value, int flags)
 
 void *xa_erase(struct xarray *xa, unsigned long key)
 {
-	struct xarray_entry *entry = find(xa, key);
-	void *old = NULL;
+	void *old = xa_load(xa, key);
 
-	if (xa_load(xa, key)) {
-		old = entry->value;
-		entry->value = NULL;
-	}
+	if (old)
+		xa->entry[find(xa, key)].value = NULL;
 	return old;
 }

@@ -1,0 +1,366 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Decoded text, as lspci -v, -vv and -vvv print it, a line at a time: it becomes the
+ * bytes that it was made from, as far as anybody asks for them.
+ */
+#include <ctype.h>
+
+#include "acs-names.h"
+#include "machine.h"
+
+#define LONG_AGO	0xf00	/* offset of an ACS capability whose own is lost */
+
+static const char *behind(const char *text, const char *what)
+{
+	const char *at = strstr(text, what);
+
+	return at ? at + strlen(what) : NULL;
+}
+
+/* All of ACSCap: or ACSCtl:, or nothing; @enabled gets a bit for each + */
+static bool acs_flags(const char *text, u16 *enabled)
+{
+	const char *at;
+	unsigned int i;
+
+	*enabled = 0;
+	for (i = 0; i < ARRAY_SIZE(acs_names); i++) {
+		at = behind(text, acs_names[i]);
+		if (!at || (*at != '+' && *at != '-'))
+			return false;
+		if (*at == '+')
+			*enabled |= 1 << i;
+	}
+	return true;
+}
+
+static void express_line(struct function *fn, const char *text)
+{
+	static const struct {
+		const char *name;
+		u8 type;
+	} types[] = {
+		{ "Legacy Endpoint", PCI_EXP_TYPE_LEG_END },
+		{ "Root Complex Integrated Endpoint", PCI_EXP_TYPE_RC_END },
+		{ "Root Complex Event Collector", PCI_EXP_TYPE_RC_EC },
+		{ "Endpoint", PCI_EXP_TYPE_ENDPOINT },
+		{ "Root Port", PCI_EXP_TYPE_ROOT_PORT },
+		{ "Upstream Port", PCI_EXP_TYPE_UPSTREAM },
+		{ "Downstream Port", PCI_EXP_TYPE_DOWNSTREAM },
+		{ "PCI-Express to PCI/PCI-X Bridge", PCI_EXP_TYPE_PCI_BRIDGE },
+		{ "PCI/PCI-X to PCI-Express Bridge", PCI_EXP_TYPE_PCIE_BRIDGE },
+	};
+	const char *version = behind(text, "(v");
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(types); i++) {
+		if (!strstr(text, types[i].name))
+			continue;
+		function_set(fn, fn->pcie + PCI_EXP_FLAGS, 2, types[i].type << 4 |
+			     (version && isdigit((unsigned char)*version) ?
+			      *version - '0' : 2));
+		return;
+	}
+}
+
+static void capability_line(struct function *fn, const char *text)
+{
+	unsigned long at = strtoul(text, NULL, 16);
+	const char *name = behind(text, "] ");
+
+	fn->listed = true;
+	if (!at || at >= CONFIG_SIZE || !name)
+		return;
+	if (!strncmp(name, "Express ", 8) && at < PCI_CFG_SPACE_SIZE) {
+		fn->pcie = at;
+		express_line(fn, name + 8);
+	} else if (!strncmp(name, "Access Control Services", 23)) {
+		fn->acs = at;
+	} else if (!strncmp(name, "Single Root I/O Virtualization", 30)) {
+		fn->sriov = at;
+	}
+}
+
+static void acs_line(struct function *fn, const char *text, unsigned int reg)
+{
+	u16 flags;
+
+	if (!fn->acs)
+		fn->acs = LONG_AGO;
+	if (!acs_flags(text, &flags))
+		return;
+	/* Byte by byte, as the size of the egress vector is not in the text. */
+	function_set_byte(fn, fn->acs + reg, flags);
+	if (reg == PCI_ACS_CTRL)
+		function_set_byte(fn, fn->acs + reg + 1, 0);
+}
+
+static void sriov_line(struct function *fn, const char *text)
+{
+	unsigned int offset, stride, device;
+	const char *at;
+
+	if (!fn->sriov)
+		return;
+	at = behind(text, "IOVCtl:\tEnable");
+	if (at && (*at == '+' || *at == '-'))
+		function_set(fn, fn->sriov + PCI_SRIOV_CTRL, 2, *at == '+');
+	at = behind(text, "Number of VFs: ");
+	if (at && isdigit((unsigned char)*at))
+		function_set(fn, fn->sriov + PCI_SRIOV_NUM_VF, 4, atoi(at) & 0xffff);
+	at = behind(text, "VF offset: ");
+	if (at && sscanf(at, "%u, stride: %u, Device ID: %x", &offset, &stride,
+			 &device) == 3) {
+		function_set(fn, fn->sriov + PCI_SRIOV_VF_OFFSET, 2, offset);
+		function_set(fn, fn->sriov + PCI_SRIOV_VF_STRIDE, 2, stride);
+		function_set(fn, fn->sriov + PCI_SRIOV_VF_DID, 2, device);
+	}
+}
+
+static void bus_line(struct function *fn, const char *text)
+{
+	unsigned int primary, secondary, subordinate;
+
+	if (sscanf(text, "primary=%2x, secondary=%2x, subordinate=%2x", &primary,
+		   &secondary, &subordinate) != 3)
+		return;
+	function_set_byte(fn, PCI_PRIMARY_BUS, primary);
+	function_set_byte(fn, PCI_SECONDARY_BUS, secondary);
+	function_set_byte(fn, PCI_SUBORDINATE_BUS, subordinate);
+	function_set_byte(fn, PCI_HEADER_TYPE,
+			  fn->class >> 8 == PCI_CLASS_BRIDGE_CARDBUS ?
+			  PCI_HEADER_TYPE_CARDBUS : PCI_HEADER_TYPE_BRIDGE);
+}
+
+/* The code that Link Capabilities have for a speed, 0 for one that is not known */
+static unsigned int speed_code(const char *text)
+{
+	static const char * const speeds[] = {
+		"", "2.5GT/s", "5GT/s", "8GT/s", "16GT/s", "32GT/s", "64GT/s",
+	};
+	unsigned int code = ARRAY_SIZE(speeds) - 1;
+
+	while (code && strncmp(text, speeds[code], strlen(speeds[code])))
+		code--;
+	return code;
+}
+
+/* Port, speed and width: nobody asks for the rest of Link Capabilities. */
+static void link_line(struct function *fn, const char *text)
+{
+	const char *port = behind(text, "Port #"), *speed = behind(text, "Speed ");
+	const char *width = behind(text, "Width x");
+
+	if (!port || !fn->pcie || !isdigit((unsigned char)*port))
+		return;
+	function_set(fn, fn->pcie + PCI_EXP_LNKCAP, 4, (u32)atoi(port) << 24 |
+		     (width ? (u32)atoi(width) << 4 & PCI_EXP_LNKCAP_MLW : 0) |
+		     (speed ? speed_code(speed) : 0));
+}
+
+/* DevCtl2 goes on over several lines; DevCap2 has the same word, and is another. */
+static void ari_line(struct function *fn, bool *devctl2, const char *text)
+{
+	static const char * const registers[] = {
+		"DevCap", "DevCtl", "DevSta", "Lnk", "Slt", "Root", "Capabilities",
+		"Kernel",
+	};
+	const char *at = behind(text, "DevCtl2:");
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(registers); i++)
+		if (!strncmp(text, registers[i], strlen(registers[i])))
+			*devctl2 = false;
+	if (at)
+		*devctl2 = true;
+	if (!*devctl2 || !fn->pcie)
+		return;
+	at = behind(at ?: text, "ARIFwd");
+	if (at && (*at == '+' || *at == '-'))
+		function_set(fn, fn->pcie + PCI_EXP_DEVCTL2, 2,
+			     *at == '+' ? PCI_EXP_DEVCTL2_ARI : 0);
+}
+
+/* ---- decoded text of what doctor.c asks for ---- */
+
+/* "256M", "16GB", "4K" */
+static u64 size_of(const char *text)
+{
+	unsigned long number;
+	char *end;
+
+	if (!isdigit((unsigned char)*text))
+		return 0;
+	number = strtoul(text, &end, 10);
+	switch (*end) {
+	case 'K':
+		return (u64)number << 10;
+	case 'M':
+		return (u64)number << 20;
+	case 'G':
+		return (u64)number << 30;
+	case 'T':
+		return (u64)number << 40;
+	default:
+		return number;
+	}
+}
+
+/* "Region 0: Memory at c0000000 (64-bit, prefetchable) [size=256M]", or without "Region 0: " */
+static void memory_line(struct function *fn, const char *text, unsigned int index)
+{
+	const char *size = behind(text, "[size=");
+	struct bar *bar;
+
+	/* Those of virtual functions stand in the SR-IOV capability. */
+	if (fn->listed || index >= BARS)
+		return;
+	fn->has_bars = true;
+	bar = &fn->bar[index];
+	bar->present = true;
+	bar->base = strtoull(text, NULL, 16);
+	bar->wide = strstr(text, "64-bit");
+	bar->prefetchable = strstr(text, " prefetchable") || strstr(text, "(prefetchable");
+	bar->unset = !isxdigit((unsigned char)*text) || strstr(text, "[disabled]") || !bar->base;
+	bar->size = size ? size_of(size) : 0;
+}
+
+/* "BAR 0: current size: 256MB, supported: 256MB 512MB 1GB" */
+static void resizable_line(struct function *fn, const char *text, unsigned int index)
+{
+	const char *at = behind(text, "supported:");
+
+	if (index >= BARS)
+		return;
+	for (; at && *at; at += strcspn(at, " \r\n")) {
+		at += strspn(at, " \r\n");
+		if (size_of(at) > fn->bar[index].largest)
+			fn->bar[index].largest = size_of(at);
+	}
+}
+
+static void bars_line(struct function *fn, const char *text)
+{
+	const char *region = behind(text, "Region "), *at = behind(text, "Memory at ");
+	const char *resized = behind(text, "BAR ");
+	unsigned int index = 0;
+
+	if (at && region && isdigit((unsigned char)*region)) {
+		memory_line(fn, at, atoi(region));
+	} else if (at && strstr(at, "-bit")) {
+		while (index < BARS && fn->bar[index].present)
+			index += fn->bar[index].wide ? 2 : 1;
+		memory_line(fn, at, index);
+	}
+	if (resized && isdigit((unsigned char)*resized) && strstr(resized, "current size:"))
+		resizable_line(fn, resized, atoi(resized));
+}
+
+static enum tri flag_behind(const char *text, const char *word)
+{
+	const char *at = behind(text, word);
+
+	return !at ? NOT_KNOWN : *at == '+' ? YES : *at == '-' ? NO : NOT_KNOWN;
+}
+
+static void packets_line(struct function *fn, bool devctl2, const char *text)
+{
+	const char *at = behind(text, "MaxPayload ");
+
+	/* Device Control has both in one line, Device Capabilities only the first. */
+	if (at && strstr(at, "MaxReadReq") && isdigit((unsigned char)*at))
+		fn->payload = strtoul(at, NULL, 10);
+	if (strstr(text, "10BitTagComp"))
+		fn->tags_completed = flag_behind(text, "10BitTagComp");
+	else if (devctl2 && strstr(text, "10BitTagReq"))
+		fn->tags_sent = flag_behind(text, "10BitTagReq");
+}
+
+static void control_line(struct function *fn, const char *text)
+{
+	enum tri memory = flag_behind(text, "Mem"), master = flag_behind(text, "BusMaster");
+
+	if (memory && master)
+		function_set(fn, PCI_COMMAND, 2,
+			     (memory == YES ? PCI_COMMAND_MEMORY : 0) |
+			     (master == YES ? PCI_COMMAND_MASTER : 0));
+}
+
+static char *word_of(const char *text)
+{
+	return must(strndup(text, strcspn(text, " \t\r\n")));
+}
+
+static void acs_cap_line(struct function *fn, const char *text)
+{
+	acs_line(fn, text, PCI_ACS_CAP);
+}
+
+static void acs_ctrl_line(struct function *fn, const char *text)
+{
+	acs_line(fn, text, PCI_ACS_CTRL);
+}
+
+static void status_line(struct function *fn, const char *text)
+{
+	if (*text == '-')
+		fn->no_caps = true;
+}
+
+static void denied_line(struct function *fn, const char *text)
+{
+	(void)text;
+	fn->denied = true;
+}
+
+static void driver_line(struct function *fn, const char *text)
+{
+	if (!fn->driver)
+		fn->driver = word_of(text);
+}
+
+static void node_line(struct function *fn, const char *text)
+{
+	if (isdigit((unsigned char)*text))
+		fn->numa = atoi(text);
+}
+
+/* What is looked for in a line, and who reads what is behind it */
+static const struct {
+	const char *words;
+	void (*read)(struct function *fn, const char *text);
+} wanted[] = {
+	{ "Capabilities: <", denied_line },
+	{ "Unknown header type", denied_line },
+	{ "Capabilities: [", capability_line },
+	{ "Status: Cap", status_line },
+	{ "Control: I/O", control_line },
+	{ "Bus: ", bus_line },
+	{ "LnkCap:", link_line },
+	{ "ACSCap:", acs_cap_line },
+	{ "ACSCtl:", acs_ctrl_line },
+	{ "Kernel driver in use: ", driver_line },
+	{ "NUMA node: ", node_line },
+};
+
+/**
+ * decoded_line - what a line of decoded text says of a function
+ * @fn: the function
+ * @devctl2: the last register that was named is Device Control 2; kept up
+ * @text: the line
+ */
+void decoded_line(struct function *fn, bool *devctl2, const char *text)
+{
+	const char *at;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(wanted); i++) {
+		at = behind(text, wanted[i].words);
+		if (at)
+			wanted[i].read(fn, at);
+	}
+	ari_line(fn, devctl2, text);
+	packets_line(fn, *devctl2, text);
+	bars_line(fn, text);
+	sriov_line(fn, text);
+}
