@@ -23,6 +23,8 @@ help:           ## this list (the default)
 
 demo: verb := demo
 demo: kernel    ## copy drive to drive through a peer's BAR, and show the proof
+	$(setup) tools
+	@scripts/tools
 	@scripts/demo
 
 test:           ## every check: tree, lint, builds, end-to-end (T= selects)

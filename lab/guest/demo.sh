@@ -24,7 +24,7 @@ try() {
 	result $? "$1: contents equal"
 }
 
-plan 4
+plan 5
 announce "$provider" "$source" "$target" && announce_bar "$provider"
 result $? "drives and peer memory are there"
 from=$(drive_node "$source")
@@ -41,4 +41,8 @@ try bar 0 "$bdf"
 try ram "$mib" ram
 p2p_copy --from "$from" --to "$to" --via "$bdf" --bytes $((WATCHED_KIB << 10)) --watch watched >/dev/null
 result $? "once more, with all accesses traced"
+p2ptopo >/tmp/matrix && p2ptopo --svg >/tmp/svg
+result $? "who reaches whom, and a picture of it"
+sed 's/^/# demo: matrix /' /tmp/matrix
+sed 's/^/# demo: svg /' /tmp/svg
 finish

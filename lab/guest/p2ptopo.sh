@@ -26,7 +26,7 @@ offline() {
 	diff /tmp/live /tmp/offline | head -n 20 | sed 's/^/# /'
 }
 
-plan 7
+plan 11
 drivers_ready() { [ -e /sys/kernel/debug/p2pdma/route ]; }
 drivers_ready
 result $? "the kernel can be asked"
@@ -61,4 +61,33 @@ cut -d ' ' -f 1-5 /tmp/live >/tmp/all
 ! grep -vxFf /tmp/all /tmp/certain
 result $? "not root: nothing that root is not told, and nothing is taken for good"
 echo "# not root: $(grep -c ' unknown ' /tmp/nobody) unknown, $(wc -l </tmp/certain) certain"
+
+# Readiness: a guest is never ready for certain (a verdict is not what the host does), and who may not read says so.
+p2ptopo doctor >/tmp/doctor
+status=$?
+sed 's/^/# /' /tmp/doctor
+{ [ $status = 3 ] || [ $status = 4 ]; } && grep -q '^unknown  hypervisor' /tmp/doctor && grep -q '^ok       kernel' /tmp/doctor &&
+	grep -q '^ok       lockdown' /tmp/doctor && grep -q '^ok       acs' /tmp/doctor
+result $? "doctor"
+# shellcheck disable=SC2016
+su nobody -s /bin/sh -c 'PATH=/bin; p2ptopo doctor' >/tmp/doctor
+status=$?
+{ [ $status = 3 ] || [ $status = 4 ]; } && ! grep -q '^ok       acs .*[1-9][0-9]* ports' /tmp/doctor && ! grep -q '^ok       \(lockdown\|payload\|tags\)' /tmp/doctor
+result $? "doctor, not root: what is not read is not fine"
+
+# Each provider and each other device: of a pair it says what the kernel does.
+wrong=0
+while read -r client provider _ read write _; do
+	[ "$client" != "$provider" ] || continue
+	p2ptopo doctor "$client" "$provider" >/tmp/doctor
+	case $read$write in
+	*none*)	expected=problem ;;
+	*)	expected=ok ;;
+	esac
+	grep -q "^$expected *route *reads $read, writes $write" /tmp/doctor && grep -q '^ok *kernel-says' /tmp/doctor || wrong=$((wrong + 1))
+done </tmp/live
+[ $wrong = 0 ]
+result $? "doctor of each pair: the kernel's route"
+p2ptopo --svg | grep -q '^</svg>' && p2ptopo --dot | grep -q '^}' && p2ptopo --nccl | grep -q '^</system>'
+result $? "pictures"
 finish

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Copy drive to drive through a peer's BAR, then through RAM, and show what went where. TOPO= names a topology."""
+"""Copy drive to drive through a peer's BAR, then through RAM, and show what went where. TOPO= names a topology.
+
+At the end there is what p2ptopo says of that machine, and its picture in build/p2ptopo-demo.svg.
+"""
 
 import argparse
 import os
@@ -7,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from p2plib import ROOT, Fail
+from p2plib import BUILD, ROOT, Fail
 from p2plib.advice import os_error
 from p2plib.lab import checks, programs, runner, topology
 from p2plib.lab.runner import Result
@@ -17,6 +20,7 @@ from p2plib.lab.trace import Phase
 from p2plib.lab.vm import Vm
 
 
+PICTURE = BUILD / "p2ptopo-demo.svg"
 WAYS = {"bar": "BAR", "ram": "RAM", "watched": "BAR"}
 
 
@@ -27,6 +31,7 @@ class View:
         self.topology, self.config = topo, config
         self.color = sys.stdout.isatty() and os.environ.get("TERM") != "dumb" and "NO_COLOR" not in os.environ
         self.digests: dict[str, str] = {}
+        self.said: dict[str, list[str]] = {"matrix": [], "svg": []}  # by p2ptopo
         self.source, self.target = topo.clients[:2]
         self.provider = topo.providers[0]
 
@@ -46,6 +51,8 @@ class View:
         if words[:4] == ["#", "lab:", "phase", "begin"]:
             size = f"{WATCHED_KIB} KiB" if "watched" in words else f"{DEMO_MIB} MiB"
             self.row("copy", f"{size}  {self.path(words[4])}{' with each access traced' * ('watched' in words)} ...")
+        elif words[:2] == ["#", "demo:"] and words[2] in self.said:
+            self.said[words[2]].append(line.split(words[2], 1)[1][1:].rstrip())
         elif words[:2] == ["#", "demo:"]:
             handler = getattr(self, f"on_{words[2]}", None)
             if handler:
@@ -107,6 +114,15 @@ class View:
                     f"{phase.cpu_written.total():,} written by CPUs"
                 )
 
+    def topology_seen(self) -> None:
+        """Who reaches whom, as p2ptopo says it in the guest."""
+        if not self.said["matrix"]:
+            return
+        print("\nWho reaches whose memory there (p2ptopo):")
+        print("\n".join(self.said["matrix"]))
+        PICTURE.write_text("\n".join(self.said["svg"]) + "\n", encoding="utf-8")
+        print(f"a picture of it: {PICTURE.relative_to(ROOT)}")
+
     def end(self, result: Result) -> int:
         """The last line is the outcome."""
         if result.passed:
@@ -157,4 +173,5 @@ def main(argv: Sequence[str]) -> int:
         print("\nP2PDMA demo: FAIL: interrupted")
         raise
     view.summary(result.vm.phases)
+    view.topology_seen()
     return view.end(result)

@@ -10,7 +10,18 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from p2plib import ROOT, Fail
 from p2plib.lab import trace
 from p2plib.lab.drives import digest
-from p2plib.lab.sizes import CPUS, DEMO_MIB, FILE_BYTES, FIO_BUFFERS, FIO_BYTES, HOSTS_KIB, MIB, NVMET_MIB, WATCHED_KIB
+from p2plib.lab.sizes import (
+    CPUS,
+    DEMO_MIB,
+    DRIVE_MIB,
+    FILE_BYTES,
+    FIO_BUFFERS,
+    FIO_BYTES,
+    HOSTS_KIB,
+    MIB,
+    NVMET_MIB,
+    WATCHED_KIB,
+)
 from p2plib.lab.topology import Topology
 from p2plib.lab.trace import Phase
 from p2plib.lab.vm import Vm
@@ -206,6 +217,14 @@ def check_demo(vm: Vm, before: Before) -> Reasons:
         if digest(vm.drive_file(target), index * size // 2, size // 2) != before[source][index]:
             reasons.append(f"{name}: drive {target} does not hold what {source} did")
     return reasons
+
+
+def check_measure(vm: Vm, _before: Before) -> Reasons:
+    """Half a drive into the BAR and out again; what it is held against, and the copy for comparison, in RAM."""
+    if [phase.name for phase in vm.phases] != ["measure"]:
+        return [f"phases are {[phase.name for phase in vm.phases]}, expected measure"]
+    phase = vm.phases[0]
+    return moved(phase, {vm.topology.providers[0]: DRIVE_MIB * MIB}, phase.ram)
 
 
 def check_nvmet(vm: Vm, before: Before) -> Reasons:

@@ -21,7 +21,7 @@ TAINT_TEST = 1 << 18
 # The NVMe target's modules, in the order in which they are loaded
 TARGET = ("nvmet", "nvme-loop", "nvmet-tcp", "nvmet-rdma", "nvmet-fc", "nvme-fcloop")
 
-NEEDS_TARGET = ("integrity", "rates", "selftests", "fix-namespace", "fix-config-sem")
+NEEDS_TARGET = ("integrity", "rates", "selftests", "p2ptopo-measure", "fix-namespace", "fix-config-sem")
 
 # What a guest program is told of sizes
 WATCHED = {"P2P_WATCHED_KIB": WATCHED_KIB}
@@ -169,6 +169,16 @@ ALL = [
         skip_on=("stock",),
         extras=("p2ptopo", "lspci"),
         trace_dma=False,
+    ),
+    Program(
+        "p2ptopo-measure",
+        "the tool copies from drive to drive, and refuses what is in use",
+        lambda t: ["p2ptopo-measure.sh", t.providers[0], *t.clients[:2]],
+        checks.check_measure,
+        timeout=240,
+        where=("same-switch", "ram-provider"),
+        skip_on=("stock",),
+        extras=("p2ptopo", "mkfs.ext4"),
     ),
     Program(
         "copy", "drive to drive through peer memory, each pair", order_copy, checks.check_copy, timeout=180, env=WATCHED
@@ -618,6 +628,7 @@ ALL = [
         checks.check_demo,
         timeout=180,
         where=("same-switch",),
+        extras=("p2ptopo",),
         mib=lambda t: DEMO_MIB,
         env=WATCHED,
     ),
