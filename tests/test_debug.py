@@ -47,6 +47,8 @@ def test_debug_suites(debug):
 def test_debug_run(where, what, debug, progress):
     if programs.get(what).modules:
         progress("lab-modules", "debug")
+    if "p2ptopo" in programs.get(what).extras:
+        progress("tools")
     run = runner.run(where, what, config="debug")
     if not run.passed:
         pytest.fail(run.explain(), pytrace=False)

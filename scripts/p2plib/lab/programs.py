@@ -176,7 +176,7 @@ ALL = [
         lambda t: ["p2ptopo-measure.sh", t.providers[0], *t.clients[:2]],
         checks.check_measure,
         timeout=240,
-        where=("same-switch", "ram-provider"),
+        where=("ram-provider",),
         skip_on=("stock",),
         extras=("p2ptopo", "mkfs.ext4"),
     ),
