@@ -256,6 +256,13 @@ def test_system(what, examine):
     assert {name for name, (one, *_) in checks.items() if one != "ok"} == ({check} if state != "ok" else set())
 
 
+def test_lockdown_does_not_hold_up_a_drive(examine):
+    """What a driver knows to be memory is registered and mapped all the same."""
+    locked = put("sys/kernel/security/lockdown", "none [integrity] confidentiality\n")
+    checks, ready = examine(locked, DRIVES[0], PROVIDER, status=READY, whole=machine(driver="nvme"))
+    assert ready is True and checks["lockdown"][0] == "ok" and "integrity" in checks["lockdown"][1]
+
+
 @pytest.mark.parametrize(
     "files, state",
     [

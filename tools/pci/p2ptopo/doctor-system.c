@@ -10,6 +10,7 @@
 #include "doctor.h"
 
 #define ROUTE		"/sys/kernel/debug/p2pdma/route"
+#define STUB		"pci-p2pmem-stub"
 #define ENOUGH		256	/* of the name of an option */
 
 static bool exists(const char *folder, const char *name)
@@ -112,7 +113,7 @@ static enum tri has_symbol(const struct machine *machine, const char *name)
 
 bool stub_is_there(const struct machine *machine)
 {
-	return machine->sys && exists(machine->sys, "bus/pci/drivers/pci-p2pmem-stub");
+	return machine->sys && exists(machine->sys, "bus/pci/drivers/" STUB);
 }
 
 static enum tri has_p2pdma(const struct machine *machine)
@@ -165,6 +166,23 @@ static bool takes_questions(const struct machine *machine)
 	return fd >= 0;
 }
 
+/* Is there memory of a driver that knows it to be memory? */
+static bool has_known_memory(const struct diagnosis *diagnosis)
+{
+	const struct machine *machine = diagnosis->view->machine;
+	const struct function *fn;
+	unsigned int i;
+
+	for (i = 0; i < machine->num; i++) {
+		fn = &machine->function[i];
+		if (diagnosis->provider && diagnosis->provider != &machine->pdev[i])
+			continue;
+		if (fn->provider && fn->driver && strcmp(fn->driver, STUB))
+			return true;
+	}
+	return false;
+}
+
 static void check_lockdown(struct diagnosis *diagnosis)
 {
 	const struct machine *machine = diagnosis->view->machine;
@@ -177,10 +195,13 @@ static void check_lockdown(struct diagnosis *diagnosis)
 	if (none) {
 		found(diagnosis, HEALTH_OK, "lockdown", "the kernel is not locked down");
 	} else if (line) {
-		found(diagnosis, HEALTH_PROBLEM, "lockdown",
+		bool harmless = has_known_memory(diagnosis);
+
+		found(diagnosis, harmless ? HEALTH_OK : HEALTH_PROBLEM, "lockdown",
 		      "the kernel is locked down (%s): no BAR is registered by pci-p2pmem-stub, and such memory is not mapped; what a driver knows to be memory is",
 		      line);
-		remedy(diagnosis, "a provider with a driver of its own, such as a drive with a CMB; or no Secure Boot, no lockdown=");
+		if (!harmless)
+			remedy(diagnosis, "a provider with a driver of its own, such as a drive with a CMB; or no Secure Boot, no lockdown=");
 	} else {
 		found(diagnosis, HEALTH_UNKNOWN, "lockdown",
 		      "whether the kernel is locked down cannot be read");
