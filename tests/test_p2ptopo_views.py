@@ -397,6 +397,12 @@ def test_resizable_is_no_problem_of_a_drive(doctor):
     assert checks["bar"][0] == "ok" and "resized to 1 GiB" in checks["bar"][1]
 
 
+@pytest.mark.parametrize("form", FORMS)
+def test_tags_that_are_answered_to(form, doctor):
+    checks, _ = doctor(FORMS[form](all_have(tags=(True, True))), DRIVES[0], PROVIDER, status=NOT_KNOWN)
+    assert checks["tags"][0] == "ok" and "answers to them" in checks["tags"][1]
+
+
 @pytest.mark.parametrize("size", [64, 256])
 def test_not_read_is_not_fine(size, doctor):
     """Who is not root: nothing of ACS, of packets, or of the route is ok."""
