@@ -397,6 +397,13 @@ def test_resizable_is_no_problem_of_a_drive(doctor):
     assert checks["bar"][0] == "ok" and "resized to 1 GiB" in checks["bar"][1]
 
 
+def test_payload_is_what_is_set(doctor):
+    """Device Capabilities have the word as well, and say what could be."""
+    text = re.sub(r"\t+MaxPayload .*MaxReadReq.*\n", "", as_text(machine()))
+    checks, _ = doctor(text, DRIVES[0], PROVIDER, status=NOT_KNOWN)
+    assert checks["payload"][0] == "unknown"
+
+
 @pytest.mark.parametrize("form", FORMS)
 def test_tags_that_are_answered_to(form, doctor):
     checks, _ = doctor(FORMS[form](all_have(tags=(True, True))), DRIVES[0], PROVIDER, status=NOT_KNOWN)
@@ -497,7 +504,7 @@ def test_svg_of_a_route(ports, color, thick, picture):
 
 def test_pictures_of_hostile_names(picture, run):
     """Names are text of the input: what means something in XML or dot does not get there."""
-    text = as_text(switch()).replace("Some Maker Thing", 'A "<b>&\\ \x07\xe9')
+    text = as_text(switch()).replace("Some Maker Thing", 'A "<b>&\\ \x07\xe9').encode("latin-1")
     assert any('A "<b>&/' in (one.text or "") for one in picture(text).iter(f"{SVG}text"))
     for line in run(text, "--dot").splitlines():
         assert line.count('"') % 2 == 0, line
@@ -516,7 +523,9 @@ def test_dot(run):
     assert ("03:00.0", "04:00.0", COLORS["host-bridge"], "reads") in routes
     assert ("03:00.0", "04:00.0", COLORS["bus-addr"], "writes") in routes
     one = run(as_hex(switch()), "--dot", "explain", *DRIVES)
-    assert one.count("dir=forward") == 1 and "06:00.0" not in one
+    assert one.count("dir=forward") == 1 and "06:00.0" not in one and "dotted" not in one
+    none = run(as_hex(switch(ports=(ALL, RR | CR), root=(ALL, 0))), "--dot", "explain", *DRIVES)
+    assert re.search(f"{COLORS['none']}.*style=dotted", none)
 
 
 def test_nccl(run):
