@@ -93,7 +93,7 @@ refresh:        ## bring edits made in build/tree back to the overlay and the pa
 series: tree    ## the mailable series in build/series (NET=1: net difference to stock, FIXES=1: its fixes)
 	@scripts/series
 
-check-apply:    ## try the patches on every 6.12.y that the archive offers
+check-apply:    ## try the patches on the 6.12.y that the archive offers
 	$(check) $@
 	$(setup) base
 	@scripts/check-apply
