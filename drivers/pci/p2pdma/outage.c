@@ -27,8 +27,8 @@
  *
  * At the beginning the order is: the provider is down -> its pool gives nothing
  * -> cached verdicts go -> the number advances -> user mappings are torn
- * down and users are told -> only then does it stop decoding, if that is up to
- * us.  So who has read the new number cannot allocate or map any more, who has
+ * down and users are notified -> only then does it stop decoding, if that is up
+ * to us.  So who has read the new number cannot allocate or map any more, who has
  * read the old one finds at the end that it is another.
  *
  * Without notice the kernel hears of an outage after it has begun.  What is
@@ -158,7 +158,7 @@ static void resource_set_down(struct p2pdma_resource *res, bool down,
 {
 	WRITE_ONCE(res->outage, number);
 	WRITE_ONCE(res->down, down);
-	/* Also if the state before was never told: see next_unnotified() */
+	/* Also if the state before was never notified: see next_unnotified() */
 	res->notified_down = !down;
 	if (down) {
 		resources_down++;
@@ -293,7 +293,7 @@ static struct pci_dev *next_unnotified(struct pci_dev *ancestor, bool *down)
 }
 
 /*
- * Whoever begins an outage returns when users have been told, and if somebody
+ * Whoever begins an outage returns when users have been notified, and if somebody
  * else is about to tell them, when he has.  Inside a notifier nobody waits for
  * himself: @notifying is who holds it.
  */
@@ -382,8 +382,8 @@ static bool cause_remove(struct pci_dev *pdev, u32 cause)
  * @cause: P2PDMA_DOWN_*
  *
  * To be called before it stops decoding, where that is possible.  When it
- * returns, user mappings are gone and users of the memory have been told.  But
- * for the first cause only: others do not wait until all is done.
+ * returns, user mappings are gone and users of the memory have been notified.
+ * But for the first cause only: others do not wait until all is done.
  *
  * Context: process context, may sleep.
  */
@@ -394,7 +394,7 @@ void p2pdma_outage_begin(struct pci_dev *pdev, u32 cause)
 }
 
 /**
- * p2pdma_outage_begin_async - as p2pdma_outage_begin(), users are told later
+ * p2pdma_outage_begin_async - as p2pdma_outage_begin(), users are notified later
  * @pdev: function
  * @cause: P2PDMA_DOWN_*
  *
@@ -523,7 +523,7 @@ void p2pdma_outage_end(struct pci_dev *pdev, u32 cause)
 }
 
 /**
- * p2pdma_outage_end_async - as p2pdma_outage_end(), users are told later
+ * p2pdma_outage_end_async - as p2pdma_outage_end(), users are notified later
  * @pdev: function
  * @cause: P2PDMA_DOWN_*; nothing happens if it is not there
  *
@@ -738,8 +738,8 @@ void p2pdma_driver_removed(struct pci_dev *pdev)
  * need not care.
  *
  * When it returns, nothing is allocated or mapped any more, user mappings are
- * gone, and those who registered a notifier were told and had time to end what
- * is in flight.  What was in flight nevertheless fails when it is over: see
+ * gone, and those who registered a notifier were notified and had time to end
+ * what is in flight.  What was in flight nevertheless fails when it is over: see
  * pci_p2pdma_sg_intact().  What the memory holds afterwards nobody relies on.
  *
  * What a driver has not taken back with pci_p2pdma_provider_up() ends when it

@@ -376,7 +376,7 @@ static int peer_fill(struct p2pdma_resource *res,
 		WRITE_ONCE(old->generation, generation);
 		return 0;
 	}
-	/* Before there may be no memory: it is told once too often rather */
+	/* There may have been no memory before: rather notified once too often */
 	if (old != &peer_requested && !same_map(&old->verdict, &verdict))
 		res->changed = true;
 	new = p2pdma_peer_alloc();
@@ -452,7 +452,7 @@ int p2pdma_peers_fill(void)
 
 static void fill_worker(struct work_struct *work)
 {
-	/* Not left to the next miss: what has changed is to be told, too. */
+	/* Not left to the next miss: what has changed is to be notified, too. */
 	if (p2pdma_peers_fill())
 		fill_soon(FILL_AGAIN);
 }
@@ -479,7 +479,7 @@ static struct pci_dev *next_changed(void)
 
 /*
  * A work item of its own, so that it does not hold up what is to be cached.
- * Programs are told here; drivers hear of any change, see notify.c.
+ * Programs are notified here; drivers hear of any change, see notify.c.
  */
 static void uevent_worker(struct work_struct *work)
 {

@@ -21,8 +21,8 @@ struct pci_dev;
  * @bus_offset: bus address minus CPU physical address; either sign
  * @peers: what is cached of the routes to it; NULL until there is something
  * @peers_node: in the list of peers.c
- * @changed: what is cached has changed, and nobody has been told yet; with the
- *	lock of peers.c held
+ * @changed: what is cached has changed, and nobody has been notified yet; with
+ *	the lock of peers.c held
  * @walks: how often a question was answered by a walk, as nothing was cached
  * @changes: how often a verdict in @peers has become another; with the lock of
  *	peers.c held
@@ -30,7 +30,7 @@ struct pci_dev;
  * @node: in outage.c's list
  * @outage: number of the last beginning or end of an outage, 0 for none
  * @down: there is an outage; changed with outage.c's lock held, as @outage is
- * @notified_down: what users have been told of @down, likewise
+ * @notified_down: what users were notified of @down, likewise
  * @suspect: some of @user_pages are older than @outage, likewise
  * @user_pages: number of pages that belong to user mappings, or to pins that
  *	outlived them
