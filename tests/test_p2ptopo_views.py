@@ -481,13 +481,13 @@ def test_svg_of_a_matrix(picture, run):
 
 
 @pytest.mark.parametrize(
-    "ports, color, thick",
+    "ports, color, lines, thick",
     [
-        (0, "bus-addr", {"03:00.0", "02:00.0", "01:00.0", "02:01.0", "04:00.0"}),
-        (RR | CR | UF, "host-bridge", {"03:00.0", "02:00.0", "01:00.0", "00:01.0", "02:01.0", "04:00.0"}),
+        (0, "bus-addr", 4, {"03:00.0", "02:00.0", "01:00.0", "02:01.0", "04:00.0"}),
+        (RR | CR | UF, "host-bridge", 6, {"03:00.0", "02:00.0", "01:00.0", "00:01.0", "02:01.0", "04:00.0"}),
     ],
 )
-def test_svg_of_a_route(ports, color, thick, picture):
+def test_svg_of_a_route(ports, color, lines, thick, picture):
     """What it passes, and not what it does not."""
     root = picture(as_text(switch(ports=(ALL, ports))), "explain", *DRIVES)
     marked, waiting = set(), None
@@ -500,6 +500,8 @@ def test_svg_of_a_route(ports, color, thick, picture):
                 marked.add(one.text.split()[0].removeprefix("0000:"))
             waiting = None
     assert marked == thick
+    # And the lines between these, up to the root complex if it is by way of that
+    assert [one.get("stroke-width") for one in root.iter(f"{SVG}path") if one.get("fill") == "none"].count("3") == lines
 
 
 def test_pictures_of_hostile_names(picture, run):
@@ -564,6 +566,17 @@ def test_demo_shows_it(tmp_path, monkeypatch, capsys):
     view.topology_seen()
     assert "\n      [1]   [2]\n\n  B  straight\na picture of it: picture.svg\n" in capsys.readouterr().out
     assert (tmp_path / "picture.svg").read_text() == "<svg>\n<g x='1  2'/>\n</svg>\n"
+
+
+def test_nccl_has_a_cpu_for_each_node(run):
+    """Each device below the CPU of its NUMA node"""
+    whole = [fn.text() for fn in switch()]
+    text = "".join(
+        one.replace("\tCapabilities: [40]", f"\tNUMA node: {int('06:00.0' in one)}\n\tCapabilities: [40]")
+        for one in whole
+    )
+    found = {cpu.get("numaid"): [node.get("busid") for node in cpu] for cpu in ET.fromstring(run(text, "--nccl"))}
+    assert found == {"0": ["0000:01:00.0"], "1": ["0000:06:00.0"]}
 
 
 BAD = [
