@@ -1,11 +1,12 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# p2ptopo-measure.sh PROVIDER FROM TO: a copy by p2ptopo measure, after which TO is what it was; and what it refuses.
+# p2ptopo-measure.sh WORD PROVIDER FROM TO: a copy by p2ptopo measure, after which TO is what it was; and what it refuses.
+# WORD is "ok" if there is a route.
 
 # shellcheck source=/dev/null
 . /p2p/lib.sh
 
-provider=$1 source=$2 target=$3
+expected=$1 provider=$2 source=$3 target=$4
 
 # refused WORDS ARGUMENT...: status 1, one line that says why, and TO is as it was where a copy would go
 refused() {
@@ -34,8 +35,13 @@ before=$(digest "$to" 0 64)
 phase measure p2ptopo measure --overwrite "$a" "$b" "$p" >/tmp/said
 status=$?
 sed 's/^/# /' /tmp/said
-[ $status = 0 ] && grep -q '^peer .* equal$' /tmp/said && grep -q '^ram .* equal$' /tmp/said
-result $? "what goes through peer memory arrives"
+if [ "$expected" = ok ]; then
+	[ $status = 0 ] && grep -q '^peer .* equal$' /tmp/said && grep -q '^ram .* equal$' /tmp/said
+	result $? "what goes through peer memory arrives"
+else
+	[ $status = 3 ] && grep -q "^peer *$from does not write to it: " /tmp/said && grep -q '^ram .* equal$' /tmp/said
+	result $? "nothing goes through peer memory, and it says so"
+fi
 [ "$(digest "$to" 0 64)" = "$before" ]
 result $? "the drive that was written to has what it had"
 

@@ -223,8 +223,9 @@ def check_measure(vm: Vm, _before: Before) -> Reasons:
     """Half a drive into the BAR and out again; what it is held against, and the copy for comparison, in RAM."""
     if [phase.name for phase in vm.phases] != ["measure"]:
         return [f"phases are {[phase.name for phase in vm.phases]}, expected measure"]
-    phase = vm.phases[0]
-    return moved(phase, {vm.topology.providers[0]: DRIVE_MIB * MIB}, phase.ram)
+    phase, provider = vm.phases[0], vm.topology.providers[0]
+    there = outcome(vm.topology, provider, *vm.topology.clients[:2]) == "ok"
+    return moved(phase, {provider: DRIVE_MIB * MIB} if there else {}, phase.ram)
 
 
 def check_nvmet(vm: Vm, before: Before) -> Reasons:
