@@ -11,6 +11,7 @@
 #include <libgen.h>
 #include <limits.h>
 #include <linux/capability.h>
+#include <linux/pci_regs.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -648,6 +649,48 @@ TEST_F(family, provider_comes_and_goes)
 	EXPECT_EQ(after.count, before.count);
 	EXPECT_TRUE(after.published);
 	close(fd);
+}
+
+/* Whether it decodes memory from now on, by its command register */
+static bool set_decoding(const char *bdf, bool on)
+{
+	unsigned short command;
+	char path[PATH_MAX];
+	bool ok;
+	int fd;
+
+	snprintf(path, sizeof(path), DEVICES "/%s/config", bdf);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	ok = pread(fd, &command, sizeof(command), PCI_COMMAND) == sizeof(command);
+	command = on ? command | PCI_COMMAND_MEMORY : command & ~PCI_COMMAND_MEMORY;
+	ok = ok && pwrite(fd, &command, sizeof(command), PCI_COMMAND) == sizeof(command);
+	close(fd);
+	return ok;
+}
+
+/* While it does not decode, the topology allows what it did, and what holds is told in words. */
+TEST_F(family, provider_does_not_decode)
+{
+	struct route before, down;
+	struct resources resources;
+	bool set;
+
+	if (*p2p_missing(P2P_RESET))
+		SKIP(return, "%s", p2p_missing(P2P_RESET));
+	ASSERT_EQ(ask_route(self->fd, self->provider, self->provider, &before), 1);
+	EXPECT_STREQ(before.now, before.verdict);
+	set = set_decoding(self->provider, false);
+	if (!set)
+		SKIP(return, "config space cannot be written");
+	EXPECT_EQ(ask_route(self->fd, self->provider, self->provider, &down), 1);
+	resources = dump_resources(self->fd, self->provider);
+	EXPECT_TRUE(set_decoding(self->provider, true));
+	EXPECT_STREQ(down.verdict, before.verdict);
+	EXPECT_NE(strstr(down.now, "read=none write=none "), NULL) TH_LOG("%s", down.now);
+	EXPECT_NE(strstr(down.now, "reason=provider-down "), NULL) TH_LOG("%s", down.now);
+	EXPECT_NE(strstr(down.why, "provider-down"), NULL) TH_LOG("%s", down.why);
+	EXPECT_NE(*down.remedy, 0);
+	EXPECT_TRUE(resources.down);
 }
 
 TEST_F(family, provider_goes_down)
