@@ -378,6 +378,8 @@ def test_topologies_are_sound():
         ({"drives": {"a": {"bus": "r7"}}}, "bus 'r7' is no device's id"),
         ({"drives": {"A b": {"bus": "r0"}}}, "an id is"),
         ({"expect": {}}, "must hold the providers ['m']"),
+        ({"ports": {"a": {"drive": "a", "bus": "r0"}}}, "is the id of something else already"),
+        ({"ports": {"c": {"drive": "x", "bus": "r0"}}}, "drive = 'x' is no drive without protection information"),
         ({"copy_mib": 17}, "2 copies of 17 MiB are more than the 32 MiB of data that a drive holds: use 16"),
         ({"expect": {"m": {"a": {"read": "none", "write": "none"}}}}, "must hold the clients ['a', 'b']"),
         ({"expect": {"m": {"a": {"read": "bus", "write": "none"}, "b": {}}}}, "read = 'bus' is none of"),

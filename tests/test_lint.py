@@ -14,7 +14,7 @@ from p2plib.compose.series import KERNEL_FOLDERS, Patch
 # MISSING_SIGN_OFF, NO_AUTHOR_SIGN_OFF: who exports the series signs it.
 # FILE_PATH_CHANGES: MAINTAINERS has a patch of its own.
 # PGMAP_* are written as the one of the base is; build/tree has no history to look up Fixes: in.
-IGNORE_PATCH = "MISSING_SIGN_OFF,NO_AUTHOR_SIGN_OFF,FILE_PATH_CHANGES,BIT_MACRO,UNKNOWN_COMMIT_ID"
+IGNORE_PATCH = "CAMELCASE,MISSING_SIGN_OFF,NO_AUTHOR_SIGN_OFF,FILE_PATH_CHANGES,BIT_MACRO,UNKNOWN_COMMIT_ID"
 # What a user reads is not broken, so that it can be searched for (coding-style, 2).
 IGNORE_FILE = "FILE_PATH_CHANGES,LONG_LINE_STRING"
 # User space has none of __printf, __noreturn, BIT() and u8.
@@ -25,7 +25,7 @@ SHIM = "tools/pci/p2ptopo/shim/"
 IGNORE_SHIM = "MACRO_ARG_REUSE,MACRO_ARG_UNUSED,MULTISTATEMENT_MACRO_USE_DO_WHILE,DATA_RACE"
 
 # Words that codespell takes for something else.
-WORDS = "inflight,inout,ser,ith,nd,clen,fo,damon"
+WORDS = "inflight,inout,ser,ith,nd,clen,fo,damon,uptodate"
 
 
 def sh(*argv, cwd=ROOT):

@@ -111,7 +111,7 @@ def test_picture(name):
     picture = ET.fromstring(svg.draw(topo))
     ids = [t.text or "" for t in picture.iter(f"{SVG}text") if t.get("class") == "id"]
     known = [m[1] for device in topo.devices if (m := re.search(r"\bid=([\w.-]+)", device))]
-    assert sorted(ids[1:]) == sorted([*known, *topo.drives, *topo.ram_bars]) and "RAM" in ids[0]
+    assert sorted(ids[1:]) == sorted([*known, *topo.drives, *topo.ports, *topo.ram_bars]) and "RAM" in ids[0]
     boxes = [
         tuple(float(box.get(key, "nan")) for key in ("x", "y", "width", "height"))
         for box in picture.iter(f"{SVG}rect")

@@ -61,13 +61,18 @@ until_ok() {
 	return 1
 }
 
-# controller SERIAL: its sysfs folder, as soon as the drive is ready
+# controller SERIAL: its sysfs folder, as soon as the drive is ready. Of several the first one in the topology
 controller() {
+	function=
+	case ,${P2P_PORTS:-}, in
+	*,"$1",*) function=$(lab_ask where "$1") ;;
+	esac
 	for _ in $(seq 100); do
 		for dir in /sys/class/nvme/nvme*; do
 			[ -e "$dir/serial" ] || continue
 			read -r serial <"$dir/serial"
-			[ "$serial" = "$1" ] && [ -b "/dev/${dir##*/}n1" ] && { echo "$dir"; return 0; }
+			case $function in '' | "$(basename "$(readlink -f "$dir/device")")") ;; *) continue ;; esac
+			[ "$serial" = "$1" ] && [ -b "$(namespace "$dir")" ] && { echo "$dir"; return 0; }
 		done
 		sleep 0.1
 	done
@@ -75,7 +80,14 @@ controller() {
 	return 1
 }
 
-drive_node() { dir=$(controller "$1") && echo "/dev/${dir##*/}n1"; }
+drive_node() { dir=$(controller "$1") && namespace "$dir"; }
+
+# namespace CONTROLLER: the block device of its first namespace, or of the head of all paths to it
+namespace() {
+	for disk in "$1"/nvme*n1; do
+		[ -e "$disk" ] && echo "/dev/${disk##*/}" | sed 's/c[0-9]*n/n/'
+	done
+}
 
 # drive_bdf NAME: the BDF of a drive, or of a provider that is none; the latter is bound to its driver
 drive_bdf() {

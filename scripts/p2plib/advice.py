@@ -22,6 +22,8 @@ PACKAGES = {
     "dpkg-deb": "dpkg",
     "dpkg-query": "dpkg",
     "dpkg-shlibdeps": "dpkg-dev",
+    "dmsetup": "dmsetup",
+    "mdadm": "mdadm",
     "mkfs.ext4": "e2fsprogs",
     "mkfs.xfs": "xfsprogs",
     "rdma": "iproute2",

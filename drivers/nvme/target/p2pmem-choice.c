@@ -118,26 +118,6 @@ struct nvmet_p2pmem_use *nvmet_p2pmem_use_get(struct nvmet_req *req)
 /* When to look again for a name while slots are being reset */
 #define NAME_RETRY	(HZ / 4)
 
-/*
- * The way from a virtual function begins at its physical one, which it does not
- * hold any more when it is off the bus.
- */
-static struct pci_dev *function_get(struct pci_dev *function)
-{
-	if (function && function->is_virtfn)
-		pci_dev_get(pci_physfn(function));
-	return pci_dev_get(function);
-}
-
-static void function_put(struct pci_dev *function)
-{
-	struct pci_dev *physfn =
-		function && function->is_virtfn ? pci_physfn(function) : NULL;
-
-	pci_dev_put(function);
-	pci_dev_put(physfn);
-}
-
 /* Why not the provider that was to be it, which may be NULL */
 static enum nvmet_p2pmem_ram why_not(struct pci_dev *provider)
 {
@@ -155,7 +135,8 @@ static enum nvmet_p2pmem_ram why_not(struct pci_dev *provider)
  */
 static bool own_is_refused(struct nvmet_ns *ns, struct pci_dev *provider)
 {
-	return provider == ns->p2pmem.drive && bdev_get_integrity(ns->bdev);
+	return bdev_get_integrity(ns->bdev) &&
+	       nvmet_p2pmem_drives_have(&ns->p2pmem.drives, provider);
 }
 
 /* The present choice of a controller, if it is good and has memory left */
@@ -192,15 +173,15 @@ static struct pci_dev *choose_named(struct nvmet_ns *ns,
 	return NULL;
 }
 
-/* The closest provider but the drive itself, for what is rare */
-static struct pci_dev *find_other(struct pci_dev *drive,
+/* The closest provider but the drives themselves, for what is rare */
+static struct pci_dev *find_other(struct nvmet_ns *ns,
 				  struct device **clients, int count)
 {
 	struct pci_dev *pdev = NULL, *closest = NULL;
 	int distance, best = INT_MAX;
 
 	for_each_pci_dev(pdev) {
-		if (pdev == drive || !pci_has_p2pmem(pdev))
+		if (own_is_refused(ns, pdev) || !pci_has_p2pmem(pdev))
 			continue;
 		distance = pci_p2pdma_distance_many(pdev, clients, count, false);
 		if (distance < 0 || distance >= best)
@@ -234,7 +215,7 @@ static struct pci_dev *choose_any(struct nvmet_ns *ns, struct device **clients,
 	if (!provider || !own_is_refused(ns, provider))
 		return provider;
 	pci_dev_put(provider);
-	return find_other(ns->p2pmem.drive, clients, count);
+	return find_other(ns, clients, count);
 }
 
 /*
@@ -246,9 +227,13 @@ static struct pci_dev *choose(struct nvmet_ns *ns, struct nvmet_ctrl *ctrl,
 			      struct nvmet_p2pmem_use *now, bool verbose,
 			      enum nvmet_p2pmem_ram *reason)
 {
-	struct device *clients[2] = { &ns->p2pmem.drive->dev };
-	int count = 1;
+	struct device *clients[NVMET_P2PMEM_DRIVES + 1];
+	int count;
 
+	/* Members of what it is on may have come and gone */
+	nvmet_p2pmem_drives_update(&ns->p2pmem.drives, ns->bdev);
+	for (count = 0; count < ns->p2pmem.drives.count; count++)
+		clients[count] = &ns->p2pmem.drives.function[count]->dev;
 	if (ctrl->p2pmem.function)
 		clients[count++] = &ctrl->p2pmem.function->dev;
 	if (ctrl->p2pmem.own)
@@ -468,66 +453,8 @@ void nvmet_p2pmem_exit(void)
 
 /* ---- namespaces and controllers ---- */
 
-/* The PCI function that does the DMA of a device on top of it, NULL if none */
-static struct pci_dev *pci_function(struct device *dev)
-{
-	while (dev && !dev_is_pci(dev))
-		dev = dev->parent;
-	return dev ? to_pci_dev(dev) : NULL;
-}
-
-/**
- * nvmet_p2pmem_check_drive - can data on a drive be in peer memory at all?
- * @ns: namespace that is to be on it
- * @bdev: the drive
- *
- * Context: may sleep.
- * Return: the drive's PCI function, with a reference, or ERR_PTR(-EOPNOTSUPP)
- * after a line in the log.
- */
-struct pci_dev *nvmet_p2pmem_check_drive(struct nvmet_ns *ns,
-					 struct block_device *bdev)
-{
-	struct pci_dev *drive = pci_function(disk_to_dev(bdev->bd_disk)->parent);
-	const char *why;
-
-	if (!blk_queue_pci_p2pdma(bdev_get_queue(bdev)))
-		why = "takes no peer memory";
-	else if (!drive)
-		why = "is not one PCI device";
-	else if (bdev_is_zoned(bdev))
-		why = "is zoned";
-	else if (bdev_integrity_reads_data(bdev, REQ_OP_READ) ||
-		 bdev_integrity_reads_data(bdev, REQ_OP_WRITE))
-		why = "has the CPU compute protection information, see its integrity/";
-	else
-		return pci_dev_get(drive);
-	pr_err("%s nsid %u: no p2pmem: %s %s\n", ns->subsys->subsysnqn,
-	       ns->nsid, ns->device_path, why);
-	return ERR_PTR(-EOPNOTSUPP);
-}
-
-/**
- * nvmet_p2pmem_check_provider - does a drive reach the memory of a device?
- * @ns: namespace on the drive
- * @provider: device that the administrator named
- * @drive: the drive's PCI function
- *
- * Context: may sleep.
- * Return: 0, or -EREMOTEIO after a line in the log.
- */
-int nvmet_p2pmem_check_provider(struct nvmet_ns *ns, struct pci_dev *provider,
-				struct pci_dev *drive)
-{
-	if (pci_p2pdma_distance(provider, &drive->dev, true) >= 0)
-		return 0;
-	pr_err("%s nsid %u: no p2pmem: %s cannot reach the memory of %s\n",
-	       ns->subsys->subsysnqn, ns->nsid, ns->device_path,
-	       pci_name(provider));
-	return -EREMOTEIO;
-}
-
-static int check_namespace(struct nvmet_ns *ns, struct pci_dev **drive)
+static int check_namespace(struct nvmet_ns *ns,
+			   struct nvmet_p2pmem_drives *drives)
 {
 	struct pci_dev *provider;
 	int error = 0;
@@ -537,9 +464,9 @@ static int check_namespace(struct nvmet_ns *ns, struct pci_dev **drive)
 		       ns->subsys->subsysnqn, ns->nsid, ns->device_path);
 		return -EOPNOTSUPP;
 	}
-	*drive = nvmet_p2pmem_check_drive(ns, ns->bdev);
-	if (IS_ERR(*drive))
-		return PTR_ERR(*drive);
+	error = nvmet_p2pmem_check_drives(ns, ns->bdev, drives);
+	if (error)
+		return error;
 	if (!ns->p2pmem.named)
 		return 0;
 
@@ -548,10 +475,10 @@ static int check_namespace(struct nvmet_ns *ns, struct pci_dev **drive)
 	if (IS_ERR(provider))
 		return 0;
 	if (provider)
-		error = nvmet_p2pmem_check_provider(ns, provider, *drive);
+		error = nvmet_p2pmem_check_provider(ns, provider, drives);
 	pci_dev_put(provider);
 	if (error)
-		pci_dev_put(*drive);
+		nvmet_p2pmem_drives_put(drives);
 	return error;
 }
 
@@ -567,8 +494,8 @@ static int check_namespace(struct nvmet_ns *ns, struct pci_dev **drive)
  */
 int nvmet_p2pmem_enable(struct nvmet_ns *ns)
 {
+	struct nvmet_p2pmem_drives drives;
 	struct nvmet_ctrl *ctrl;
-	struct pci_dev *drive;
 	int error;
 
 	if (!ns->p2pmem.on)
@@ -577,13 +504,13 @@ int nvmet_p2pmem_enable(struct nvmet_ns *ns)
 		ns->p2pmem.stats = nvmet_p2pmem_stats_alloc();
 	if (!ns->p2pmem.stats)
 		return -ENOMEM;
-	error = check_namespace(ns, &drive);
+	error = check_namespace(ns, &drives);
 	if (error)
 		return error;
 
 	guard(mutex)(&p2pmem_lock);
-	ns->p2pmem.drive = function_get(drive);
-	pci_dev_put(drive);
+	ns->p2pmem.drives = drives;
+	ns->p2pmem.enabled = true;
 	ns->p2pmem.logged = NULL;
 	ns->p2pmem.unlogged = false;
 	ratelimit_default_init(&ns->p2pmem.log_limit);
@@ -606,7 +533,7 @@ void nvmet_p2pmem_disable(struct nvmet_ns *ns)
 	struct nvmet_ctrl *ctrl;
 
 	guard(mutex)(&p2pmem_lock);
-	if (!ns->p2pmem.drive)
+	if (!ns->p2pmem.enabled)
 		return;
 	list_for_each_entry(ctrl, &p2pmem_ctrls, p2pmem.node)
 		if (ctrl->subsys == ns->subsys)
@@ -614,8 +541,8 @@ void nvmet_p2pmem_disable(struct nvmet_ns *ns)
 	list_del(&ns->p2pmem.node);
 	pci_dev_put(ns->p2pmem.away);
 	ns->p2pmem.away = NULL;
-	function_put(ns->p2pmem.drive);
-	ns->p2pmem.drive = NULL;
+	nvmet_p2pmem_drives_put(&ns->p2pmem.drives);
+	ns->p2pmem.enabled = false;
 }
 
 /**
@@ -637,7 +564,7 @@ void nvmet_p2pmem_ctrl_add(struct nvmet_ctrl *ctrl, struct device *client)
 	INIT_LIST_HEAD(&ctrl->p2pmem.uses);
 	ctrl->p2pmem.own = ctrl->ops->flags & NVMF_OWN_MEMORY;
 	ctrl->p2pmem.client = get_device(client);
-	ctrl->p2pmem.function = function_get(pci_function(client));
+	ctrl->p2pmem.function = nvmet_p2pmem_function_get(client);
 
 	guard(mutex)(&p2pmem_lock);
 	list_add_tail(&ctrl->p2pmem.node, &p2pmem_ctrls);
@@ -664,7 +591,7 @@ void nvmet_p2pmem_ctrl_remove(struct nvmet_ctrl *ctrl)
 	}
 	nvmet_p2pmem_uses_drop_ctrl(ctrl);
 	xa_destroy(&ctrl->p2pmem.choices);
-	function_put(ctrl->p2pmem.function);
+	nvmet_p2pmem_function_put(ctrl->p2pmem.function);
 	put_device(ctrl->p2pmem.client);
 }
 

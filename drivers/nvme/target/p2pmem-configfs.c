@@ -26,9 +26,9 @@
 /* Once the path is known, tell at once what could not work. */
 static int check_early(struct nvmet_ns *ns, struct pci_dev *provider)
 {
-	struct pci_dev *drive;
+	struct nvmet_p2pmem_drives drives;
 	struct file *file;
-	int error = 0;
+	int error;
 
 	if (!ns->device_path || ns->buffered_io)
 		return 0;
@@ -36,14 +36,12 @@ static int check_early(struct nvmet_ns *ns, struct pci_dev *provider)
 				      NULL);
 	if (IS_ERR(file))
 		return 0;	/* not there yet, or a file: enabling will tell */
-	drive = nvmet_p2pmem_check_drive(ns, file_bdev(file));
-	if (IS_ERR(drive)) {
-		error = PTR_ERR(drive);
-	} else {
+	error = nvmet_p2pmem_check_drives(ns, file_bdev(file), &drives);
+	if (!error) {
 		if (provider)
 			error = nvmet_p2pmem_check_provider(ns, provider,
-							    drive);
-		pci_dev_put(drive);
+							    &drives);
+		nvmet_p2pmem_drives_put(&drives);
 	}
 	fput(file);
 	return error;

@@ -299,10 +299,13 @@ u16 __nvmet_p2pmem_start(struct nvmet_req *req, blk_opf_t *opf)
  */
 u16 nvmet_p2pmem_refused(struct nvmet_req *req)
 {
-	if (nvmet_p2pmem_used(&req->p2pmem))
+	if (nvmet_p2pmem_used(&req->p2pmem)) {
+		/* It may have got a member that does not reach the memory. */
+		nvmet_p2pmem_choose_later(0);
 		return interrupted(req, nvmet_p2pmem_lost(req) ?
 				   NVMET_P2PMEM_RAM_OUTAGE :
 				   NVMET_P2PMEM_RAM_UNREACHABLE);
+	}
 	req->error_loc = NVMET_NO_ERROR_LOC;
 	return NVME_SC_CMD_INTERRUPTED;
 }

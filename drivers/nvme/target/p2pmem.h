@@ -72,15 +72,27 @@ struct nvmet_p2pmem_stats {
 	struct nvmet_p2pmem_counts __percpu *counts;
 };
 
+#define NVMET_P2PMEM_DRIVES	16
+
+/**
+ * struct nvmet_p2pmem_drives - what moves the data of a block device
+ * @function: PCI functions, held by nvmet_p2pmem_function_get()
+ * @count: their number
+ */
+struct nvmet_p2pmem_drives {
+	struct pci_dev *function[NVMET_P2PMEM_DRIVES];
+	unsigned int count;
+};
+
 /**
  * struct nvmet_p2pmem_ns - a namespace's part
  * @on: its data shall be in peer memory
  * @cpu: also for clients whose data the CPU moves
  * @named: what the provider is named by, see pci_p2pmem_check_name(); NULL if
  *	it is to be chosen
- * @drive: PCI function behind the block device, with a reference; set while
- *	the namespace is enabled and @on
- * @node: in p2pmem_namespaces while @drive is set
+ * @enabled: the namespace is enabled and @on
+ * @drives: PCI functions behind the block device, while @enabled
+ * @node: in p2pmem_namespaces while @enabled
  * @stats: counters, from the first time that it is enabled with @on
  * @away: provider that was chosen and is out of reach now, with a reference
  * @logged: the choice that was logged last: a provider, to be compared only,
@@ -95,7 +107,8 @@ struct nvmet_p2pmem_ns {
 	bool on;
 	bool cpu;
 	char *named;
-	struct pci_dev *drive;
+	bool enabled;
+	struct nvmet_p2pmem_drives drives;
 	struct list_head node;
 	struct nvmet_p2pmem_stats *stats;
 	struct pci_dev *away;
@@ -240,13 +253,22 @@ void nvmet_p2pmem_ctrl_add(struct nvmet_ctrl *ctrl, struct device *client);
 void nvmet_p2pmem_ctrl_remove(struct nvmet_ctrl *ctrl);
 struct nvmet_p2pmem_use *nvmet_p2pmem_use_get(struct nvmet_req *req);
 void nvmet_p2pmem_choose_later(unsigned long delay);
-struct pci_dev *nvmet_p2pmem_check_drive(struct nvmet_ns *ns,
-					 struct block_device *bdev);
-int nvmet_p2pmem_check_provider(struct nvmet_ns *ns, struct pci_dev *provider,
-				struct pci_dev *drive);
 ssize_t nvmet_p2pmem_print_choices(struct nvmet_ns *ns, char *page, ssize_t at);
 int nvmet_p2pmem_init(void);
 void nvmet_p2pmem_exit(void);
+
+/* p2pmem-drives.c */
+struct pci_dev *nvmet_p2pmem_function_get(struct device *dev);
+void nvmet_p2pmem_function_put(struct pci_dev *function);
+bool nvmet_p2pmem_drives_have(const struct nvmet_p2pmem_drives *drives,
+			      const struct pci_dev *function);
+void nvmet_p2pmem_drives_put(struct nvmet_p2pmem_drives *drives);
+void nvmet_p2pmem_drives_update(struct nvmet_p2pmem_drives *drives,
+				struct block_device *bdev);
+int nvmet_p2pmem_check_drives(struct nvmet_ns *ns, struct block_device *bdev,
+			      struct nvmet_p2pmem_drives *drives);
+int nvmet_p2pmem_check_provider(struct nvmet_ns *ns, struct pci_dev *provider,
+				const struct nvmet_p2pmem_drives *drives);
 
 /* p2pmem-use.c */
 struct nvmet_p2pmem_use *nvmet_p2pmem_use_choose(struct nvmet_ctrl *ctrl,

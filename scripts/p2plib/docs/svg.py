@@ -58,7 +58,7 @@ class Node:
 
 
 def tree(topology: Topology) -> Node:
-    """What hangs where, as the tables `devices`, `drives` and `ram_bars` say."""
+    """What hangs where, as the tables `devices`, `drives`, `ports` and `ram_bars` say."""
     iommu = any(device.startswith("intel-iommu") for device in topology.devices)
     root = Node(f"CPU ({topology.cpu}), RAM" + (", IOMMU" if iommu else ""), "root complex", "root")
     buses = {ROOT: root}
@@ -76,6 +76,8 @@ def tree(topology: Topology) -> Node:
     for drive in topology.drives.values():
         size = f" with a CMB of {drive.cmb_size_mb} MiB" if drive.cmb_size_mb else ""
         hang(Node(drive.id, "drive" + size, "provider" if size else "drive"), drive.bus)
+    for port in topology.ports.values():
+        hang(Node(port.id, f"another port of drive {port.drive}", "drive"), port.bus)
     for bar in topology.ram_bars.values():
         hang(Node(bar.id, f"BAR of {bar.size_mb} MiB, RAM", "provider"), bar.bus)
     return root

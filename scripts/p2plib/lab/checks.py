@@ -20,6 +20,7 @@ from p2plib.lab.sizes import (
     HOSTS_KIB,
     MIB,
     NVMET_MIB,
+    STACK_MIB,
     WATCHED_KIB,
 )
 from p2plib.lab.topology import Topology
@@ -126,6 +127,78 @@ def check_integrity(vm: Vm, _before: Before, ram: int = 0) -> Reasons:
 def check_btrfs(vm: Vm, before: Before) -> Reasons:
     """The same of a file system, which has metadata to write, too."""
     return check_integrity(vm, before, ram=WATCHED_KIB << 8)
+
+
+# Superblocks and bitmaps of arrays, which are written when it is time
+STACK_RAM = 256 << 10
+
+
+def check_stack(vm: Vm, copies: Mapping[str, int]) -> Reasons:
+    """Copies of a MiB or of STACK_MIB to and from stacked devices: {name: MiB in the BAR}, and those watched."""
+    provider, phases = vm.topology.providers[0], {phase.name: phase for phase in vm.phases}
+    if set(phases) != set(copies):
+        return [f"phases are {sorted(phases)}, expected {sorted(copies)}"]
+    reasons = []
+    for name, mib in copies.items():
+        if "watched" in name:
+            reasons += untouched(vm, name, provider, mib * WATCHED_KIB << 10, STACK_RAM)
+        else:
+            reasons += moved(phases[name], {provider: mib * MIB}, min(phases[name].ram, STACK_RAM))
+    return reasons
+
+
+def through(name: str, legs: int = 1) -> dict[str, int]:
+    """What a copy to a device of so many mirrors, one from it, and one that is watched move in the BAR."""
+    return {
+        f"{name}.in": (1 + legs) * STACK_MIB,
+        f"{name}.out": 2 * STACK_MIB,
+        f"{name}.watched": 1 + legs,
+    }
+
+
+def check_multipath(vm: Vm, _before: Before) -> Reasons:
+    """Whatever port it takes, a copy is one read and one write of the BAR."""
+    return check_stack(vm, {"watched": 2, **dict.fromkeys(("in", "out", "turns", "again"), 2 * STACK_MIB)})
+
+
+def check_md(vm: Vm, _before: Before) -> Reasons:
+    """Each member of a mirror that is there reads the BAR for itself."""
+    two = 2 * STACK_MIB
+    return check_stack(
+        vm,
+        {
+            **through("raid0"),
+            **through("linear"),
+            **through("raid1", 2),
+            **through("raid10", 2),
+            **dict.fromkeys(("degraded", "far", "far2", "mixed", "mixed10"), two),
+            "near": 3 * STACK_MIB,
+            "alone": 2,
+        },
+    )
+
+
+def check_dm(vm: Vm, _before: Before) -> Reasons:
+    copies = {"back": 2 * STACK_MIB, "half": 2, **through("volume", 2)}
+    for name in ("linear", "striped", "multipath", "delay"):
+        copies |= through(name)
+    return check_stack(vm, copies)
+
+
+def check_nvmet_stack(vm: Vm, _before: Before) -> Reasons:
+    """A mirror of two reads the BAR twice for a write; once more it is read, or written, by whom the data come from."""
+    phases = [phase for phase in vm.phases if phase.name != "ram"]
+    reasons = [
+        f"{phase.name}: {phase.bar} bytes in the BAR" for phase in vm.phases if phase.name == "ram" and phase.bar
+    ]
+    if {phase.name for phase in phases} != {"tcp", "loop"} or len(phases) + 1 != len(vm.phases):
+        return [f"phases are {[phase.name for phase in vm.phases]}, expected tcp, loop and ram"]
+    provider = vm.topology.providers[0]
+    return reasons + [
+        reason
+        for phase in phases
+        for reason in moved(phase, {provider: 3 * STACK_MIB * MIB}, min(phase.ram, STACK_RAM))
+    ]
 
 
 def check_merge(vm: Vm, _before: Before) -> Reasons:

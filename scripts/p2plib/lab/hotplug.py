@@ -34,6 +34,16 @@ def replug(vm: Vm, drive: str) -> None:
     )
 
 
+def replug_port(vm: Vm, name: str) -> None:
+    """One of the controllers of a drive that has several: the namespace was not away."""
+    if port := vm.topology.ports.get(name):
+        drive, bus, addr = port.drive, port.bus, port.addr
+    else:
+        drive, bus, addr = name, vm.topology.drives[name].bus, vm.topology.drives[name].addr
+    subsystem = f"subsystem-{drive}"
+    vm.qmp.device_add("nvme", id=name, serial=drive, bus=bus, subsys=subsystem, **({"addr": addr} if addr else {}))
+
+
 def press_attention(vm: Vm, drive: str) -> None:
     """Ask for it, and let the guest go on meanwhile."""
     vm.qmp.command("device_del", id=drive)

@@ -10,7 +10,7 @@ from typing import Any
 from p2plib import Fail
 from p2plib.lab import checks, hotplug, topology as topologies
 from p2plib.lab.checks import all_moved, nothing
-from p2plib.lab.sizes import DEMO_MIB, FIO_MIB, HOSTS_KIB, MIB, NVMET_MIB, WATCHED_KIB
+from p2plib.lab.sizes import DEMO_MIB, FIO_MIB, HOSTS_KIB, MIB, NVMET_MIB, STACK_MIB, WATCHED_KIB
 from p2plib.lab.topology import Topology
 from p2plib.lab.vm import Handler
 
@@ -57,6 +57,11 @@ class Program:
     trace_dma: bool = True  # whether the host looks at the drives' DMA: to trace each access makes copies slow
     initiator: Order | None = None  # what a second VM runs, which is on a wire to the first
     mib: Callable[[Topology], int] = lambda topology: topology.copy_mib  # what one copy moves
+
+    @property
+    def words(self) -> str:
+        """For the kernel's command line. Each connection to a target is a drive of its own, not another path to it."""
+        return " ".join(filter(None, [self.cmdline, "nvme_core.multipath=N" if self.name.startswith("nvmet") else ""]))
 
     @property
     def target(self) -> bool:
@@ -195,6 +200,40 @@ ALL = [
         checks.check_integrity,
         where=("protected",),
         skip_on=("stock",),
+        env=WATCHED,
+    ),
+    Program(
+        "multipath",
+        "a drive with three ports that come and go, one of which does not reach the provider",
+        lambda t: ["multipath.sh", str(STACK_MIB), t.providers[0], *t.clients],
+        checks.check_multipath,
+        timeout=400,
+        where=("two-ports",),
+        skip_on=("stock",),
+        extras=("fio",),
+        env=WATCHED,
+        handlers={"unplug": hotplug.unplug, "replug_port": hotplug.replug_port},
+    ),
+    Program(
+        "md",
+        "arrays: members go, come back, do not reach the provider",
+        lambda t: ["md.sh", str(STACK_MIB), t.providers[0], *t.clients],
+        checks.check_md,
+        timeout=600,
+        where=("one-far",),
+        skip_on=("stock",),
+        extras=("fio", "mdadm"),
+        env=WATCHED,
+    ),
+    Program(
+        "dm",
+        "device-mapper tables that pass peer memory on, and such that refuse it",
+        lambda t: ["dm.sh", str(STACK_MIB), t.providers[0], *t.clients],
+        checks.check_dm,
+        timeout=400,
+        where=("one-far",),
+        skip_on=("stock",),
+        extras=("dmsetup", "fio", "mdadm"),
         env=WATCHED,
     ),
     Program(
@@ -475,6 +514,17 @@ ALL = [
         where=("unknown-root-complex",),
         skip_on=("stock",),
         mib=lambda t: NVMET_MIB,
+    ),
+    Program(
+        "nvmet-stack",
+        "a target on a volume on a mirror",
+        lambda t: ["nvmet-stack.sh", str(STACK_MIB), t.providers[0], *t.clients],
+        checks.check_nvmet_stack,
+        timeout=300,
+        where=("one-far",),
+        skip_on=("stock",),
+        extras=("dmsetup", "mdadm"),
+        mib=lambda t: STACK_MIB,
     ),
     Program(
         "nvmet-outage",

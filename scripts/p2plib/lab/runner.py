@@ -103,7 +103,7 @@ class Run:
     @property
     def cmdline(self) -> str:
         more = self.program.debug_cmdline if self.config in SLOWER else ""
-        return " ".join(filter(None, [self.program.cmdline, more, CMDLINE.get(self.config)]))
+        return " ".join(filter(None, [self.program.words, more, CMDLINE.get(self.config)]))
 
     def go(self) -> "Result":
         """Boot, run, judge. What is left in the folder is complete or not there at all."""

@@ -7,6 +7,7 @@ RANDOM_MIB = 32  # at the start of each drive; the rest is a hole
 DEMO_MIB = 16
 WATCHED_KIB = 256  # while each access is traced: there is a line for each four bytes
 NVMET_MIB = 2
+STACK_MIB = 2  # each copy to or from a stacked device
 HOSTS_KIB = 1536  # of each namespace, in each round of the two hosts
 FILE_BYTES = 64 << 10  # as p2p_file.c has it
 SAMPLE_BYTES = 8 << 10  # as samples/pci-p2pdma/p2pdma-client.c has it

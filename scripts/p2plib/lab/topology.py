@@ -34,6 +34,16 @@ class Drive:
 
 
 @dataclass(frozen=True)
+class Port:
+    """A further controller of a drive, which has the same namespace; by its id the host unplugs it."""
+
+    id: str
+    drive: str
+    bus: str
+    addr: str = ""
+
+
+@dataclass(frozen=True)
 class RamBar:
     """A device without driver (ivshmem) whose BAR 2 is RAM of the host: fast, sparse, of any size (a power of two)."""
 
@@ -63,6 +73,7 @@ class Topology:
     drives: dict[str, Drive]
     expect: dict[str, dict[str, Route]]  # provider id -> client id -> Route
     ram_bars: dict[str, RamBar] = field(default_factory=dict)
+    ports: dict[str, Port] = field(default_factory=dict)
     machine: str = "q35"
     memory: str = "1G"
     cmdline: str = ""
@@ -76,6 +87,9 @@ class Topology:
     @property
     def clients(self) -> list[str]:
         return [d.id for d in self.drives.values() if not d.cmb_size_mb]
+
+    def has_ports(self, drive: str) -> bool:
+        return any(port.drive == drive for port in self.ports.values())
 
     def pairs(self) -> list[tuple[str, str, str]]:
         """(provider, from, to) of every copy between two drives that are no providers."""
@@ -113,10 +127,18 @@ def parse(name: str, data: Mapping[str, Any]) -> Topology:
             fault(f"{name}: ram_bars.{bar.id}", "is a drive's id already")
         if bar.size_mb < 2 or bar.size_mb & (bar.size_mb - 1):
             fault(f"{name}: ram_bars.{bar.id}", f"size_mb = {bar.size_mb} is not a power of two from 2")
+    ports = {i: Port(id=i, **keys) for i, keys in functions(name, "ports", data.get("ports", {}), Port, buses)}
+    for port in ports.values():
+        where = f"{name}: ports.{port.id}"
+        if port.id in drives or port.id in ram_bars:
+            fault(where, "is the id of something else already")
+        if port.drive not in drives or drives[port.drive].pi:
+            fault(where, f"drive = '{port.drive}' is no drive without protection information")
     read: dict[str, Any] = {
         "devices": tuple(data["devices"]),
         "drives": drives,
         "ram_bars": ram_bars,
+        "ports": ports,
         "expect": parse_expect(name, data["expect"], drives, ram_bars),
     }
     topology = Topology(name=name, **{**data, **read})

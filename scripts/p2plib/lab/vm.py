@@ -123,15 +123,20 @@ class Vm:
         base = "console=ttyS0 quiet panic=-1 kunit.enable=0 no_timer_check" if interactive else CMDLINE
         # Not the kernel's: it ends up in the environment of init.
         ram_bars = "P2P_RAM_BARS=" + ",".join(self.topology.ram_bars) if self.topology.ram_bars else ""
+        several = {port.drive: None for port in self.topology.ports.values()}
+        ports = "P2P_PORTS=" + ",".join(several) if several else ""
         env = [f"{name}={value}" for name, value in self.env.items()]
-        words = [base, leave, self.topology.cmdline, self.cmdline, ram_bars, *env, "--", *self.order]
+        words = [base, leave, self.topology.cmdline, self.cmdline, ram_bars, ports, *env, "--", *self.order]
         return " ".join(word for word in words if word)
 
     def drives(self) -> list[str]:
         argv = []
         for drive in self.topology.drives.values():
             device = f"nvme,id={drive.id},serial={drive.id},bus={drive.bus}"
-            if not drive.pi:
+            if self.topology.has_ports(drive.id):
+                argv += ["-device", f"nvme-subsys,id=subsystem-{drive.id},nqn={drive.id}"]
+                device += f",subsys=subsystem-{drive.id}"
+            elif not drive.pi:
                 device += f",drive=file-{drive.id}"
             if drive.addr:
                 device += f",addr={drive.addr}"
@@ -141,7 +146,18 @@ class Vm:
             argv += ["-device", device]
             if drive.pi:
                 argv += ["-device", f"nvme-ns,drive=file-{drive.id},bus={drive.id},ms={drive.METADATA},pi={drive.pi}"]
+            if self.topology.has_ports(drive.id):
+                argv += self.ports(drive.id)
         return argv
+
+    def ports(self, drive: str) -> list[str]:
+        """The drive's further controllers, and the namespace that all of them have."""
+        argv = []
+        for port in self.topology.ports.values():
+            if port.drive == drive:
+                device = f"nvme,id={port.id},serial={drive},bus={port.bus},subsys=subsystem-{drive}"
+                argv += ["-device", device + (f",addr={port.addr}" if port.addr else "")]
+        return [*argv, "-device", f"nvme-ns,drive=file-{drive},bus={drive},nsid=1"]
 
     def ram_bars(self) -> list[str]:
         argv = []

@@ -11,6 +11,7 @@
  *
  * There is nothing behind the addresses, and nothing looks at the memory.
  */
+#include <kunit/static_stub.h>
 #include <kunit/test.h>
 #include <linux/bio-integrity.h>
 #include <linux/blk-crypto.h>
@@ -20,6 +21,7 @@
 #include <linux/cleanup.h>
 #include <linux/ioport.h>
 #include <linux/memory_hotplug.h>
+#include <linux/pci-p2pdma.h>
 #include <linux/pci.h>
 #include <linux/scatterlist.h>
 #include <linux/sizes.h>
@@ -27,6 +29,7 @@
 #include "../../../../block/blk.h"
 #include "../../../../block/elevator.h"
 #include "../p2pdma.h"
+#include "../peers.h"
 
 #define RANGES	2
 
@@ -559,6 +562,82 @@ static void stacked_queue_asks_each_member(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, top.features & BLK_FEAT_PCI_P2PDMA);
 }
 
+/* ---- who reaches it ---- */
+
+/* A sink whose data a PCI function moves, which there is nowhere */
+static struct {
+	struct pci_dev *pdev;
+	unsigned int queries;
+} mover;
+
+static bool mover_dma_query(struct gendisk *disk, struct blk_dma_query *query)
+{
+	mover.queries++;
+	return query->ask(query, &mover.pdev->dev);
+}
+
+static const struct block_device_operations mover_fops = {
+	.submit_bio = sink_submit_bio,
+	.dma_query = mover_dma_query,
+};
+
+/* It reaches the memory of provider 0, and may read that of provider 1. */
+static struct p2pdma_verdict mover_walk(const struct p2pdma_resource *res,
+					struct pci_dev *client)
+{
+	struct p2pdma_verdict verdict = {
+		.map[P2PDMA_READ] = PCI_P2PDMA_MAP_BUS_ADDR,
+		.map[P2PDMA_WRITE] = PCI_P2PDMA_MAP_NOT_SUPPORTED,
+	};
+
+	if (res == registered.res[0])
+		verdict.map[P2PDMA_WRITE] = PCI_P2PDMA_MAP_BUS_ADDR;
+	return verdict;
+}
+
+/* Queries of the device, which end with whether it reaches all of the pages */
+static void expect_reached(struct kunit *test, struct sink *sink,
+			   enum req_op op, const char *pages, bool reached,
+			   unsigned int queries)
+{
+	struct bio *bio = bio_of(sink, pages);
+
+	bio->bi_opf = op;
+	mover.queries = 0;
+	KUNIT_EXPECT_EQ_MSG(test, reached,
+			    bdev_reaches_peer_memory(sink->disk->part0, bio),
+			    "%s %s", pages, blk_op_str(op));
+	KUNIT_EXPECT_EQ_MSG(test, mover.queries, queries, "%s %s", pages,
+			    blk_op_str(op));
+	bio_put(bio);
+}
+
+/* For each provider of a bio, and once, in the direction that data move */
+static void devices_are_asked_for_routes(struct kunit *test)
+{
+	struct sink *incapable = sink_create(test, 0);
+	struct sink *sink = sink_create(test, BLK_FEAT_PCI_P2PDMA);
+
+	mover.pdev = kunit_kzalloc(test, sizeof(*mover.pdev), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, mover.pdev);
+	mover.pdev->dev.bus = &pci_bus_type;
+	mover.pdev->dma_mask = U64_MAX;
+	mover.pdev->dev.dma_mask = &mover.pdev->dma_mask;
+	kunit_activate_static_stub(test, p2pdma_peer_walk, mover_walk);
+
+	expect_reached(test, sink, REQ_OP_WRITE, "l", false, 0);
+	sink->disk->fops = &mover_fops;
+	incapable->disk->fops = &mover_fops;
+	expect_reached(test, sink, REQ_OP_WRITE, "r", true, 0);
+	expect_reached(test, sink, REQ_OP_WRITE, "lrl", true, 1);
+	expect_reached(test, sink, REQ_OP_READ, "bl", true, 1);
+	expect_reached(test, sink, REQ_OP_WRITE, "lf", true, 2);
+	expect_reached(test, sink, REQ_OP_READ, "lf", false, 2);
+	expect_reached(test, sink, REQ_OP_READ, "rf", false, 1);
+	expect_reached(test, incapable, REQ_OP_WRITE, "l", false, 0);
+	kunit_deactivate_static_stub(test, p2pdma_peer_walk);
+}
+
 /* Each page is looked at. */
 static void integrity_is_never_peer_memory(struct kunit *test)
 {
@@ -591,6 +670,7 @@ static struct kunit_case block_cases[] = {
 	KUNIT_CASE(encryption_by_the_cpu_is_refused),
 	KUNIT_CASE(kernel_pointers_are_asked_for),
 	KUNIT_CASE(stacked_queue_asks_each_member),
+	KUNIT_CASE(devices_are_asked_for_routes),
 	KUNIT_CASE(integrity_is_never_peer_memory),
 	{ }
 };

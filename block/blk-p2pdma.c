@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Which devices move the data of a disk, and whether they reach the peer memory
+ * of a bio.
+ *
+ * BLK_FEAT_PCI_P2PDMA says that a queue maps peer memory, not that it has a route
+ * to what a bio happens to name.  Whoever sends one bio to several devices has
+ * to know before the first of them has it: a mirror that finds out at the
+ * second has written half of it.  So a driver whose disk is moved by a device
+ * names that in block_device_operations.dma_query, a stacking driver passes the
+ * query on to what is below.
+ *
+ * The answer is that of the verdicts that mappings go by.  It may be another by
+ * the time that the data are mapped; then that fails with BLK_STS_TARGET.
+ */
+#include <linux/bio.h>
+#include <linux/blkdev.h>
+#include <linux/export.h>
+#include <linux/pci-p2pdma.h>
+
+/**
+ * bdev_dma_query - ask about the devices that move a block device's data
+ * @bdev:	block device
+ * @query:	the question
+ *
+ * Context: any; takes no lock that a submitter of bios may hold.
+ * Return: true if query->ask() said so of all devices; of several paths to the
+ * same data one that is usable is enough, unless query->every_path is set.
+ * False if the driver does not know, or there is none at the moment.
+ */
+bool bdev_dma_query(struct block_device *bdev, struct blk_dma_query *query)
+{
+	struct gendisk *disk = bdev->bd_disk;
+
+	return disk->fops->dma_query && disk->fops->dma_query(disk, query);
+}
+EXPORT_SYMBOL_GPL(bdev_dma_query);
+
+struct peer_query {
+	struct blk_dma_query query;
+	const struct page *page;
+	enum dma_data_direction dir;
+};
+
+static bool ask_peer(struct blk_dma_query *query, struct device *dev)
+{
+	const struct peer_query *peer =
+		container_of(query, struct peer_query, query);
+
+	return pci_p2pdma_reaches(dev, peer->page, peer->dir);
+}
+
+/**
+ * bdev_reaches_peer_memory - can a block device take the peer memory of a bio?
+ * @bdev:	block device that it, or a clone of it, may be submitted to
+ * @bio:	the bio, see bio_has_peer_memory()
+ *
+ * For those who have a choice of devices, or several to write to.  All that is
+ * below @bdev has to reach the memory, whatever part of it the bio is for.
+ *
+ * Context: any; takes no lock and does not allocate.
+ * Return: true if the queue takes peer memory, and there are routes to all of
+ * @bio's, in the direction that it moves data.
+ */
+bool bdev_reaches_peer_memory(struct block_device *bdev, struct bio *bio)
+{
+	const struct dev_pagemap *pgmap = NULL;
+	struct peer_query peer = {
+		.query.ask = ask_peer,
+		.dir = op_is_write(bio_op(bio)) ? DMA_TO_DEVICE :
+						  DMA_FROM_DEVICE,
+	};
+	struct bvec_iter iter;
+	struct bio_vec bv;
+
+	if (!blk_queue_pci_p2pdma(bdev_get_queue(bdev)))
+		return false;
+	bio_for_each_bvec(bv, bio, iter) {
+		/* One provider has all of a bvec, and usually of a bio */
+		if (!is_pci_p2pdma_page(bv.bv_page) ||
+		    bv.bv_page->pgmap == pgmap)
+			continue;
+		pgmap = bv.bv_page->pgmap;
+		peer.page = bv.bv_page;
+		if (!bdev_dma_query(bdev, &peer.query))
+			return false;
+	}
+	return true;
+}
+EXPORT_SYMBOL_GPL(bdev_reaches_peer_memory);

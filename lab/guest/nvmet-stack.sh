@@ -1,0 +1,61 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+# nvmet-stack.sh MIB PROVIDER A B C FAR: an NVMe-oF target on a volume on a mirror of A and B that serves from
+# PROVIDER's memory, over loop and TCP; and what it does when FAR is made a member, which does not reach that.
+
+# shellcheck source=lab/guest/stack-lib.sh
+. "$(dirname "$0")/stack-lib.sh"
+# shellcheck source=/dev/null
+. "$(dirname "$0")/nvmet-lib.sh"
+
+export MDADM_NO_UDEV=1
+mkdir -p /run/mdadm
+mib=$1 member=8
+lv=/dev/dm-0
+
+mirror() {
+	mdadm --create $md --run --force --metadata=1.0 --size=${member}M --level=1 --raid-devices=2 --bitmap=internal "$@" \
+		</dev/null >/tmp/mdadm.log 2>&1 && in_sync
+}
+
+plan 11
+announce "$2" "$3" "$4" "$5" "$6" && announce_bar "$2"
+result $? "drives and peer memory are there"
+card=$(drive_bdf "$2")
+a=$(drive_node "$3")
+b=$(drive_node "$4")
+c=$(drive_node "$5")
+far=$(drive_node "$6")
+make_pattern "$mib"
+
+mirror "$a" "$b" && echo "0 $((member << 11)) linear $md 0" | dmsetup create volume --noudevsync --noudevrules
+result $? "a volume on a mirror"
+nvmet-config.sh export volume 1 $lv "$card" 1 && nvmet-config.sh port 1 tcp 127.0.0.1 4420 volume &&
+	nvmet-config.sh port 2 loop - - volume
+result $? "it is exported with the memory of a provider"
+one=$(connect tcp 127.0.0.1 volume) && phase tcp round_trip "$(node "$one" 1)" && equal "$a" "$b"
+result $? "TCP: data come back, and are on both members"
+[ "$(stat volume cpu_bytes)" -ge $((2 * mib << 20)) ] && [ "$(stat volume ram_unreachable)" = 0 ]
+result $? "from peer memory alone"
+two=$(connect loop - volume) && moves loop "$c" "$(node "$two" 1)" "$mib" && equal "$a" "$b"
+result $? "loop: peer memory of the host is on both members"
+disconnect "$two"
+
+mdadm --quiet $md --add "$far" && mdadm --quiet --grow $md --raid-devices=3 && in_sync && make_pattern "$mib" &&
+	round_trip "$(node "$one" 1)" && sleep 2 && phase ram round_trip "$(node "$one" 1)"
+result $? "a member is added that does not reach the memory: data come back"
+more volume ram_unreachable 0 && equal "$a" "$far" && equal "$a" "$b" && grep -q "\[UUU\]" /proc/mdstat
+result $? "they are in RAM, counted, and on all members, none of which is failed"
+disconnect "$one"
+nvmet-config.sh clear
+result $? "everything is taken away"
+
+new_log
+! nvmet-config.sh export volume 1 $lv "$card" 1 2>/tmp/said && grep -q "cannot reach the memory of $card" /tmp/said
+result $? "that provider is refused now"
+since_log | grep -q "$(drive_bdf "$6").*cannot\|$(drive_bdf "$6").*root-complex-unknown"
+result $? "and the log says which drive does not reach it"
+nvmet-config.sh clear
+dmsetup remove volume --noudevsync --noudevrules
+mdadm --quiet --stop $md
+finish
