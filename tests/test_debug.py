@@ -13,7 +13,7 @@ WHERE = "same-switch"
 # Other mapping code, and DMA_API_DEBUG sees each of its addresses.
 IOMMU = "two-root-ports-iommu"
 # A BAR that the driver for any BAR registers, and what is only tried there.
-ANY_BAR = tuple(("ram-provider", p) for p in ("fio", "stub", "shutdown", "teardown", "unbind", "unplug-2"))
+ANY_BAR = tuple(("ram-provider", p) for p in ("fio", "stub", "shutdown", "teardown", "trace", "unbind", "unplug-2"))
 # RDMA cards that do DMA
 CARDS = tuple(
     ("rdma-cards", p) for p in ("nvmet-card-faults", "nvmet-card-outage", "nvmet-card-route", "nvmet-soak", "samples")

@@ -23,6 +23,8 @@ IGNORE_USER = "FILE_PATH_CHANGES,LONG_LINE_STRING,PREFER_DEFINED_ATTRIBUTE_MACRO
 # The shim has the kernel's macros for user space, with its names and arguments.
 SHIM = "tools/pci/p2ptopo/shim/"
 IGNORE_SHIM = "MACRO_ARG_REUSE,MACRO_ARG_UNUSED,MULTISTATEMENT_MACRO_USE_DO_WHILE,DATA_RACE"
+# As all events are laid out.
+IGNORE_EVENTS = "OPEN_ENDED_LINE,PARENTHESIS_ALIGNMENT,SPACING"
 
 # Words that codespell takes for something else.
 WORDS = "inflight,inout,ser,ith,nd,clen,fo,damon,uptodate"
@@ -233,8 +235,10 @@ def test_checkpatch_files(tree):
     user = files(".c", ".h", under=("tools/", "lab/guest/"))
     assert kernel and user, "no kernel files or no selftests found: the search is broken"
     shim = [f for f in user if f.startswith(SHIM)]
+    events = [f for f in kernel if f.endswith("/trace.h")]
     report(
-        checkpatch(tree, IGNORE_FILE, "-f", *[ROOT / f for f in kernel])
+        checkpatch(tree, IGNORE_FILE, "-f", *[ROOT / f for f in kernel if f not in events])
+        + checkpatch(tree, f"{IGNORE_FILE},{IGNORE_EVENTS}", "-f", *[ROOT / f for f in events])
         + checkpatch(tree, IGNORE_USER, "-f", *[ROOT / f for f in user if f not in shim])
         + checkpatch(tree, f"{IGNORE_USER},{IGNORE_SHIM}", "-f", *[ROOT / f for f in shim]),
         "correct the file, build/tree/scripts/checkpatch.pl --strict -f FILE checks it",

@@ -49,6 +49,7 @@
 #include "p2pdma/p2pdma.h"
 #include "p2pdma/peers.h"
 #include "p2pdma/sysfs.h"
+#include "p2pdma/trace.h"
 
 static struct pci_p2pdma *provider_locked(struct pci_dev *pdev)
 {
@@ -108,6 +109,9 @@ static void memory_page_free(struct p2pdma_backing *backing, u64 offset,
 	struct p2pdma_memory *mem =
 		container_of(backing, struct p2pdma_memory, backing);
 
+	if (trace_p2pmem_free_enabled())
+		trace_p2pmem_free(mem->res.pdev, mem->res.start + offset,
+				  PAGE_SIZE);
 	if (last && unlikely(READ_ONCE(mem->res.suspect)))
 		p2pdma_outage_pages_returned(&mem->res);
 	p2pdma_pool_free(&mem->pool, offset, PAGE_SIZE);
@@ -253,6 +257,7 @@ static void memory_remove(struct p2pdma_memory *mem,
 		p2pdma_sysfs_remove(mem->res.pdev);
 		kfree_rcu(p2pdma, rcu);
 	}
+	trace_p2pdma_unregister(mem->res.pdev, mem->res.start, mem->res.size);
 	p2pdma_notify(PCI_P2PDMA_RESOURCE_REMOVED, mem->res.pdev);
 	/* Whoever still looks at the lists is done with them after this. */
 	synchronize_rcu();
@@ -372,7 +377,10 @@ destroy_mem:
 int pci_p2pdma_add_resource(struct pci_dev *pdev, int bar, size_t size,
 			    u64 offset)
 {
-	return add_resource(pdev, bar, size, offset, false);
+	int error = add_resource(pdev, bar, size, offset, false);
+
+	trace_p2pdma_register(pdev, bar, offset, size, error);
+	return error;
 }
 EXPORT_SYMBOL_GPL(pci_p2pdma_add_resource);
 
@@ -401,9 +409,11 @@ int pci_p2pdma_add_unvetted_resource(struct pci_dev *pdev, int bar, size_t size,
 	if (error) {
 		pci_err(pdev, "cannot register BAR %d: the kernel is locked down, and its driver does not know that it holds no registers\n",
 			bar);
-		return error;
+	} else {
+		error = add_resource(pdev, bar, size, offset, true);
 	}
-	return add_resource(pdev, bar, size, offset, true);
+	trace_p2pdma_register(pdev, bar, offset, size, error);
+	return error;
 }
 EXPORT_SYMBOL_GPL(pci_p2pdma_add_unvetted_resource);
 

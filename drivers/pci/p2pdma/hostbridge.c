@@ -200,7 +200,8 @@ static const struct pci_device_id *known_bridge(struct pci_dev *pdev)
 /*
  * What firmware says of the host bridge of @pdev, be it a device tree, ACPI
  * (_DSD) or the code of a controller that adds a software node; false if
- * nothing.
+ * nothing.  ACPI has no table for it: what its HMAT describes is how near
+ * memory is to processors.
  */
 static bool firmware_routes(struct pci_dev *pdev, u8 *routes)
 {

@@ -7,6 +7,7 @@
 #include <linux/pci-p2pdma.h>
 
 #include "peers.h"
+#include "trace.h"
 
 /* What both directions allow, where a caller needs both and they differ */
 static enum pci_p2pdma_map_type
@@ -75,4 +76,6 @@ void __pci_p2pdma_update_state(struct pci_p2pdma_map_state *state,
 	rcu_read_unlock_sched();
 	if (unlikely(!verdict))
 		state_set_uncached(state, dev, pgmap);
+	if (trace_p2pdma_map_enabled())
+		trace_p2pdma_map(dev, res->pdev, state->dir, state->type);
 }

@@ -19,6 +19,7 @@
 
 #include "memory.h"
 #include "p2pdma.h"
+#include "trace.h"
 
 /* Those of which somebody may have memory, being removed or not; under RCU */
 static LIST_HEAD(all_memory);
@@ -50,7 +51,7 @@ void p2pdma_memory_del(struct p2pdma_memory *mem)
 }
 
 static __always_inline struct p2pdma_memory *
-memory_alloc(struct pci_dev *pdev, u64 size, u64 align, u64 *offset)
+pool_alloc(struct pci_dev *pdev, u64 size, u64 align, u64 *offset)
 {
 	struct p2pdma_memory *mem;
 	struct pci_p2pdma *p2pdma;
@@ -67,6 +68,17 @@ memory_alloc(struct pci_dev *pdev, u64 size, u64 align, u64 *offset)
 		if (p2pdma_pool_alloc(&mem->pool, size, align, offset))
 			return mem;
 	return NULL;
+}
+
+static __always_inline struct p2pdma_memory *
+memory_alloc(struct pci_dev *pdev, u64 size, u64 align, u64 *offset)
+{
+	struct p2pdma_memory *mem = pool_alloc(pdev, size, align, offset);
+
+	if (trace_p2pmem_alloc_enabled())
+		trace_p2pmem_alloc(pdev, mem ? mem->res.start + *offset : 0,
+				   size);
+	return mem;
 }
 
 /**
@@ -130,9 +142,12 @@ EXPORT_SYMBOL_GPL(pci_alloc_p2pmem);
 void pci_free_p2pmem(struct pci_dev *pdev, void *addr, size_t size)
 {
 	struct p2pdma_memory *mem = memory_of(addr);
+	u64 offset = addr - mem->backing.kaddr;
 
+	if (trace_p2pmem_free_enabled())
+		trace_p2pmem_free(pdev, mem->res.start + offset, size);
 	/* @mem may be gone after that. */
-	p2pdma_pool_free(&mem->pool, addr - mem->backing.kaddr, size);
+	p2pdma_pool_free(&mem->pool, offset, size);
 }
 EXPORT_SYMBOL_GPL(pci_free_p2pmem);
 

@@ -50,6 +50,7 @@
 #include "notify.h"
 #include "outage.h"
 #include "p2pdma.h"
+#include "trace.h"
 
 /* 2 for each change, as 0 and the lowest bit have a meaning of their own */
 #define OUTAGE_STEP	2UL
@@ -158,6 +159,7 @@ static void resource_set_down(struct p2pdma_resource *res, bool down,
 {
 	WRITE_ONCE(res->outage, number);
 	WRITE_ONCE(res->down, down);
+	trace_p2pdma_outage(res->pdev, res->start, down);
 	/* Also if the state before was never notified: see next_unnotified() */
 	res->notified_down = !down;
 	if (down) {

@@ -23,6 +23,7 @@
  *   route.c route.h		the walk: distance, map type, reason
  *   acs.c acs.h		what one port does with a peer request
  *   hostbridge.c hostbridge.h	what the root complex routes
+ *   trace.h			tracepoints
  *   verdict.h			what a route allows
  *   pages.c pages.h		struct pages, and user mappings of them
  *   pool.c pool-state.c pool.h region.h	which offsets are free

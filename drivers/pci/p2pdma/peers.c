@@ -66,6 +66,9 @@
 #include "peers.h"
 #include "route.h"
 
+#define CREATE_TRACE_POINTS
+#include "trace.h"
+
 /* pci_dev.p2pdma_client that is none: beyond any table */
 #define CLIENT_REQUESTED	U32_MAX		/* has been asked about */
 #define CLIENTS_MAX		(U32_MAX / 4)
@@ -191,6 +194,7 @@ static struct p2pdma_verdict peer_verdict(struct p2pdma_resource *res,
 	}
 	if (!cached) {
 		verdict = p2pdma_peer_walk(res, pdev);
+		trace_p2pdma_verdict(pdev, res->pdev, &verdict);
 		atomic_long_inc(&res->walks);
 		if (cache)
 			peer_request(res, pdev);
@@ -370,6 +374,7 @@ static int peer_fill(struct p2pdma_resource *res,
 	}
 	generation = atomic64_read_acquire(&p2pdma_topology_generation);
 	verdict = p2pdma_peer_walk(res, client);
+	trace_p2pdma_verdict(client, res->pdev, &verdict);
 	if (old != &peer_requested &&
 	    !memcmp(&old->verdict, &verdict, sizeof(verdict))) {
 		WRITE_ONCE(old->walks, old->walks + 1);
@@ -377,8 +382,11 @@ static int peer_fill(struct p2pdma_resource *res,
 		return 0;
 	}
 	/* There may have been no memory before: rather notified once too often */
-	if (old != &peer_requested && !same_map(&old->verdict, &verdict))
+	if (old != &peer_requested && !same_map(&old->verdict, &verdict)) {
+		trace_p2pdma_verdict_changed(client, res->pdev, &old->verdict,
+					     &verdict);
 		res->changed = true;
+	}
 	new = p2pdma_peer_alloc();
 	if (!new)
 		return -ENOMEM;

@@ -32,6 +32,7 @@ OUT = BUILD / "mutants" / "out" / "lab"
 WHERE = "same-switch"
 # All suites; what one of its own does not notice in a file may be noticed by another's.
 ALL = "kunit"
+PATIENCE = 3  # in times of a program's own timeout
 
 
 @dataclass(frozen=True)
@@ -194,7 +195,13 @@ def noticed(names: Iterable[str]) -> str | None:
     for name in names:
         where, program = what_to_run(name)
         run = runner.Run(
-            topology.load(where), program, config="mutants", kernel=OUT / "arch/x86/boot/bzImage", tree=TREE
+            topology.load(where),
+            program,
+            config="mutants",
+            kernel=OUT / "arch/x86/boot/bzImage",
+            tree=TREE,
+            # A busy machine must not look like a fault that was noticed.
+            timeout=PATIENCE * program.timeout,
         ).go()
         if not run.passed:
             return f"{name}: {run.reasons[0]}"

@@ -469,6 +469,14 @@ ALL = [
         handlers={"holds": hotplug.holds},
     ),
     Program(
+        "trace",
+        "what tracepoints say of a provider's life",
+        lambda t: ["trace.sh", t.providers[0], *t.clients[:2]],
+        where=("ram-provider",),
+        only_on=("debug",),
+        trace_dma=False,
+    ),
+    Program(
         "lockdown",
         "no BAR is registered on the administrator's word in a kernel that is locked down",
         lambda t: ["lockdown.sh", t.providers[0]],
