@@ -703,7 +703,7 @@ KUNIT = Program(
     "the KUnit suites",
     lambda t: ["kunit.sh"],
     checks.check_kunit,
-    timeout=300,
+    timeout=600,
     where=(),
     cmdline="kunit.enable=1",
     cpu="Haswell",
