@@ -113,7 +113,7 @@ def concerned(out):
     return sorted(
         f"{name}.o"
         for name, cmd in built.items()
-        if not re.search(r"/p2pdma|/p2pmem", f"/{name}")
+        if not re.search(r"[-/]p2pdma|[-/]p2pmem", f"/{name}")
         and (str(name) in patched or "include/linux/pci-p2pdma.h" in cmd.read_text())
     )
 
