@@ -12,11 +12,11 @@ mib=$1
 # port NAME: its controller's folder
 port() { echo "/sys/bus/pci/devices/$(lab_ask where "$1")"/nvme/nvme*; }
 
-# served NAME: how many reads and writes have taken this port
+# served NAME: sectors that have been read and written by this port, without flushes, which are writes of none
 served() {
 	# shellcheck disable=SC2046	# words
 	set -- $(cat "$(port "$1")"/nvme*n1/stat)
-	echo $(($1 + $5))
+	echo $(($3 + $7))
 }
 
 live() { [ "$(cat "$(port "$1")/state" 2>/dev/null)" = live ]; }
