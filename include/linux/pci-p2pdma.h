@@ -139,6 +139,8 @@ bool __pci_p2pmem_intact(struct pci_dev *pdev, unsigned long since);
 bool __pci_p2pdma_sg_intact(struct scatterlist *sgl, unsigned int nents,
 			    unsigned long since);
 
+bool pci_p2pdma_reaches(struct device *dev, const struct page *page,
+			enum dma_data_direction dir);
 void __pci_p2pdma_update_state(struct pci_p2pdma_map_state *state,
 			       struct device *dev,
 			       const struct dev_pagemap *pgmap);
@@ -167,6 +169,13 @@ static inline int pci_p2pdma_distance_many(struct pci_dev *provider,
 					   int num_clients, bool verbose)
 {
 	return -1;
+}
+
+static inline bool pci_p2pdma_reaches(struct device *dev,
+				      const struct page *page,
+				      enum dma_data_direction dir)
+{
+	return false;
 }
 
 static inline enum pci_p2pdma_map_type
@@ -362,31 +371,6 @@ pci_p2pdma_map_segment(struct pci_p2pdma_map_state *state, struct device *dev,
 		sg_dma_mark_bus_address(sg);
 	}
 	return state->type;
-}
-
-/**
- * pci_p2pdma_reaches - is there a route from a device to a page?
- * @dev: device that would do the DMA
- * @page: peer page, see is_pci_p2pdma_page(); the caller holds a reference
- * @dir: direction of the mapping that would be made
- *
- * For who has a choice of devices, or several that all have to reach it.
- *
- * Context: any, takes no lock and does not allocate.
- * Return: false if dma_map_sgtable() would fail with -EREMOTEIO now.  True is no
- * promise: the route may be withdrawn before the page is mapped.
- */
-static inline bool pci_p2pdma_reaches(struct device *dev,
-				      const struct page *page,
-				      enum dma_data_direction dir)
-{
-	struct pci_p2pdma_map_state state;
-
-	if (!IS_ENABLED(CONFIG_PCI_P2PDMA))
-		return false;
-	pci_p2pdma_map_begin(&state, dir);
-	__pci_p2pdma_update_state(&state, dev, page->pgmap);
-	return state.type != PCI_P2PDMA_MAP_NOT_SUPPORTED;
 }
 
 /**

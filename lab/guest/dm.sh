@@ -32,7 +32,7 @@ refuses() {
 	refused $FILL $dm "$c" "$mib" && [ "$(said "takes no peer memory: $1 does not pass it on")" -gt 0 ]
 }
 
-plan 15
+plan 16
 announce "$2" "$3" "$4" "$5" "$6" && announce_bar "$2"
 result $? "drives and peer memory are there"
 card=$(drive_bdf "$2")
@@ -47,10 +47,12 @@ table "0 16384 linear $a 0" && through linear
 result $? "linear"
 load $dm 4 5 &
 pid=$!
+swapped=0
 for _ in 1 2 3 4 5 6 7 8; do
-	swap "0 16384 linear $a 0" || break
+	swap "0 16384 linear $a 0" && swapped=$((swapped + 1))
 	sleep 0.2
-done && wait $pid
+done
+wait $pid && [ $swapped = 8 ]
 result $? "its table is swapped under load"
 load $dm 4 20 &
 pid=$!
@@ -80,6 +82,10 @@ result $? "mirror refuses"
 gone
 table "0 16384 snapshot-origin $a" && refuses snapshot-origin
 result $? "snapshot-origin refuses"
+gone
+table "0 2048 linear $a 0" "2048 2048 linear /dev/ram0 0" && refused $FILL $dm "$c" 1 &&
+	[ "$(said "takes no peer memory: a device below does not")" -gt 0 ]
+result $? "half of it in RAM refuses"
 gone
 table "0 2048 linear $a 0" "2048 4096 linear $far 2048" && refused $DRAIN "$c" $dm 2
 result $? "half of it does not reach the memory: what is there is refused"

@@ -53,6 +53,23 @@ static noinline void state_set_uncached(struct pci_p2pdma_map_state *state,
 	state_set(state, pgmap, res, &verdict);
 }
 
+static __always_inline void state_update(struct pci_p2pdma_map_state *state,
+					 struct device *dev,
+					 const struct dev_pagemap *pgmap)
+{
+	const struct p2pdma_resource *res = pgmap->owner;
+	const struct p2pdma_verdict *verdict;
+
+	/* The cheapest that keeps it: nothing in here sleeps */
+	rcu_read_lock_sched();
+	verdict = p2pdma_peer_cached(res, dev);
+	if (likely(verdict))
+		state_set(state, pgmap, res, verdict);
+	rcu_read_unlock_sched();
+	if (unlikely(!verdict))
+		state_set_uncached(state, dev, pgmap);
+}
+
 /**
  * __pci_p2pdma_update_state - the segment belongs to other pages than before
  * @state: mapping state to bring up to date
@@ -66,16 +83,31 @@ void __pci_p2pdma_update_state(struct pci_p2pdma_map_state *state,
 			       const struct dev_pagemap *pgmap)
 {
 	const struct p2pdma_resource *res = pgmap->owner;
-	const struct p2pdma_verdict *verdict;
 
-	/* The cheapest that keeps it: nothing in here sleeps */
-	rcu_read_lock_sched();
-	verdict = p2pdma_peer_cached(res, dev);
-	if (likely(verdict))
-		state_set(state, pgmap, res, verdict);
-	rcu_read_unlock_sched();
-	if (unlikely(!verdict))
-		state_set_uncached(state, dev, pgmap);
+	state_update(state, dev, pgmap);
 	if (trace_p2pdma_map_enabled())
 		trace_p2pdma_map(dev, res->pdev, state->dir, state->type);
+}
+
+/**
+ * pci_p2pdma_reaches - is there a route from a device to a page?
+ * @dev: device that would do the DMA
+ * @page: peer page, see is_pci_p2pdma_page(); the caller holds a reference
+ * @dir: direction of the mapping that would be made
+ *
+ * For who has a choice of devices, or several that all have to reach it.
+ *
+ * Context: any, takes no lock and does not allocate.
+ * Return: false if dma_map_sgtable() would fail with -EREMOTEIO now.  True is no
+ * promise: the route may be withdrawn before the page is mapped.
+ */
+bool pci_p2pdma_reaches(struct device *dev, const struct page *page,
+			enum dma_data_direction dir)
+{
+	struct pci_p2pdma_map_state state;
+
+	pci_p2pdma_map_begin(&state, dir);
+	/* A question is no mapping, so it is not traced as one. */
+	state_update(&state, dev, page->pgmap);
+	return state.type != PCI_P2PDMA_MAP_NOT_SUPPORTED;
 }

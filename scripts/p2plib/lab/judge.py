@@ -80,11 +80,21 @@ def judge(
     for name in ("failed", "crashed", "errors"):
         if counts[name]:
             reasons.append(f"KTAP: {counts[name]} {name}: {failed_lines(vm.lines)}")
+    reasons += plan_faults(vm.lines)
     if counts["skipped"] and not skip_ok:
         reasons.append(f"KTAP: {counts['skipped']} skipped, and nothing here may skip")
     if not counts["passed"] and not (skip_ok and counts["skipped"]):
         reasons.append("KTAP: no test passed")
     return Verdict(reasons, counts, elsewhere)
+
+
+def plan_faults(lines: Iterable[str]) -> list[str]:
+    """More results than the plan says: the parser does not look at what comes after it. It misses too few by itself."""
+    text = "\n".join(lines)
+    plans, results = re.findall(r"(?m)^1\.\.(\d+)$", text), re.findall(r"(?m)^(?:not )?ok \d+\b", text)
+    if len(plans) != 1 or len(results) <= int(plans[0]):
+        return []
+    return [f"KTAP: {len(results)} results under a plan of {plans[0]}: correct the program's plan"]
 
 
 def end_faults(sentinel: Mapping[str, int] | None, skip_ok: bool, taint: int) -> list[str]:
