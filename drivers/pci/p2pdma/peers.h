@@ -72,8 +72,11 @@ static __always_inline const struct p2pdma_verdict *
 p2pdma_peer_find(const struct p2pdma_resource *res,
 		 const struct pci_dev *client)
 {
-	/* The tables are read at this number: see assign_number() */
-	u32 number = READ_ONCE(client->p2pdma_client);
+	/*
+	 * Pairs with assign_number(): the table is not one from before the
+	 * number was another client's, whose verdict would be in there.
+	 */
+	u32 number = smp_load_acquire(&client->p2pdma_client);
 	const struct p2pdma_peer_table *table;
 	const struct p2pdma_peer *peer;
 
