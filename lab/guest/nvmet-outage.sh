@@ -121,6 +121,7 @@ over() {
 in_halves() {
 	free=$(cat "$available")
 	rm -f /tmp/rest
+	dd if="$a" of=/tmp/before bs=65536 count=1 iflag=direct 2>/dev/null
 	nvmet_stall 127.0.0.1 4420 tcp /tmp/rest >/tmp/stall &
 	until_ok grep -q half /tmp/stall && [ "$(cat "$available")" = $((free - 65536)) ]
 	result $? "half of the data of a write are in the provider's memory"
@@ -128,9 +129,11 @@ in_halves() {
 	: >/tmp/rest
 	until_ok grep status /tmp/stall && grep -q "^status 0x21$" /tmp/stall
 	result $? "what was there before an outage is not written with success"
+	dd if="$a" bs=65536 count=1 iflag=direct 2>/dev/null | cmp - /tmp/before
+	result $? "and not written at all"
 }
 
-plan 24
+plan 25
 announce "$2" "$3" && announce_bar "$3"
 result $? "drives and provider are there"
 a=$(drive_node "$2")

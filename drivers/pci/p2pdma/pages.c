@@ -35,6 +35,7 @@
 #include <linux/pci.h>
 #include <linux/pci-p2pdma.h>
 #include <linux/pfn_t.h>
+#include <kunit/static_stub.h>
 
 #include "pages.h"
 
@@ -171,7 +172,7 @@ void p2pdma_pages_remove(struct p2pdma_backing *backing)
  * The pages mapped belong to the mapping from now on: they come back through
  * page_free(), also if the mapping fails later.  The rest still belongs to the
  * caller.  The offset of the mapping becomes the physical address, by which it
- * can be found again.
+ * can be found again.  KUnit looks in here.
  *
  * Context: process context, mmap lock held for writing.
  * Return: 0, or what vm_insert_page() failed with.
@@ -184,6 +185,8 @@ int p2pdma_pages_insert(struct p2pdma_backing *backing, u64 offset,
 	unsigned long first = PHYS_PFN(backing->pgmap.range.start + offset);
 	int error;
 
+	KUNIT_STATIC_STUB_REDIRECT(p2pdma_pages_insert, backing, offset, vma,
+				   done, end, since);
 	if (!*done) {
 		vma->vm_page_prot = user_prot(backing, vma, first);
 		vma->vm_pgoff = first;

@@ -211,8 +211,18 @@ static int map_cleared(struct pci_dev *pdev, struct p2pdma_memory *mem,
 						    since);
 		if (error)
 			break;
+		/*
+		 * An outage that has begun and ended meanwhile has marked pages
+		 * that it could count.  Pairs with suspect_pages(): either it
+		 * has counted these, or it is seen here.
+		 */
+		smp_mb();
+		if (!pci_p2pmem_intact(pdev, since)) {
+			error = unreachable_error(pdev);
+			break;
+		}
 	}
-	if (error)
+	if (error && done < len)
 		p2pdma_pool_free(&mem->pool, offset + done, len - done);
 	return error;
 }

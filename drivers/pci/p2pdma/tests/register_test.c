@@ -3,6 +3,7 @@
  * KUnit suite of registration: what a device registers begins and
  * ends.  A registration that fails leaves everything as it was.
  */
+#include <kunit/static_stub.h>
 #include <kunit/test.h>
 #include <linux/anon_inodes.h>
 #include <linux/cleanup.h>
@@ -19,6 +20,7 @@
 #include <linux/sysfs.h>
 #include <linux/uaccess.h>
 
+#include "../memory.h"
 #include "fabric.h"
 #include "provider.h"
 
@@ -680,6 +682,33 @@ static void register_mmap_refused(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, -ENOMEM, (int)map_allocate(&m, PAGE_SIZE));
 }
 
+/* The pages are cleared, and have not been counted yet. */
+static int insert_after_outage(struct p2pdma_backing *backing, u64 offset,
+			       struct vm_area_struct *vma, unsigned long *done,
+			       unsigned long end, unsigned long since)
+{
+	struct p2pdma_resource *res = backing->pgmap.owner;
+
+	kunit_deactivate_static_stub(kunit_get_current_test(),
+				     p2pdma_pages_insert);
+	pci_p2pdma_provider_down(res->pdev);
+	pci_p2pdma_provider_up(res->pdev);
+	return p2pdma_pages_insert(backing, offset, vma, done, end, since);
+}
+
+/* Whatever moment of an mmap() an outage has: zeros that it lost are not mapped. */
+static void register_mmap_outage(struct kunit *test)
+{
+	struct mapping m = { .own = *(const bool *)test->param_value };
+
+	mapping_init(test, &m);
+	kunit_activate_static_stub(test, p2pdma_pages_insert,
+				   insert_after_outage);
+	KUNIT_EXPECT_EQ(test, -EREMOTEIO, (int)map_allocate(&m, 5 * PAGE_SIZE));
+	provider_expect(test, m.pdev, 1, SZ_4M, SZ_4M);
+	KUNIT_EXPECT_FALSE(test, IS_ERR_VALUE(map_allocate(&m, SZ_4M)));
+}
+
 /* ---- out of memory ---- */
 
 #ifdef CONFIG_FAILSLAB
@@ -770,6 +799,7 @@ static struct kunit_case register_cases[] = {
 	KUNIT_CASE(register_give_up_mapped),
 	KUNIT_CASE_PARAM(register_mmap_fails, own_file_gen_params),
 	KUNIT_CASE(register_mmap_refused),
+	KUNIT_CASE_PARAM(register_mmap_outage, own_file_gen_params),
 #ifdef CONFIG_FAILSLAB
 	KUNIT_CASE_PARAM(register_fails, failing_gen_params),
 #endif
