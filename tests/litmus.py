@@ -268,7 +268,7 @@ def modify(change: Callable[[Any, list[Value]], Value], returns: str, full: bool
 
 def conditional(
     holds: Callable[[Value, list[Value]], bool],
-    new: Callable[[Value, list[Value]], Value],
+    new: Callable[[Any, list[Any]], Value],
     tells: bool,
     full: bool = True,
 ) -> Any:
