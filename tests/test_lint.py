@@ -20,6 +20,9 @@ IGNORE_FILE = "FILE_PATH_CHANGES,LONG_LINE_STRING"
 # User space has none of __printf, __noreturn, BIT() and u8.
 IGNORE_USER = "FILE_PATH_CHANGES,LONG_LINE_STRING,PREFER_DEFINED_ATTRIBUTE_MACRO,BIT_MACRO,PREFER_KERNEL_TYPES"
 
+# Where kernel code of ours is.
+OURS = ("block/", "drivers/", "include/", "kernel/", "lib/", "mm/", "samples/")
+
 # The shim has the kernel's macros for user space, with its names and arguments.
 SHIM = "tools/pci/p2ptopo/shim/"
 IGNORE_SHIM = "MACRO_ARG_REUSE,MACRO_ARG_UNUSED,MULTISTATEMENT_MACRO_USE_DO_WHILE,DATA_RACE"
@@ -239,7 +242,7 @@ def checkpatch(tree, ignore, *argv):
 
 
 def test_checkpatch_files(tree):
-    kernel = files(".c", ".h", under=("drivers/", "include/", "lab/modules/", "samples/"))
+    kernel = files(".c", ".h", under=(*OURS, "lab/modules/"))
     user = files(".c", ".h", under=("tools/", "lab/guest/"))
     assert kernel and user, "no kernel files or no selftests found: the search is broken"
     shim = [f for f in user if f.startswith(SHIM)]
@@ -292,7 +295,7 @@ def test_generated(tree, tmp_path):
 
 
 def test_kernel_doc(tree):
-    found = files(".c", ".h", under=("drivers/", "include/", "samples/"))
+    found = files(".c", ".h", under=OURS)
     run = sh("perl", "scripts/kernel-doc", "-none", "-Wall", "-Werror", *[ROOT / f for f in found], cwd=tree)
     lines = [t.replace(f"{ROOT}/", "") for t in run.stderr.splitlines()]
     report(lines if run.returncode or lines else [], "complete the kernel-doc comment")

@@ -96,6 +96,7 @@ enum pci_p2pdma_event {
 };
 
 struct notifier_block;
+struct p2pdma_resource;
 
 #ifdef CONFIG_PCI_P2PDMA
 int pci_p2pdma_add_resource(struct pci_dev *pdev, int bar, size_t size,
@@ -139,6 +140,15 @@ bool __pci_p2pmem_intact(struct pci_dev *pdev, unsigned long since);
 bool __pci_p2pdma_sg_intact(struct scatterlist *sgl, unsigned int nents,
 			    unsigned long since);
 
+bool __pci_p2pdma_range_intact(struct p2pdma_resource *res, phys_addr_t start,
+			       u64 len, unsigned long since);
+
+struct p2pdma_resource *pci_p2pdma_find_resource(struct pci_dev *pdev,
+						 phys_addr_t start, u64 len);
+enum pci_p2pdma_map_type pci_p2pdma_map_resource(struct p2pdma_resource *res,
+						 struct device *dev,
+						 enum dma_data_direction dir,
+						 u64 *bus_offset);
 bool pci_p2pdma_reaches(struct device *dev, const struct page *page,
 			enum dma_data_direction dir);
 void __pci_p2pdma_update_state(struct pci_p2pdma_map_state *state,
@@ -169,6 +179,26 @@ static inline int pci_p2pdma_distance_many(struct pci_dev *provider,
 					   int num_clients, bool verbose)
 {
 	return -1;
+}
+
+static inline bool __pci_p2pdma_range_intact(struct p2pdma_resource *res,
+					     phys_addr_t start, u64 len,
+					     unsigned long since)
+{
+	return true;
+}
+
+static inline struct p2pdma_resource *
+pci_p2pdma_find_resource(struct pci_dev *pdev, phys_addr_t start, u64 len)
+{
+	return NULL;
+}
+
+static inline enum pci_p2pdma_map_type
+pci_p2pdma_map_resource(struct p2pdma_resource *res, struct device *dev,
+			enum dma_data_direction dir, u64 *bus_offset)
+{
+	return PCI_P2PDMA_MAP_NOT_SUPPORTED;
 }
 
 static inline bool pci_p2pdma_reaches(struct device *dev,
@@ -371,6 +401,22 @@ pci_p2pdma_map_segment(struct pci_p2pdma_map_state *state, struct device *dev,
 		sg_dma_mark_bus_address(sg);
 	}
 	return state->type;
+}
+
+/**
+ * pci_p2pdma_page_resource - what a page is a part of
+ * @page: any page; of a peer page the caller holds a reference
+ *
+ * For who keeps ranges of memory and not pages.
+ *
+ * Context: any.
+ * Return: a handle to one resource of a provider, good as long as the page; NULL
+ * if it is not a peer page.
+ */
+static inline struct p2pdma_resource *
+pci_p2pdma_page_resource(const struct page *page)
+{
+	return is_pci_p2pdma_page(page) ? page->pgmap->owner : NULL;
 }
 
 /**

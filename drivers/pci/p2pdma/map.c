@@ -53,6 +53,15 @@ static noinline void state_set_uncached(struct pci_p2pdma_map_state *state,
 	state_set(state, pgmap, res, &verdict);
 }
 
+static noinline enum pci_p2pdma_map_type
+map_type_uncached(struct p2pdma_resource *res, struct device *dev,
+		  enum dma_data_direction dir)
+{
+	struct p2pdma_verdict verdict = p2pdma_peer_verdict(res, dev);
+
+	return map_type(&verdict, dir);
+}
+
 static __always_inline void state_update(struct pci_p2pdma_map_state *state,
 					 struct device *dev,
 					 const struct dev_pagemap *pgmap)
@@ -87,6 +96,41 @@ void __pci_p2pdma_update_state(struct pci_p2pdma_map_state *state,
 	state_update(state, dev, pgmap);
 	if (trace_p2pdma_map_enabled())
 		trace_p2pdma_map(dev, res->pdev, state->dir, state->type);
+}
+
+/**
+ * pci_p2pdma_map_resource - how does a device reach a resource?
+ * @res: the resource, see pci_p2pdma_page_resource(); the caller has memory of it
+ * @dev: device that will do the DMA
+ * @dir: direction of the mapping
+ * @bus_offset: set to bus address minus CPU physical address if that is how
+ *
+ * For a mapping that knows what its ranges are parts of, so that it asks once for
+ * all of them.  It holds for the mapping, and no longer.
+ *
+ * Context: any, takes no lock and does not allocate.
+ * Return: the map type; PCI_P2PDMA_MAP_NOT_SUPPORTED also while there is an outage.
+ */
+enum pci_p2pdma_map_type pci_p2pdma_map_resource(struct p2pdma_resource *res,
+						 struct device *dev,
+						 enum dma_data_direction dir,
+						 u64 *bus_offset)
+{
+	enum pci_p2pdma_map_type type = PCI_P2PDMA_MAP_UNKNOWN;
+	const struct p2pdma_verdict *verdict;
+
+	rcu_read_lock_sched();
+	verdict = p2pdma_peer_cached(res, dev);
+	if (likely(verdict))
+		type = map_type(verdict, dir);
+	rcu_read_unlock_sched();
+	if (unlikely(!verdict))
+		type = map_type_uncached(res, dev, dir);
+	if (type == PCI_P2PDMA_MAP_BUS_ADDR)
+		*bus_offset = res->bus_offset;
+	if (trace_p2pdma_map_enabled())
+		trace_p2pdma_map(dev, res->pdev, dir, type);
+	return type;
 }
 
 /**

@@ -788,15 +788,14 @@ static bool resource_intact(const struct p2pdma_resource *res,
 
 /* Pages in user space have a number of their own, from before they were cleared. */
 static bool pages_intact(const struct p2pdma_resource *res,
-			 struct scatterlist *sg)
+			 const struct page *page, unsigned long count)
 {
-	unsigned int i, count = PFN_UP(sg->offset + sg->length);
-	unsigned long since;
+	unsigned long i, since;
 
 	if (likely(!READ_ONCE(res->suspect)))
 		return true;
 	for (i = 0; i < count; i++) {
-		since = (unsigned long)sg_page(sg)[i].zone_device_data;
+		since = (unsigned long)page[i].zone_device_data;
 		if (since && changed_since(res, since))
 			return false;
 	}
@@ -829,9 +828,19 @@ bool __pci_p2pdma_sg_intact(struct scatterlist *sgl, unsigned int nents,
 			continue;
 		res = p2pdma_page_resource(sg_page(sg));
 		if (!resource_intact(res, since) ||
-		    !pages_intact(res, sg))
+		    !pages_intact(res, sg_page(sg),
+				  PFN_UP(sg->offset + sg->length)))
 			return false;
 	}
 	return true;
 }
 EXPORT_SYMBOL_GPL(__pci_p2pdma_sg_intact);
+
+/* Like pci_p2pdma_sg_intact(), of a range of @res that the caller has */
+bool __pci_p2pdma_range_intact(struct p2pdma_resource *res, phys_addr_t start,
+			       u64 len, unsigned long since)
+{
+	return resource_intact(res, since) &&
+	       pages_intact(res, pfn_to_page(PHYS_PFN(start)),
+			    PFN_UP(offset_in_page(start) + len));
+}

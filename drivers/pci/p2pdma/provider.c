@@ -81,6 +81,37 @@ bool p2pdma_verdict_now(struct pci_dev *provider, struct pci_dev *client,
 }
 
 /**
+ * pci_p2pdma_find_resource - which resource is a range of memory in?
+ * @pdev: provider
+ * @start: CPU physical address of the first byte
+ * @len: bytes
+ *
+ * Context: any but NMI.
+ * Return: a handle, good as long as the caller has memory of it; NULL if @pdev has
+ * not registered all of the range in one resource.
+ */
+struct p2pdma_resource *pci_p2pdma_find_resource(struct pci_dev *pdev,
+						 phys_addr_t start, u64 len)
+{
+	struct p2pdma_memory *mem;
+	struct pci_p2pdma *p2pdma;
+	struct p2pdma_resource *res;
+
+	guard(rcu)();
+	p2pdma = rcu_dereference(pdev->p2pdma);
+	if (!p2pdma)
+		return NULL;
+	list_for_each_entry_rcu(mem, &p2pdma->resources, node) {
+		res = &mem->res;
+		if (start >= res->start && start - res->start < res->size &&
+		    len && len <= res->size - (start - res->start))
+			return res;
+	}
+	return NULL;
+}
+EXPORT_SYMBOL_GPL(pci_p2pdma_find_resource);
+
+/**
  * p2pdma_locked_down - is what may be registers out of bounds?
  *
  * Lockdown is only ever raised, and logs whom it stops: so it is asked no more

@@ -16,7 +16,7 @@ from p2plib.docs import pages
 
 TREE = BUILD / "tree"
 DOCS = BUILD / "docs"
-SOURCES = ("block", "drivers", "include", "kernel", "scripts")  # which kernel-doc reads
+SOURCES = ("block", "drivers", "include", "kernel", "lib", "mm", "scripts")  # which kernel-doc reads
 
 
 def main(argv: Sequence[str]) -> int:

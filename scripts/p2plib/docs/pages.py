@@ -27,6 +27,7 @@ PCI peer-to-peer DMA
    userspace-api/pci-p2pdma
    driver-api/pci/p2pdma
    driver-api/pci/p2pdma-internals
+   core-api/rlist
    abi
    HACKING
    topologies

@@ -14,8 +14,12 @@
 #include <linux/pci-p2pdma.h>
 #include <linux/prandom.h>
 #include <linux/random.h>
+#ifdef CONFIG_RLIST_KUNIT_TEST
+#include <linux/rlist.h>
+#endif
 #include <linux/scatterlist.h>
 #include <linux/sizes.h>
+#include <linux/swiotlb.h>
 #include <linux/xarray.h>
 
 #include "fabric.h"
@@ -414,6 +418,120 @@ static bool holds(const struct list *list, enum kind kind)
 	return false;
 }
 
+/* ---- the same as a range list ---- */
+
+#ifdef CONFIG_RLIST_KUNIT_TEST
+
+/**
+ * struct ranges - the memory of a scatterlist, as ranges
+ * @stored: in a list of its own
+ * @cpu: in that, or where it is
+ * @dma: and mapped
+ */
+struct ranges {
+	struct rlist stored;
+	struct rlist_cpu cpu;
+	struct rlist_dma dma;
+};
+
+static int ranges_map(struct ranges *ranges, struct list *list,
+		      const struct machine *m, enum dma_data_direction dir,
+		      bool stored)
+{
+	int error;
+
+	rlist_init(&ranges->stored);
+	rlist_cpu_sg(&ranges->cpu, list->sg, list->table.orig_nents);
+	if (stored) {
+		error = rlist_add(&ranges->stored, &ranges->cpu, GFP_KERNEL);
+		if (error)
+			return error;
+		rlist_cpu_list(&ranges->cpu, &ranges->stored);
+	}
+	error = dma_map_rlist(&m->client->pdev->dev, &ranges->cpu, &ranges->dma,
+			      dir, 0, GFP_KERNEL);
+	if (error)
+		rlist_free(&ranges->stored);
+	return error;
+}
+
+/* As expect_mapped(), but what adjoins may have become one */
+static void expect_ranges(struct kunit *test, const struct machine *m,
+			  const struct list *list, const struct ranges *ranges)
+{
+	unsigned int len, done = 0, in = 0;
+	const struct scatterlist *sg;
+	struct rlist_dma_range out;
+	struct rlist_dma_iter it;
+	u64 before = 0;
+
+	rlist_dma_for_each(&it, &ranges->dma, &out) {
+		/* Only where memory of another kind begins */
+		if (out.addr == before)
+			KUNIT_ASSERT_NE(test, list->kind[in], list->kind[in - 1]);
+		before = out.addr + out.len;
+		for (; out.len; out.len -= len, out.addr += len) {
+			KUNIT_ASSERT_LT(test, in, list->table.orig_nents);
+			sg = &list->sg[in];
+			len = min(out.len, sg->length - done);
+			if (list->kind[in] == NEAR)
+				KUNIT_ASSERT_EQ(test, out.addr, done +
+						provider_bus_address(m->provider[NEAR],
+								     sg_virt((void *)sg)));
+			else
+				expect_translated(test, m, out.addr,
+						  sg_phys((void *)sg) + done, len,
+						  list->kind[in]);
+			done += len;
+			if (done == sg->length) {
+				done = 0;
+				in++;
+			}
+		}
+	}
+	KUNIT_ASSERT_EQ(test, in, list->table.orig_nents);
+	KUNIT_ASSERT_EQ(test, done, 0);
+}
+
+static void ranges_unmap(struct kunit *test, const struct machine *m,
+			 struct ranges *ranges)
+{
+	bool translated = !xa_empty(&m->domain->pages);
+	unsigned int before = fake.syncs;
+
+	dma_unmap_rlist(&m->client->pdev->dev, &ranges->dma);
+	rlist_free(&ranges->stored);
+	KUNIT_ASSERT_TRUE(test, xa_empty(&m->domain->pages));
+	KUNIT_ASSERT_EQ(test, fake.wrong, 0);
+	KUNIT_ASSERT_EQ(test, fake.syncs - before, translated && !fake.lazy);
+}
+
+/* Mapped from where it is stored, and from a list */
+static void expect_as_ranges(struct kunit *test, const struct machine *m,
+			     struct list *list, enum dma_data_direction dir,
+			     int error)
+{
+	struct ranges ranges;
+	int stored;
+
+	for (stored = 0; stored < 2; stored++) {
+		KUNIT_ASSERT_EQ(test, error, ranges_map(&ranges, list, m, dir, stored));
+		if (error) {
+			expect_restored(test, m, list);
+			continue;
+		}
+		expect_ranges(test, m, list, &ranges);
+		ranges_unmap(test, m, &ranges);
+	}
+}
+#else
+static void expect_as_ranges(struct kunit *test, const struct machine *m,
+			     struct list *list, enum dma_data_direction dir,
+			     int error)
+{
+}
+#endif
+
 /* ---- the cases ---- */
 
 static const struct mode {
@@ -438,6 +556,8 @@ static void iommu_bus_addresses(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, fake.mapped, 0);
 	expect_mapped(test, &m, &list);
 	unmap(test, &m, &list, DMA_BIDIRECTIONAL);
+	expect_as_ranges(test, &m, &list, DMA_BIDIRECTIONAL, 0);
+	KUNIT_EXPECT_EQ(test, fake.mapped, 0);
 }
 
 /* Whatever is in a list, in whichever order. */
@@ -479,12 +599,14 @@ static void iommu_random(struct kunit *test)
 		if (holds(&list, AWAY)) {
 			KUNIT_ASSERT_EQ(test, ret, -EREMOTEIO);
 			expect_restored(test, &m, &list);
+			expect_as_ranges(test, &m, &list, dir, ret);
 			refused++;
 			continue;
 		}
 		KUNIT_ASSERT_EQ(test, ret, 0);
 		expect_mapped(test, &m, &list);
 		unmap(test, &m, &list, dir);
+		expect_as_ranges(test, &m, &list, dir, 0);
 		mapped++;
 	}
 	KUNIT_EXPECT_GT(test, mapped, 200);
@@ -546,6 +668,119 @@ static void iommu_fails(struct kunit *test)
 	}
 }
 
+#ifdef CONFIG_RLIST_KUNIT_TEST
+/* As range lists: what is of RAM fails as RAM does in dma_map_sgtable(). */
+static void iommu_fails_ranges(struct kunit *test)
+{
+	static const enum kind lists[][ENTRIES] = {
+		{ RAM, RAM, RAM, RAM, RAM, RAM },
+		{ FAR, FAR, FAR, FAR, FAR, FAR },
+		{ NEAR, RAM, NEAR, FAR, RAM, NEAR },
+	};
+	const struct failure *failure = test->param_value;
+	unsigned int i, nth, round;
+	struct ranges ranges;
+	struct list list;
+	struct machine m;
+	int ret;
+
+	build(test, &m, false);
+	fake.error = failure->error;
+	for (round = 0; round < 30; round++) {
+		i = round % ARRAY_SIZE(lists);
+		for (nth = 1; ; nth++) {
+			KUNIT_ASSERT_LE(test, nth, MOST);
+			list_make(&list, &m, lists[i], ENTRIES);
+			memcpy(list.before, list.sg, sizeof(list.sg));
+			fake.fail_at = fake.mapped + nth;
+			ret = ranges_map(&ranges, &list, &m, DMA_TO_DEVICE, round % 2);
+			if (!ret)
+				break;
+			if (failure->error == -ENOMEM)
+				KUNIT_ASSERT_EQ(test, ret, -ENOMEM);
+			else
+				KUNIT_ASSERT_TRUE(test, (ret == -EIO && holds(&list, RAM)) ||
+						  (ret == -EREMOTEIO && holds(&list, FAR)));
+			expect_restored(test, &m, &list);
+		}
+		fake.fail_at = 0;
+		KUNIT_ASSERT_GT(test, nth, 5);
+		expect_ranges(test, &m, &list, &ranges);
+		ranges_unmap(test, &m, &ranges);
+	}
+}
+
+/*
+ * One range of IOVA space for whole pages, wherever they are: nothing to put
+ * together, and nothing to look at.
+ */
+static void iommu_single_range(struct kunit *test)
+{
+	static const enum kind kinds[] = { RAM, RAM, RAM, RAM };
+	struct rlist_dma_range range;
+	struct rlist_dma_iter it;
+	struct ranges ranges;
+	struct list list;
+	struct machine m;
+	int i;
+
+	build(test, &m, false);
+	list_begin(&list, 4);
+	for (i = 0; i < 4; i++)
+		list_set(&list, &m, i, kinds[i], 0, PAGE_SIZE);
+	KUNIT_ASSERT_EQ(test, 0, ranges_map(&ranges, &list, &m, DMA_TO_DEVICE, true));
+	expect_ranges(test, &m, &list, &ranges);
+	rlist_dma_begin(&it, &ranges.dma);
+	KUNIT_ASSERT_TRUE(test, rlist_dma_next(&it, &range));
+	KUNIT_EXPECT_EQ(test, range.len, 4 * PAGE_SIZE);
+	KUNIT_EXPECT_FALSE(test, rlist_dma_next(&it, &range));
+	KUNIT_EXPECT_EQ(test, fake.mapped, 4);
+	ranges_unmap(test, &m, &ranges);
+}
+
+/* Is the page at @phys mapped anywhere? */
+static bool fake_sees(const struct machine *m, phys_addr_t phys)
+{
+	unsigned long index;
+	void *entry;
+
+	xa_for_each(&m->domain->pages, index, entry)
+		if (xa_to_value(entry) >> 8 == PHYS_PFN(phys))
+			return true;
+	return false;
+}
+
+/*
+ * Of a page that a device gets a part of, it does not see the rest if it is not
+ * trusted.
+ */
+static void iommu_untrusted_ranges(struct kunit *test)
+{
+	static const enum kind ram[] = { RAM };
+	struct ranges ranges;
+	struct device *dev;
+	struct list list;
+	struct machine m;
+	int ret;
+
+	if (!IS_ENABLED(CONFIG_SWIOTLB))
+		kunit_skip(test, "needs CONFIG_SWIOTLB");
+	build(test, &m, false);
+	dev = &m.client->pdev->dev;
+	m.client->pdev->untrusted = true;
+	list_make(&list, &m, ram, 1);
+	KUNIT_ASSERT_EQ(test, 0, ranges_map(&ranges, &list, &m, DMA_TO_DEVICE, true));
+	expect_ranges(test, &m, &list, &ranges);
+	ranges_unmap(test, &m, &ranges);
+	list_set(&list, &m, 0, RAM, 512, 512);
+	ret = ranges_map(&ranges, &list, &m, DMA_TO_DEVICE, true);
+	KUNIT_EXPECT_EQ(test, ret, is_swiotlb_active(dev) ? 0 : -EIO);
+	KUNIT_EXPECT_FALSE(test, fake_sees(&m, virt_to_phys(m.memory[RAM])));
+	if (!ret)
+		ranges_unmap(test, &m, &ranges);
+}
+#endif
+
 /*
  * The mask is for the address that the device uses: the bus address, or the
  * IOVA.
@@ -562,10 +797,12 @@ static void iommu_dma_mask(struct kunit *test)
 	list_make(&list, &m, &near, 1);
 	KUNIT_EXPECT_EQ(test, -EREMOTEIO, map(&list, &m, DMA_TO_DEVICE));
 	expect_restored(test, &m, &list);
+	expect_as_ranges(test, &m, &list, DMA_TO_DEVICE, -EREMOTEIO);
 	list_make(&list, &m, &far, 1);
 	KUNIT_ASSERT_EQ(test, 0, map(&list, &m, DMA_TO_DEVICE));
 	expect_mapped(test, &m, &list);
 	unmap(test, &m, &list, DMA_TO_DEVICE);
+	expect_as_ranges(test, &m, &list, DMA_TO_DEVICE, 0);
 }
 
 /*
@@ -588,6 +825,7 @@ static void iommu_untrusted(struct kunit *test)
 	list_make(&list, &m, mixed, 2);
 	KUNIT_EXPECT_EQ(test, -EREMOTEIO, map(&list, &m, DMA_TO_DEVICE));
 	expect_restored(test, &m, &list);
+	expect_as_ranges(test, &m, &list, DMA_TO_DEVICE, -EREMOTEIO);
 }
 
 static struct kunit_case iommu_cases[] = {
@@ -596,6 +834,11 @@ static struct kunit_case iommu_cases[] = {
 	KUNIT_CASE_PARAM(iommu_fails, failure_gen_params),
 	KUNIT_CASE(iommu_dma_mask),
 	KUNIT_CASE(iommu_untrusted),
+#ifdef CONFIG_RLIST_KUNIT_TEST
+	KUNIT_CASE_PARAM(iommu_fails_ranges, failure_gen_params),
+	KUNIT_CASE(iommu_single_range),
+	KUNIT_CASE(iommu_untrusted_ranges),
+#endif
 	{}
 };
 
