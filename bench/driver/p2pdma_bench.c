@@ -617,6 +617,10 @@ free_peer:
 	return error;
 }
 
+/* ---- range lists ---- */
+
+#include "rlist.h"
+
 /* ---- two processors ---- */
 
 struct hammer {
@@ -766,6 +770,9 @@ static const struct op ops[] = {
 	{ "turn-1024", run_turn, 0, 1024 },
 	{ "cpus-4k", run_cpus, SZ_4K },
 	{ "cpus-64k", run_cpus, SZ_64K },
+	/* Last, as other kernels have none */
+	LISTS(1),
+	LISTS(256)
 };
 
 static int op_show(struct seq_file *s, void *unused)

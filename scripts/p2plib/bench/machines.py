@@ -39,6 +39,7 @@ class Machine:
     timeout: int = 120
     possible_cpus: int = 0  # for each of which the pool may have a region, up to eight
     stock_timeout: int = 900  # the stock pool looks at every bit
+    stock: bool = True  # the stock kernel has what is measured
 
     @property
     def exact(self) -> bool:
@@ -99,6 +100,7 @@ def build(
 
 
 MAPS = ("map-*", "unmap-*")
+LISTS = ("sg-*", "rlist-*")
 # What "user" stands for: see bench/user.c.
 OF_PROGRAMS = ("mmap-", "munmap-", "direct-")
 REGISTER_MIB = (64, 256, 1024, 4096, 16384, 65536)
@@ -135,6 +137,14 @@ ALL = [
     Machine("switch-iommu", "one switch, an IOMMU that translates", switch("switch-iommu", [1024], iommu=True), MAPS),
     Machine(
         "root-ports-iommu", "through an IOMMU that translates", root_ports("root-ports-iommu", [1024], iommu=True), MAPS
+    ),
+    Machine("rlist", "one switch, range lists", switch("switch", [64]), LISTS, stock=False),
+    Machine(
+        "rlist-iommu",
+        "range lists, through an IOMMU that translates",
+        root_ports("root-ports-iommu", [64], iommu=True),
+        LISTS,
+        stock=False,
     ),
     *(
         Machine(

@@ -117,6 +117,8 @@ def measure(which: str, machines: Iterable[Machine], kept: bool = True) -> Resul
     files = prepare(which)
     results = {}
     for machine in machines:
+        if which == "stock" and not machine.stock:
+            continue
         store = OUT / which / f"{machine.name}.json"
         key = fingerprint(which, machine, files)
         if which == "stock" and kept and store.exists() and (old := json.loads(store.read_text()))["key"] == key:

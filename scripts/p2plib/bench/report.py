@@ -134,6 +134,21 @@ def table_rows() -> list[Row]:
         for n in (1, 8, 32, 256, 1024)
     ]
     rows += [
+        Row(f"{verb} {name} of 256 {memory} pages, per page", "rlist", f"{op}-{memory.lower()}-256", "per")
+        for memory in ("RAM", "peer")
+        for name, op, verb in (
+            ("a scatterlist", "sg-fill", "fill"),
+            ("a range list", "rlist-fill", "fill"),
+            ("a scatterlist", "sg-map", "map"),
+            ("a range list", "rlist-map", "map"),
+            ("a scatterlist", "sg-walk", "walk through"),
+            ("a range list", "rlist-walk", "walk through"),
+            ("blocks", "rlist-blocks", "take out"),
+            ("a scatterlist", "sg-unmap", "unmap"),
+            ("a range list", "rlist-unmap", "unmap"),
+        )
+    ]
+    rows += [
         Row("mmap 1,024 pages in a program, per page", "switch", "mmap-1024", "per-median"),
         Row("munmap 1,024 pages in a program, per page", "switch", "munmap-1024", "per-median"),
         *(
