@@ -779,6 +779,42 @@ static void iommu_untrusted_ranges(struct kunit *test)
 	if (!ret)
 		ranges_unmap(test, &m, &ranges);
 }
+
+/* Range by range, as for one that is not trusted: all of it or nothing */
+static void iommu_fails_each(struct kunit *test)
+{
+	static const enum kind ram[ENTRIES] = { };
+	struct ranges ranges;
+	struct device *dev;
+	unsigned int nth;
+	struct list list;
+	struct machine m;
+	int ret;
+
+	if (!IS_ENABLED(CONFIG_SWIOTLB))
+		kunit_skip(test, "needs CONFIG_SWIOTLB");
+	build(test, &m, false);
+	dev = &m.client->pdev->dev;
+	m.client->pdev->untrusted = true;
+	fake.error = -ENOMEM;
+	list_make(&list, &m, ram, ENTRIES);
+	memcpy(list.before, list.sg, sizeof(list.sg));
+	for (nth = 1; ; nth++) {
+		KUNIT_ASSERT_LE(test, nth, MOST);
+		fake.fail_at = fake.mapped + nth;
+		/* An entry is a range there, as what is stored is not merged */
+		ret = ranges_map(&ranges, &list, &m, DMA_TO_DEVICE, false);
+		if (!ret)
+			break;
+		KUNIT_ASSERT_EQ(test, ret, -EIO);
+		expect_restored(test, &m, &list);
+	}
+	fake.fail_at = 0;
+	KUNIT_EXPECT_EQ(test, nth, MOST);
+	expect_ranges(test, &m, &list, &ranges);
+	dma_unmap_rlist(dev, &ranges.dma);
+	expect_restored(test, &m, &list);
+}
 #endif
 
 /*
@@ -838,6 +874,7 @@ static struct kunit_case iommu_cases[] = {
 	KUNIT_CASE_PARAM(iommu_fails_ranges, failure_gen_params),
 	KUNIT_CASE(iommu_single_range),
 	KUNIT_CASE(iommu_untrusted_ranges),
+	KUNIT_CASE(iommu_fails_each),
 #endif
 	{}
 };
