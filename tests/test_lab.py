@@ -129,6 +129,7 @@ LONG = (
     ("ram-provider", "unplug-20"),
     ("ram-provider", "unplug-100"),
     ("rdma-cards", "nvmet-soak"),
+    ("one-far-ram", "stack-soak"),
 )
 
 

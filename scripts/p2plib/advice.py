@@ -23,6 +23,7 @@ PACKAGES = {
     "dpkg-query": "dpkg",
     "dpkg-shlibdeps": "dpkg-dev",
     "dmsetup": "dmsetup",
+    "losetup": "mount",
     "mdadm": "mdadm",
     "mkfs.ext4": "e2fsprogs",
     "mkfs.xfs": "xfsprogs",

@@ -34,6 +34,12 @@ def replug(vm: Vm, drive: str) -> None:
     )
 
 
+def replug_gone(vm: Vm, drive: str) -> None:
+    """As soon as it is out, for who has pressed the button and not waited."""
+    vm.qmp.wait_event("DEVICE_DELETED", 30, device=drive)
+    replug(vm, drive)
+
+
 def replug_port(vm: Vm, name: str) -> None:
     """One of the controllers of a drive that has several: the namespace was not away."""
     if port := vm.topology.ports.get(name):

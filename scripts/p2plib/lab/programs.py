@@ -15,6 +15,7 @@ from p2plib.lab.topology import Topology
 from p2plib.lab.vm import Handler
 
 SOAK = int(os.environ.get("SOAK") or 1000)  # resets in the soak
+FAULT_SEED = os.environ.get("SEED") or "1"  # of faults that come at random
 TAINT_MODULE = 1 << 12  # one that was built outside the tree
 TAINT_UNSIGNED = 1 << 13  # a module without signature, as those of the lab are
 TAINT_TEST = 1 << 18
@@ -164,6 +165,20 @@ def soak(name: str, number: int, check: checks.Check = checks.check_drift, **opt
     )
 
 
+def stack_faults(name: str, number: int, **options: Any) -> Program:
+    return Program(
+        name,
+        f"faults at random over mirrors that are written from peer memory, {number} rounds",
+        lambda t: ["stack-faults.sh", str(number), FAULT_SEED, t.providers[0], *t.clients],
+        where=("one-far-ram",),
+        skip_on=("stock",),
+        extras=("mdadm",),
+        trace_dma=False,
+        handlers={"attention": hotplug.press_attention, "replug_gone": hotplug.replug_gone},
+        **options,
+    )
+
+
 ALL = [
     Program(
         "routes",
@@ -236,6 +251,28 @@ ALL = [
         extras=("dmsetup", "fio", "mdadm"),
         env=WATCHED,
     ),
+    Program(
+        "md-replace",
+        "members are replaced under load, other layouts of raid10, ways to submit I/O",
+        lambda t: ["md-replace.sh", t.providers[0], *t.clients],
+        timeout=400,
+        where=("one-far-ram",),
+        skip_on=("stock",),
+        extras=("fio", "mdadm"),
+        trace_dma=False,
+    ),
+    Program(
+        "stack-refuse",
+        "layers that do not pass peer memory on refuse it, and keep what they hold",
+        lambda t: ["stack-refuse.sh", t.providers[0], *t.clients],
+        timeout=300,
+        where=("one-far-ram",),
+        skip_on=("stock",),
+        extras=("dmsetup", "losetup", "mdadm"),
+        trace_dma=False,
+    ),
+    stack_faults("stack-faults", 10, timeout=300),
+    stack_faults("stack-soak", 200, timeout=120 + 200 * 8),
     Program(
         "btrfs",
         "checksums that the CPU would compute",
