@@ -317,6 +317,43 @@ static void bad_ranges_are_refused(struct kunit *test)
 	rlist_free(&list);
 }
 
+/* Two resources that adjoin are two ranges: each has a verdict of its own. */
+static void resources_are_not_merged(struct kunit *test)
+{
+	struct fabric *fabric = fabric_alloc(test);
+	struct fabric_fn *provider = endpoint_under(root_port(host_bridge(fabric)));
+	struct rlist_range range;
+	struct rlist_iter it;
+	struct rlist_cpu cpu;
+	struct pci_dev *pdev;
+	struct rlist list;
+	unsigned int n = 0;
+	phys_addr_t middle;
+
+	provider->bar[0].size = SZ_4M;
+	fabric_scan(fabric);
+	pdev = provider->pdev;
+	KUNIT_ASSERT_EQ(test, 0, pci_p2pdma_add_resource(pdev, 0, SZ_2M, 0));
+	KUNIT_ASSERT_EQ(test, 0, pci_p2pdma_add_resource(pdev, 0, SZ_2M, SZ_2M));
+	middle = pci_resource_start(pdev, 0) + SZ_2M;
+	rlist_init(&list);
+	KUNIT_EXPECT_EQ(test, -EINVAL, rlist_add_phys(&list, middle - PAGE_SIZE,
+						      2 * PAGE_SIZE, pdev, GFP_KERNEL));
+	KUNIT_ASSERT_EQ(test, 0, rlist_add_phys(&list, middle - PAGE_SIZE, PAGE_SIZE,
+						pdev, GFP_KERNEL));
+	KUNIT_ASSERT_EQ(test, 0, rlist_add_phys(&list, middle, PAGE_SIZE, pdev,
+						GFP_KERNEL));
+	rlist_cpu_list(&cpu, &list);
+	rlist_for_each(&it, &cpu, &range) {
+		KUNIT_EXPECT_EQ(test, range.len, PAGE_SIZE);
+		KUNIT_EXPECT_PTR_EQ(test, range.peer,
+				    pci_p2pdma_find_resource(pdev, range.start, 1));
+		n++;
+	}
+	KUNIT_EXPECT_EQ(test, n, 2);
+	rlist_free(&list);
+}
+
 /* Nor is a list mapped that has nothing in it, or memory without a route. */
 static void what_cannot_be_mapped_is_refused(struct kunit *test)
 {
@@ -777,6 +814,7 @@ static void pages_may_begin_and_end_anywhere(struct kunit *test)
 static struct kunit_case cases[] = {
 	KUNIT_CASE(a_mixed_list_is_mapped),
 	KUNIT_CASE(bad_ranges_are_refused),
+	KUNIT_CASE(resources_are_not_merged),
 	KUNIT_CASE(what_cannot_be_mapped_is_refused),
 	KUNIT_CASE(directions_are_asked_for),
 	KUNIT_CASE(too_many_resources_are_refused),
