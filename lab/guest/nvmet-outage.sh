@@ -133,7 +133,7 @@ in_halves() {
 	result $? "and not written at all"
 }
 
-plan 25
+plan 26
 announce "$2" "$3" && announce_bar "$3"
 result $? "drives and provider are there"
 a=$(drive_node "$2")
@@ -151,6 +151,8 @@ more tcp interrupted 0
 result $? "commands were interrupted, which the host repeats"
 more tcp ram_outage 0
 result $? "others were in RAM for that reason"
+[ "$(stat tcp ram_unreachable)" = 0 ]
+result $? "and for no other: nobody took it for a missing route"
 nvmet-config.sh clear
 result $? "everything is taken away"
 finish
