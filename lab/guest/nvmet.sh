@@ -58,14 +58,25 @@ bad_values() {
 	nvmet-config.sh clear
 }
 
+# export_file SUBSYSTEM NSID: /tmp/plain, which is all zeros
+export_file() {
+	dd if=/dev/zero of=/tmp/zeros bs=1M count=1 2>/dev/null
+	cp /tmp/zeros /tmp/plain
+	mkdir "$config/subsystems/$1/namespaces/$2" &&
+		echo /tmp/plain >"$config/subsystems/$1/namespaces/$2/device_path" &&
+		echo 1 >"$config/subsystems/$1/namespaces/$2/buffered_io" &&
+		echo 1 >"$config/subsystems/$1/namespaces/$2/enable"
+}
+
 # The host's peer memory goes through the target to the drives untouched.
 over_loop() {
 	new_log
 	nvmet-config.sh export loop-a 1 "$a" "$provider"
 	nvmet-config.sh export loop-a 2 /dev/ram0 0
+	export_file loop-a 3
 	nvmet-config.sh export loop-b 1 "$b" 1
 	nvmet-config.sh port 1 loop - - loop-a loop-b
-	one=$(connect loop - loop-a 2) && two=$(connect loop - loop-b)
+	one=$(connect loop - loop-a 3) && two=$(connect loop - loop-b)
 	result $? "loop connects"
 	from=$(node "$one" 1)
 	phase loop p2p_copy --from "$from" --to "$(node "$two" 1)" --via "$provider" --bytes $bytes
@@ -79,6 +90,11 @@ over_loop() {
 	result $? "a namespace that takes no peer memory refuses it"
 	p2p_copy --from "$from" --to "$(node "$one" 2)" --via ram --bytes 65536 >/dev/null
 	result $? "and takes RAM"
+	! p2p_copy --from "$from" --to "$(node "$one" 3)" --via "$provider" --bytes 65536 >/dev/null 2>&1 &&
+		cmp /tmp/plain /tmp/zeros
+	result $? "so does one that is a file, into which the CPU would copy"
+	p2p_copy --from "$from" --to "$(node "$one" 3)" --via ram --bytes 65536 >/dev/null && ! cmp -s /tmp/plain /tmp/zeros
+	result $? "and it takes RAM, too"
 	p2p_discard "$from" ram >/dev/null && said=$(P2P_PROVIDER=$provider p2p_discard "$from" peer)
 	echo "# $said"
 	[ "$said" = "status 0x4021" ]
@@ -87,7 +103,7 @@ over_loop() {
 	result $? "RAM that the host brings is counted as such"
 	grep -q "^controller [0-9]* transport" $config/subsystems/loop-a/namespaces/1/p2pmem_stats
 	result $? "nobody is chosen where the host brings the memory"
-	three=$(connect loop - loop-a 2) && disconnect "$three"
+	three=$(connect loop - loop-a 3) && disconnect "$three"
 	since_log | grep nsid | sed 's/^/# /'
 	! since_log | grep -q -e "data in RAM" -e "by the CPU" &&
 		[ "$(since_log | grep -c "loop-a nsid 1, .*data where the transport has them")" = 1 ]
@@ -312,7 +328,7 @@ saved() {
 	result $? "but not on top of another"
 }
 
-plan 61
+plan 63
 announce "$2" "$3" "$4" && announce_bar "$4"
 result $? "drives and peer memory are there"
 a=$(drive_node "$2")
