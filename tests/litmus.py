@@ -253,7 +253,7 @@ def write(name: str, args: list[str], way: Way) -> Results:
 
 
 def modify(change: Callable[[Any, list[Value]], Value], returns: str, full: bool = True) -> Callable[..., Results]:
-    """A read-modify-write that always writes. `returns` what was "before", what is "after", or whether that is "zero"."""
+    """A read-modify-write that always writes: `returns` what was "before", is "after", or whether that is "zero"."""
 
     def call(_name: str, args: list[str], way: Way) -> Results:
         at, *others = [expression(arg, way.env) for arg in args]

@@ -73,8 +73,8 @@ def report(lines, advice):
 
 
 def test_spdx():
-    # A patch belongs to the file it changes; the ABI folder's format has no comments.
-    exempt = ("COPYING", "patches/", "Documentation/ABI/")
+    # A patch belongs to the file it changes; the ABI folder's format has no comments; a litmus test begins with a name.
+    exempt = ("COPYING", "patches/", "Documentation/ABI/", "Documentation/litmus-tests/")
     # What others take as well: bindings, and a netlink interface with what is generated from it
     license = re.compile(
         r"SPDX-License-Identifier: (GPL-2\.0|\(GPL-2\.0-only OR BSD-2-Clause\)|"
