@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * p2p_stress DEVICE MIB STATE [STOP]: direct I/O between the beginning of DEVICE and the memory of $P2P_PROVIDER, or RAM,
- * until the file STOP is there, whatever happens to them. Without STOP all of that is read and compared.
+ * p2p_stress DEVICE MIB STATE [STOP]: direct I/O between the beginning of DEVICE and the
+ * memory of $P2P_PROVIDER, or RAM, until the file STOP is there, whatever happens to them.
+ * Without STOP all of that is read and compared.
  *
- * In file STATE is what each page of DEVICE may hold: what the last write with good status has put there, and what writes
- * that have failed since then may have. So a page has one content if its last write succeeded, and each read with good
- * status must show that. What else it holds after a failed write, such as what a drive reads where a provider has gone, is
- * no error, but counted as "wild". A comparison without STOP is final: what a page showed then it has to hold, and one that
- * is wild is written.
+ * In file STATE is what each page of DEVICE may hold: what the last write with good status
+ * has put there, and what writes that have failed since then may have. So a page has one
+ * content if its last write succeeded, and each read with good status must show that. What
+ * else it holds after a failed write, such as what a drive reads where a provider has gone,
+ * is no error, but counted as "wild". A comparison without STOP is final: what a page showed
+ * then it has to hold, and one that is wild is written.
  *
- * A STATE that is not there begins with a write to all pages. Prints counts. Exit status 1 if anything was wrong, or
- * failed with an error that the provider does not explain.
+ * A STATE that is not there begins with a write to all pages. Prints counts. Exit status 1
+ * if anything was wrong, or failed with an error that the provider does not explain.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -33,7 +35,7 @@
 #define WORKERS 4
 #define MAYBE 6
 
-/* What a page may hold, as the number of a write: @has, or one of @maybe, which failed after that */
+/* What a page may hold, as the number of a write: @has, or one of @maybe, which failed after */
 struct state {
 	uint64_t has, maybe[MAYBE];
 	uint64_t failed;	/* as many; then the next write is from RAM */
@@ -108,8 +110,9 @@ static void compare(long page, long count, bool settle)
 			t->wild += !!s->failed;
 			t->wrong += !s->failed;
 			if (!s->failed)
-				fprintf(stderr, "p2p_stress: page %zd has %#llx, not %#llx\n", s - pages,
-					(unsigned long long)*data, (unsigned long long)s->has);
+				fprintf(stderr, "p2p_stress: page %zd has %#llx, not %#llx\n",
+					s - pages, (unsigned long long)*data,
+					(unsigned long long)s->has);
 		} else if (settle) {
 			s->has = *data;
 			s->failed = 0;
@@ -168,7 +171,8 @@ static bool write_pages(void *mem, long page, long count, int flags)
 	fill(page, count);
 	if (mem != ram && !copy(mem, ram, iov.iov_len))
 		return false;
-	good = moved(pwritev2(device, &iov, 1, page * PAGE, flags), iov.iov_len, flags, "write", page);
+	good = moved(pwritev2(device, &iov, 1, page * PAGE, flags), iov.iov_len, flags, "write",
+		     page);
 	for (s = pages + page; s < pages + page + count; s++, data += WORDS) {
 		if (good)
 			s->has = *data;
@@ -210,7 +214,8 @@ static void __attribute__((noreturn)) work(int worker, long first, long count, c
 	signal(SIGBUS, on_sigbus);
 	t = &all[worker];
 	while (access(stop, F_OK)) {
-		long many = 1 + rand_r(&seed) % MOST, page = first + rand_r(&seed) % (count - many + 1);
+		long many = 1 + rand_r(&seed) % MOST;
+		long page = first + rand_r(&seed) % (count - many + 1);
 		int what = rand_r(&seed) % 8, flags = rand_r(&seed) % 2 ? RWF_NOWAIT : 0;
 		bool good;
 
@@ -226,7 +231,8 @@ static void __attribute__((noreturn)) work(int worker, long first, long count, c
 			mem = map_memory();
 		if (!mem)
 			continue;
-		good = what < 4 ? write_pages(mem, page, many, flags) : read_pages(mem, page, many, flags);
+		good = what < 4 ? write_pages(mem, page, many, flags) :
+				  read_pages(mem, page, many, flags);
 		if (!good && errno != EAGAIN) {
 			munmap(mem, MOST * PAGE);
 			mem = NULL;
@@ -244,8 +250,10 @@ static bool map_state(const char *path, size_t len)
 	if (fd < 0 || fstat(fd, &st) || ftruncate(fd, len))
 		fail(path, -1);
 	pages = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	all = mmap(NULL, (WORKERS + 1) * sizeof(*all), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (pages == MAP_FAILED || all == MAP_FAILED || posix_memalign((void **)&ram, PAGE, MOST * PAGE))
+	all = mmap(NULL, (WORKERS + 1) * sizeof(*all), PROT_READ | PROT_WRITE,
+		   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (pages == MAP_FAILED || all == MAP_FAILED ||
+	    posix_memalign((void **)&ram, PAGE, MOST * PAGE))
 		fail("memory", -1);
 	t = &all[WORKERS];
 	return !st.st_size;
@@ -295,7 +303,8 @@ int main(int argc, char **argv)
 	for (i = 0; i <= WORKERS; i++)
 		for (j = 0; j < sizeof(sum) / sizeof(long); j++)
 			((long *)&sum)[j] += ((long *)&all[i])[j];
-	printf("reads=%ld writes=%ld ram=%ld refused=%ld again=%ld lost=%ld wild=%ld wrong=%ld\n", sum.reads, sum.writes,
-	       sum.ram, sum.refused, sum.again, sum.lost, sum.wild, sum.wrong);
+	printf("reads=%ld writes=%ld ram=%ld refused=%ld again=%ld lost=%ld wild=%ld wrong=%ld\n",
+	       sum.reads, sum.writes, sum.ram, sum.refused, sum.again, sum.lost, sum.wild,
+	       sum.wrong);
 	return !good || sum.wrong;
 }
