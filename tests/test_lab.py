@@ -77,6 +77,8 @@ def test_lab_fails(how, image):
 
 IOAPIC = "[    0.087068] RIP: 0010:mask_ioapic_irq+0x15/0xb0\n"
 INIT = "[    4.113030] Run /init as init process\n"
+IDLE = "[  168.266488] NMI backtrace for cpu 1 skipped: idling at default_idle+0x13/0x20\n"
+TIMER = "[  168.269546] rcu: \tPossible timer handling issue on cpu=1 timer-softirq=3694\n"
 
 
 @pytest.mark.parametrize(
@@ -89,11 +91,15 @@ INIT = "[    4.113030] Run /init as init process\n"
         (((INIT, 0),), 1),
         (((INIT, -signal.SIGSEGV), (INIT, 0)), 2),
         (((INIT, -signal.SIGSEGV), (INIT, -signal.SIGSEGV)), 2),
+        (((INIT + IDLE + TIMER, 0), (INIT, 0)), 2),
+        (((INIT + IDLE + TIMER, 0), (INIT + IDLE + TIMER, 0)), 2),
+        (((INIT + IDLE, 0),), 1),
+        (((INIT + TIMER, 0),), 1),
         (((INIT, -signal.SIGABRT),), 1),
         (((INIT, -signal.SIGKILL),), 1),
     ],
 )
-def test_a_run_is_excused_once_and_for_two_things(ends, attempts, image, monkeypatch, tmp_path):
+def test_a_run_is_excused_once_and_for_three_things(ends, attempts, image, monkeypatch, tmp_path):
     """The console, and how QEMU ended, of each attempt."""
     left = list(ends)
     monkeypatch.setattr(runner, "RUNS", tmp_path)

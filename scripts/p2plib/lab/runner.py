@@ -260,17 +260,24 @@ def target_modules(kernel: Path) -> list[Path]:
     return [kernel.parents[3] / "drivers/nvme/target" / f"{name}.ko" for name in programs.TARGET]
 
 
+# Of RCU, which has found a CPU that does not answer
+IDLE = re.compile(r"NMI backtrace for cpu \d+ skipped: idling at default_idle\+")
+
+
 def emulation_died(qemu: subprocess.Popen | None, console: str) -> str:
     """Why a run says nothing of what is tested; "" if it does. Nothing else is excused, and that once.
 
     Once in some thousand boots the emulated timer interrupts while the base's check_timer() sets up its interrupt, long
-    before any code of ours has run. And QEMU 7.2 may dereference a null pointer when a drive is reset while it does
-    DMA.
+    before any code of ours has run. QEMU 7.2 may dereference a null pointer when a drive is reset while it does DMA.
+    And on a busy machine the timer of an emulated CPU that idles may stop for good: RCU finds its own thread waiting
+    for that, and the CPU idle.
     """
     if re.search(r"RIP: \S+:mask_ioapic_irq\+", console) and "Run /init" not in console:
         return "the guest died of its timer before it had set up the IOAPIC"
     if qemu and qemu.returncode == -signal.SIGSEGV:
         return "QEMU itself died of a segmentation fault"
+    if IDLE.search(console) and "rcu: \tPossible timer handling issue on cpu=" in console:
+        return "the timer of an emulated CPU has stopped"
     return ""
 
 
