@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 # nvmet-card-faults.sh MIB A PROVIDER SCENE...: what happens to a target whose card does DMA when memory, route, provider or
-# card go away under a load that verifies what it reads. Scenes: pool, order, narrow, late, lossy, two, route, provider, card.
+# card go away under a load that verifies what it reads. Scenes: pool, order, narrow, late, lossy, early, two, route, provider,
+# card.
 
 # shellcheck source=/dev/null
 . "$(dirname "$0")/lib.sh"
@@ -15,6 +16,7 @@ delay=/sys/module/dma_card/parameters/delay_us
 narrow=/sys/module/dma_card/parameters/mask_bits
 lose_every=/sys/module/wire/parameters/lose_every
 lose=/sys/module/wire/parameters/lose
+lose_rtu=/sys/module/wire/parameters/lose_rtu
 config=/sys/kernel/config/nvmet
 policy=/sys/module/pci_p2pdma/parameters/host_bridges
 
@@ -149,6 +151,14 @@ lossy() {
 	stop "$one"
 }
 
+# Connect comes before the target's CM knows that there is a connection, which it learns when it has asked again.
+early() {
+	echo 2 >$lose_rtu
+	serve near 10.9.0.1 1 "$a" && one=$(client near 0) && round_trip "$(node "$one" 1)" && [ "$(cat $lose_rtu)" = 0 ]
+	result $? "early: commands that come before the connection are executed when it is there"
+	stop "$one"
+}
+
 # Two cards of one subsystem
 two() {
 	rdma_soft rxe client2 client2 && rdma_card rxe spare target2 "$(lab_ask where spare)" && serve two 10.9.0.1 1 "$a" &&
@@ -215,6 +225,7 @@ tests_of() {
 	case $1 in
 	pool | route) echo 4 ;;
 	narrow | card) echo 3 ;;
+	early) echo 1 ;;
 	*) echo 2 ;;
 	esac
 }

@@ -162,7 +162,7 @@ all_rounds() {
 	done
 }
 
-plan 6
+plan $((5 + (rounds >= 50)))
 echo "# seed $seed"
 announce "$3" "$4" "$5" "$6" "$7"
 result $? "drives and peer memory are there"
@@ -189,6 +189,9 @@ for level in 1 10; do
 	mdadm --quiet --zero-superblock $(for name in $members; do node $name; done)
 done
 half=$(said "refused half-way: resync")
-[ "$rounds" -lt 50 ] || [ "$half" -gt 0 ]
-result $? "writes were refused half-way: in the log $half times"
+echo "# refused half-way: in the log $half times"
+if [ "$rounds" -ge 50 ]; then
+	[ "$half" -gt 0 ]
+	result $? "writes were refused half-way"
+fi
 finish

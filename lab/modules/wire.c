@@ -6,8 +6,11 @@
  */
 #include <linux/atomic.h>
 #include <linux/etherdevice.h>
+#include <linux/ip.h>
 #include <linux/module.h>
 #include <linux/netdevice.h>
+#include <linux/udp.h>
+#include <linux/unaligned.h>
 
 #define PAIRS	3
 
@@ -19,16 +22,38 @@ static unsigned int lose_every;
 module_param(lose_every, uint, 0644);
 MODULE_PARM_DESC(lose_every, "One of so many packets does not arrive; 0: all do");
 
+static int lose_rtu;
+module_param(lose_rtu, int, 0644);
+MODULE_PARM_DESC(lose_rtu, "So many times a client's word that it has the answer of a target does not arrive");
+
 static const char * const ends[] = { "target", "client" };
 static struct net_device *wires[PAIRS][2];
 
-static bool is_lost(const struct net_device *dev)
+/* Of a packet of RoCE: "Ready To Use", a MAD of the communication manager */
+static bool is_rtu(const struct sk_buff *skb)
+{
+	const unsigned int udp = ETH_HLEN + sizeof(struct iphdr);
+	const unsigned int bth = udp + sizeof(struct udphdr);
+	const unsigned int mad = bth + 12 + 8;
+	u8 space[80];
+	const u8 *at = skb_header_pointer(skb, 0, sizeof(space), space);
+
+	return at && get_unaligned_be16(at + udp + 2) == 4791 &&
+	       at[bth] == 0x64 && at[mad + 1] == 0x07 &&
+	       get_unaligned_be16(at + mad + 16) == 0x0014;
+}
+
+static bool is_lost(const struct net_device *dev, const struct sk_buff *skb)
 {
 	static atomic_t sent;
 	unsigned int every = READ_ONCE(lose_every);
 
 	if (READ_ONCE(lose) && !strncmp(dev->name, ends[0], strlen(ends[0])))
 		return true;
+	if (READ_ONCE(lose_rtu) > 0 && is_rtu(skb)) {
+		WRITE_ONCE(lose_rtu, lose_rtu - 1);
+		return true;
+	}
 	return every && (unsigned int)atomic_inc_return(&sent) % every == 0;
 }
 
@@ -37,7 +62,7 @@ static netdev_tx_t wire_xmit(struct sk_buff *skb, struct net_device *dev)
 	struct net_device *other = *(struct net_device **)netdev_priv(dev);
 	unsigned int length = skb->len;
 
-	if (is_lost(dev)) {
+	if (is_lost(dev, skb)) {
 		dev_kfree_skb_any(skb);
 		return NETDEV_TX_OK;
 	}

@@ -693,7 +693,7 @@ ALL = [
         "nvmet-card-faults",
         "memory and provider go under load, and what a card loses that does not keep the order",
         nothing,
-        more=("pool", "narrow", "late", "lossy", "two", "order", "provider"),
+        more=("pool", "narrow", "late", "lossy", "early", "two", "order", "provider"),
         handlers={"unplug": hotplug.unplug},
         trace_dma=False,
     ),
