@@ -15,8 +15,13 @@ load_cards() {
 	echo 1 >/proc/sys/net/ipv4/conf/all/accept_local
 }
 
-# wire N: from 10.9.N.1 (target) to 10.9.N.2 (client)
-wire() { ifconfig "target$1" "10.9.$1.1" up && ifconfig "client$1" "10.9.$1.2" up; }
+# wire N: from 10.9.N.1 (target) to 10.9.N.2 (client).  One CPU receives: two would change the order of packets, as no
+# wire does, and rxe may wait for ever then.
+wire() {
+	for end in "target$1 10.9.$1.1" "client$1 10.9.$1.2"; do
+		echo 1 >"/sys/class/net/${end% *}/queues/rx-0/rps_cpus" && ifconfig "${end% *}" "${end#* }" up || return 1
+	done
+}
 
 # rdma_soft TYPE NAME NETDEV: an RDMA device without a card
 rdma_soft() { rdma link add "$2" type "$1" netdev "$3"; }
