@@ -95,12 +95,15 @@ u16 nvmet_p2pmem_req_pass_on(struct nvmet_req *req)
 }
 EXPORT_SYMBOL_GPL(nvmet_p2pmem_req_pass_on);
 
-/* Why a provider did not give any */
-static enum nvmet_p2pmem_ram ram_reason(struct pci_dev *provider)
+/* Why a provider did not give any to a command that asked after @outages */
+static enum nvmet_p2pmem_ram ram_reason(struct pci_dev *provider,
+					unsigned long outages)
 {
 	if (!pci_has_p2pmem(provider))
 		return NVMET_P2PMEM_RAM_GONE;
-	if (!pci_p2pdma_reachable(provider))
+	/* An outage that has just ended stopped the pool, too. */
+	if (!pci_p2pdma_reachable(provider) ||
+	    !pci_p2pmem_intact(provider, outages))
 		return NVMET_P2PMEM_RAM_OUTAGE;
 	return NVMET_P2PMEM_RAM_POOL;
 }
@@ -125,7 +128,8 @@ bool nvmet_p2pmem_alloc(struct nvmet_req *req, u32 length)
 	req->p2pmem.outages = pci_p2pdma_outages();
 	sg = pci_p2pmem_alloc_sgl(use->provider, &count, length);
 	if (!sg) {
-		req->p2pmem.ram = ram_reason(use->provider);
+		req->p2pmem.ram = ram_reason(use->provider,
+					     req->p2pmem.outages);
 		nvmet_p2pmem_use_avoid(use, req->p2pmem.ram);
 		percpu_ref_put(&use->commands);
 		return false;

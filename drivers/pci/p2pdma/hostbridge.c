@@ -85,10 +85,14 @@ const struct p2pdma_route_word p2pdma_route_words[P2PDMA_ROUTE_WORDS] = {
 
 /**
  * struct root_bus - what is known of one root bus
- * @has_id: a device stands for its host bridge
- * @vendor: vendor id of the device that stands for its host bridge
+ * @has_id: a device stands for its host bridge, or did so
+ * @devfn: device and function number of that
+ * @vendor: vendor id of the same
  * @device: device id of the same
- * @routes: P2PDMA_ROUTES_*
+ * @table: P2PDMA_ROUTES_* by the table of the kernel, 0 if it is not there
+ * @has_firmware: firmware says something
+ * @firmware: P2PDMA_ROUTES_* by firmware
+ * @routes: P2PDMA_ROUTES_*, all considered
  * @source: enum p2pdma_root_source, who says so
  * @rcu: freed after a grace period, as it is looked up under RCU
  *
@@ -96,8 +100,12 @@ const struct p2pdma_route_word p2pdma_route_words[P2PDMA_ROUTE_WORDS] = {
  */
 struct root_bus {
 	bool has_id;
+	u8 devfn;
 	u16 vendor;
 	u16 device;
+	u8 table;
+	bool has_firmware;
+	u8 firmware;
 	u8 routes;
 	u8 source;
 	struct rcu_head rcu;
@@ -114,11 +122,12 @@ const char * const p2pdma_root_source_names[P2PDMA_ROOT_SOURCES] = {
 	[P2PDMA_ROOT_FIRMWARE]	= "firmware",
 };
 
-/* Both written under root_bus_lock and policy_lock, read under one of them */
+/* All written under root_bus_lock and policy_lock, read under one of them */
 static struct p2pdma_policy policies[P2PDMA_POLICIES];
 static unsigned int policy_count;
+static bool policies_left_out;
 
-/* Protects root_buses against a change of policies meanwhile */
+/* Protects root_buses, also against a change of policies meanwhile */
 static DEFINE_MUTEX(root_bus_lock);
 
 /* Inside root_bus_lock: for whoever explains a route, in any context */
@@ -170,14 +179,14 @@ static bool represents_bridge(struct pci_dev *pdev)
 		pci_pcie_type(pdev) == PCI_EXP_TYPE_RC_END);
 }
 
-static const struct p2pdma_policy *policy_of(struct pci_dev *pdev)
+static const struct p2pdma_policy *policy_of(const struct root_bus *bus)
 {
 	unsigned int i;
 
 	lockdep_assert_held(&root_bus_lock);
-	for (i = 0; i < policy_count; i++)
-		if (policies[i].vendor == pdev->vendor &&
-		    policies[i].device == pdev->device)
+	for (i = 0; bus->has_id && i < policy_count; i++)
+		if (policies[i].vendor == bus->vendor &&
+		    policies[i].device == bus->device)
 			return &policies[i];
 	return NULL;
 }
@@ -187,14 +196,14 @@ static const struct p2pdma_policy *policy_of(struct pci_dev *pdev)
  * what leads to a root complex, not about functions that happen to be in one,
  * such as a virtual network card.
  */
-static const struct pci_device_id *known_bridge(struct pci_dev *pdev)
+static u8 table_routes(struct pci_dev *pdev)
 {
 	const struct pci_device_id *id = pci_match_id(known_bridges, pdev);
 
-	if (id && id->device == PCI_ANY_ID &&
-	    pdev->class >> 16 != PCI_BASE_CLASS_BRIDGE)
-		return NULL;
-	return id;
+	if (!id || (id->device == PCI_ANY_ID &&
+		    pdev->class >> 16 != PCI_BASE_CLASS_BRIDGE))
+		return 0;
+	return id->driver_data;
 }
 
 /*
@@ -218,42 +227,42 @@ static bool firmware_routes(struct pci_dev *pdev, u8 *routes)
 	return true;
 }
 
-/* Wrongly said, it loses data without any error. */
-static void warn_override(struct pci_dev *pdev, u8 routes, const char *who)
+/* Wrongly said, it loses data without any error; @pdev is on the bus. */
+static void warn_override(struct pci_dev *pdev, const struct root_bus *bus)
 {
-	if (routes & WITHIN)
+	if (bus->routes & WITHIN &&
+	    (bus->source == P2PDMA_ROOT_POLICY ||
+	     bus->source == P2PDMA_ROOT_FIRMWARE))
 		pci_warn(pdev, "host bridge taken to route%s%s of peers%s, as %s\n",
-			 routes & P2PDMA_ROUTES_READS ? " reads" : "",
-			 routes & P2PDMA_ROUTES_WRITES ? " writes" : "",
-			 routes & P2PDMA_ROUTES_BETWEEN ?
-			 ", and to and from other host bridges" : "", who);
+			 bus->routes & P2PDMA_ROUTES_READS ? " reads" : "",
+			 bus->routes & P2PDMA_ROUTES_WRITES ? " writes" : "",
+			 bus->routes & P2PDMA_ROUTES_BETWEEN ?
+			 ", and to and from other host bridges" : "",
+			 bus->source == P2PDMA_ROOT_POLICY ?
+			 "host_bridges= says" : "firmware says");
 }
 
-/* Fill in @bus, for which @pdev stands if it has an id. */
-static void root_bus_fill(struct pci_dev *pdev, struct root_bus *bus)
+/* Who comes first decides. */
+static void root_bus_decide(struct root_bus *bus)
 {
-	const struct p2pdma_policy *policy = NULL;
-	const struct pci_device_id *id = NULL;
+	const struct p2pdma_policy *policy = policy_of(bus);
 
-	if (bus->has_id) {
-		bus->vendor = pdev->vendor;
-		bus->device = pdev->device;
-		policy = policy_of(pdev);
-		id = known_bridge(pdev);
-	}
 	if (policy) {
 		bus->routes = policy->routes;
 		bus->source = P2PDMA_ROOT_POLICY;
-		warn_override(pdev, bus->routes, "host_bridges= says");
-	} else if (firmware_routes(pdev, &bus->routes)) {
+	} else if (policies_left_out) {
+		bus->routes = 0;
+		bus->source = P2PDMA_ROOT_POLICY;
+	} else if (bus->has_firmware) {
+		bus->routes = bus->firmware;
 		bus->source = P2PDMA_ROOT_FIRMWARE;
-		warn_override(pdev, bus->routes, "firmware says");
 	} else if (cpu_routes()) {
 		bus->routes = cpu_routes();
 		bus->source = P2PDMA_ROOT_CPU;
-	} else if (id) {
-		bus->routes = id->driver_data;
-		bus->source = P2PDMA_ROOT_TABLE;
+	} else {
+		bus->routes = bus->table;
+		bus->source = bus->table ? P2PDMA_ROOT_TABLE :
+					   P2PDMA_ROOT_UNKNOWN;
 	}
 }
 
@@ -287,19 +296,50 @@ static void root_bus_store(struct pci_dev *pdev, const struct root_bus *new)
  */
 void p2pdma_hostbridge_add(struct pci_dev *pdev)
 {
+	const struct root_bus *old;
 	struct root_bus new = {};
 
 	if (!pci_is_root_bus(pdev->bus))
 		return;
 	new.has_id = represents_bridge(pdev);
+	if (new.has_id) {
+		new.devfn = pdev->devfn;
+		new.vendor = pdev->vendor;
+		new.device = pdev->device;
+		new.table = table_routes(pdev);
+	}
+	new.has_firmware = firmware_routes(pdev, &new.firmware);
+	/* Nothing but firmware knows a bus by who does not stand for it. */
+	if (!new.has_id && !new.has_firmware)
+		return;
 
 	guard(mutex)(&root_bus_lock);
-	/* Nothing but firmware knows a bus by who does not stand for it. */
-	if (!new.has_id && xa_load(&root_buses, root_key(pdev->bus)))
+	old = xa_load(&root_buses, root_key(pdev->bus));
+	/* Who comes first on the bus when 00.0 has been removed does not inherit. */
+	if (old && (!new.has_id ||
+		    (old->has_id && new.devfn && new.devfn != old->devfn)))
 		return;
-	root_bus_fill(pdev, &new);
-	if (new.has_id || new.source == P2PDMA_ROOT_FIRMWARE)
-		root_bus_store(pdev, &new);
+	root_bus_decide(&new);
+	warn_override(pdev, &new);
+	root_bus_store(pdev, &new);
+}
+
+/* Go by another policy, also for a bus whose 00.0 has been removed. */
+static void root_bus_decide_again(struct pci_dev *pdev)
+{
+	const struct root_bus *old;
+	struct root_bus new;
+
+	guard(mutex)(&root_bus_lock);
+	old = xa_load(&root_buses, root_key(pdev->bus));
+	if (!old)
+		return;
+	new = *old;
+	root_bus_decide(&new);
+	if (new.routes == old->routes && new.source == old->source)
+		return;
+	warn_override(pdev, &new);
+	root_bus_store(pdev, &new);
 }
 
 /**
@@ -324,6 +364,7 @@ void p2pdma_hostbridge_remove(struct pci_dev *pdev)
 	up_read(&pci_bus_sem);
 	if (!last)
 		return;
+	guard(mutex)(&root_bus_lock);
 	old = xa_erase(&root_buses, root_key(pdev->bus));
 	if (old)
 		kfree_rcu(old, rcu);
@@ -449,7 +490,8 @@ void p2pdma_hostbridge_warn_guest(struct pci_dev *pdev)
 /**
  * p2pdma_hostbridge_set_policies - go by other policies from now on
  * @new: the policies
- * @count: their number, at most P2PDMA_POLICIES
+ * @count: their number; if more than P2PDMA_POLICIES, the rest is not there,
+ *	and host bridges that are not among these route nothing
  *
  * Context: process context, may sleep.
  * Return: true if routes may have changed by that; false at boot, when no bus
@@ -458,14 +500,20 @@ void p2pdma_hostbridge_warn_guest(struct pci_dev *pdev)
 bool p2pdma_hostbridge_set_policies(const struct p2pdma_policy *new,
 				    unsigned int count)
 {
+	struct pci_dev *pdev = NULL;
+
 	scoped_guard(mutex, &root_bus_lock) {
 		guard(spinlock_irqsave)(&policy_lock);
-		memcpy(policies, new, count * sizeof(*new));
-		policy_count = count;
+		policy_count = min(count, P2PDMA_POLICIES);
+		policies_left_out = count > P2PDMA_POLICIES;
+		memcpy(policies, new, policy_count * sizeof(*new));
 	}
 	if (!READ_ONCE(scanned))
 		return false;
-	p2pdma_hostbridge_scan();
+	/* What is known of a bus goes with the last device there. */
+	for_each_pci_dev(pdev)
+		if (pci_is_root_bus(pdev->bus))
+			root_bus_decide_again(pdev);
 	return true;
 }
 

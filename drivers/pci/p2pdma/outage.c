@@ -113,7 +113,9 @@ static bool is_at_or_below(struct pci_dev *pdev, struct pci_dev *ancestor)
  * @pdev: function, provider or not
  *
  * Context: any.  The caller keeps @pdev registered.
- * Return: false from the beginning of an outage to its end.
+ * Return: false from the beginning of an outage to its end.  The pool gives
+ * memory again a moment later: who was refused some is to ask
+ * pci_p2pmem_intact(), too, before he takes the pool for used up.
  */
 bool pci_p2pdma_reachable(struct pci_dev *pdev)
 {

@@ -2,8 +2,10 @@
 /*
  * What the administrator says of root complexes: pci_p2pdma.host_bridges=.
  */
+#include <linux/ctype.h>
 #include <linux/kernel.h>
 #include <linux/kstrtox.h>
+#include <linux/minmax.h>
 #include <linux/moduleparam.h>
 #include <linux/string.h>
 #include <linux/stringify.h>
@@ -56,7 +58,8 @@ static struct p2pdma_policy *find_twin(struct p2pdma_policy *policies,
  * struct parser - a list of policies that is being read
  * @value: the text, for messages
  * @lenient: take over what can be understood; otherwise nothing is
- * @count: number of entries taken
+ * @count: number of entries taken; one more than there is room for if there
+ *	were others
  * @policy: these, and room for one that will not be
  */
 struct parser {
@@ -70,27 +73,37 @@ struct parser {
 static int parse_failed(const struct parser *parser, unsigned int entry,
 			const char *why)
 {
-	pr_err("P2PDMA: host_bridges=%.*s: entry %u%s\n",
-	       (int)strcspn(parser->value, "\n"), parser->value, entry, why);
+	int len = strcspn(parser->value, "\n");
+
+	/* A line of the log has an end. */
+	pr_err("P2PDMA: host_bridges=%.*s%s: entry %u%s\n", min(len, 256),
+	       parser->value, len > 256 ? "..." : "", entry, why);
 	return parser->lenient ? 0 : -EINVAL;
 }
 
+#define NO_ROOM	": no room for more than " __stringify(P2PDMA_POLICIES)
 #define USAGE	": use VENDOR:DEVICE[=none|reads+writes+between]"
 
 /*
  * At boot there is nobody to correct a list.  To drop it for one slip would
  * leave open what another entry forbids, so the others stay; an id whose words
  * cannot be understood is taken for forbidden, and one that is named twice for
- * what both entries allow.
+ * what both entries allow.  What those say that there is no room for nobody has
+ * read, so nothing is open that is not in the list.
  */
 static int parse_entry(struct parser *parser, unsigned int entry, char *text)
 {
 	struct p2pdma_policy *policy = &parser->policy[parser->count], *twin;
 	int error = 0;
 
-	if (parser->count == P2PDMA_POLICIES)
-		return parse_failed(parser, entry, ": no room for more than "
-				    __stringify(P2PDMA_POLICIES));
+	if (parser->count > P2PDMA_POLICIES)
+		return 0;
+	if (parser->count == P2PDMA_POLICIES) {
+		parser->count++;
+		return parse_failed(parser, entry, parser->lenient ?
+				    NO_ROOM ": all others are taken for none" :
+				    NO_ROOM);
+	}
 	if (parse_id(&text, policy))
 		return parse_failed(parser, entry, USAGE);
 	if (parse_routes(text, policy)) {
@@ -107,6 +120,41 @@ static int parse_entry(struct parser *parser, unsigned int entry, char *text)
 	return error ?: parse_failed(parser, entry, ": its id is there already");
 }
 
+/* Copy an entry.  What is too long for one gets an end that is none. */
+static void copy_entry(char *text, size_t size, const char *value, size_t len)
+{
+	size_t kept = min(len, size - 2);
+
+	memcpy(text, value, kept);
+	if (kept < len)
+		text[kept++] = '?';
+	text[kept] = '\0';
+}
+
+static int parse_list(struct parser *parser)
+{
+	const char *value = skip_spaces(parser->value);
+	const char *end = value + strlen(value);
+	unsigned int entry = 0;
+	char text[64];
+	size_t len;
+	int error;
+
+	while (end > value && isspace(end[-1]))
+		end--;
+	if (value == end)
+		return 0;
+	do {
+		len = min(strcspn(value, ","), (size_t)(end - value));
+		copy_entry(text, sizeof(text), value, len);
+		error = parse_entry(parser, ++entry, text);
+		if (error)
+			return error;
+		value += len + 1;
+	} while (value <= end);
+	return 0;
+}
+
 /* Runs at boot, too, long before there is anything to allocate from. */
 static int policy_set(const char *value, const struct kernel_param *kp)
 {
@@ -114,20 +162,8 @@ static int policy_set(const char *value, const struct kernel_param *kp)
 		.value = value,
 		.lenient = system_state == SYSTEM_BOOTING,
 	};
-	char buf[256], *rest, *text;
-	unsigned int entry = 0;
-	int error = 0;
+	int error = parse_list(&parser);
 
-	if (strscpy(buf, value, sizeof(buf)) < 0) {
-		pr_err("P2PDMA: host_bridges=: longer than %zu characters\n",
-		       sizeof(buf) - 1);
-		return -EINVAL;
-	}
-	rest = strim(buf);
-	if (!*rest)
-		rest = NULL;
-	while (!error && (text = strsep(&rest, ",")))
-		error = parse_entry(&parser, ++entry, text);
 	if (error)
 		return error;
 	if (p2pdma_hostbridge_set_policies(parser.policy, parser.count))

@@ -74,7 +74,8 @@ static const char *parse_device(const char *text, struct stub_entry *entry)
 	int len = 0;
 
 	entry->any = true;
-	if (sscanf(text, "%x:%x:%x.%x/%n", &domain, &bus, &slot, &func,
+	/* More digits would wrap. */
+	if (sscanf(text, "%8x:%2x:%2x.%1x/%n", &domain, &bus, &slot, &func,
 		   &len) < 4 || !len)
 		return text;
 	if (bus > U8_MAX || slot > 31 || func > 7)

@@ -458,6 +458,44 @@ static void hostbridge_policy_cached(struct kunit *test)
 	}
 }
 
+/* What is said of a host bridge is obeyed also when its 00.0 has been removed. */
+static void hostbridge_policy_later(struct kunit *test)
+{
+	static const struct {
+		const char *say;
+		enum p2pdma_reason reason;
+	} steps[] = {
+		{ "8086:2035=none", P2PDMA_REASON_ROOT_FORBIDDEN },
+		{ "8086:2035", P2PDMA_REASON_ROOT_COMPLEX },
+		{ "8086:2035=none", P2PDMA_REASON_ROOT_FORBIDDEN },
+	};
+	const struct kernel_param *kp = policy_begin(test);
+	struct fabric *fabric = fabric_alloc(test);
+	struct fabric_host *host = host_bridge(fabric);
+	struct fabric_fn *zero = root_device(host, INTEL, OTHER);
+	struct fabric_fn *a = endpoint_under(root_port(host));
+	struct fabric_fn *b = endpoint_under(root_port(host));
+	int i, there;
+
+	KUNIT_ASSERT_EQ(test, 0, param_say(kp, "8086:2035"));
+	fabric_scan(fabric);
+	for (there = 1; there >= 0; there--) {
+		for (i = 0; i < ARRAY_SIZE(steps); i++) {
+			KUNIT_ASSERT_EQ(test, 0, param_say(kp, steps[i].say));
+			expect_route(test, a, b, steps[i].reason);
+		}
+		if (there)
+			fabric_unplug(zero);
+		expect_route(test, a, b, P2PDMA_REASON_ROOT_FORBIDDEN);
+	}
+	fabric_replug(zero);
+	expect_route(test, a, b, P2PDMA_REASON_ROOT_FORBIDDEN);
+	not_on_amd(test);
+	fabric_unplug(zero);
+	KUNIT_ASSERT_EQ(test, 0, param_say(kp, ""));
+	expect_route(test, a, b, P2PDMA_REASON_ROOT_UNKNOWN);
+}
+
 /* What cannot be understood changes nothing. */
 static void hostbridge_policy_bad(struct kunit *test)
 {
@@ -482,9 +520,16 @@ static void hostbridge_policy_bad(struct kunit *test)
 				    bad[i]);
 		KUNIT_EXPECT_STREQ(test, param_said(test, kp), "8086:2035=reads");
 	}
-	/* Longer than there is room for, however little it says */
-	memset(text, ' ', 256);
+	/* An entry that has no end */
+	strscpy(text, "8086:2035=reads", 512);
+	for (i = 0; i < 60; i++)
+		strlcat(text, "+reads", 512);
 	KUNIT_EXPECT_EQ(test, -EINVAL, param_say(kp, text));
+	/* Long, and nothing in it */
+	memset(text, ' ', 500);
+	text[500] = 0;
+	KUNIT_EXPECT_EQ(test, 0, param_say(kp, text));
+	KUNIT_EXPECT_STREQ(test, param_said(test, kp), "");
 	/* As many as there may be */
 	strscpy(text, bad[ARRAY_SIZE(bad) - 1], 512);
 	text[strlen(text) - strlen(",2:2")] = 0;
@@ -635,6 +680,7 @@ static struct kunit_case hostbridge_cases[] = {
 	KUNIT_CASE(hostbridge_forgotten),
 	KUNIT_CASE_PARAM(hostbridge_policy, policy_gen_params),
 	KUNIT_CASE(hostbridge_policy_cached),
+	KUNIT_CASE(hostbridge_policy_later),
 	KUNIT_CASE_PARAM(hostbridge_firmware, firmware_gen_params),
 	KUNIT_CASE(hostbridge_policy_bad),
 #if defined(CONFIG_FAILSLAB) && defined(CONFIG_X86)

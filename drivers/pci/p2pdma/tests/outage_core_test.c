@@ -131,13 +131,21 @@ static void core_reset_above(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, s->ups, 1);
 }
 
-/* Soon, as nobody waits for it */
+/*
+ * Soon, as nobody waits for it.  What is asked by expect() does not change in one
+ * moment.
+ */
 static void wait_until(struct scene *s, bool reachable)
 {
+	void *addr;
 	int tries;
 
 	for (tries = 0; tries < 500; tries++) {
-		if (pci_p2pdma_reachable(s->pdev) == reachable)
+		addr = pci_alloc_p2pmem(s->pdev, PAGE_SIZE);
+		if (addr)
+			pci_free_p2pmem(s->pdev, addr, PAGE_SIZE);
+		if (!!addr == reachable &&
+		    !pci_p2pmem_intact(s->pdev, s->since))
 			return;
 		msleep(20);
 	}

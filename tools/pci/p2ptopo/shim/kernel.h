@@ -11,6 +11,7 @@
 #ifndef _P2PTOPO_KERNEL_H
 #define _P2PTOPO_KERNEL_H
 
+#include <ctype.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdarg.h>
@@ -128,7 +129,9 @@ static inline void *kmemdup(const void *from, size_t size, int flags)
 
 int strscpy_size(char *to, const char *from, size_t size);
 #define strscpy(to, from, ...)	strscpy_size(to, from, sizeof(to))
-char *strim(char *text);
+/* Of the kernel, which takes any char */
+#define isspace(c)		isspace((unsigned char)(c))
+char *skip_spaces(const char *text);
 int kstrtou16(const char *text, unsigned int base, u16 *value);
 int sysfs_emit_at(char *buffer, int at, const char *format, ...) __printf(3, 4);
 

@@ -151,15 +151,11 @@ int strscpy_size(char *to, const char *from, size_t size)
 	return len;
 }
 
-char *strim(char *text)
+char *skip_spaces(const char *text)
 {
-	size_t len = strlen(text);
-
-	while (len && isspace((unsigned char)text[len - 1]))
-		text[--len] = '\0';
-	while (isspace((unsigned char)*text))
+	while (isspace(*text))
 		text++;
-	return text;
+	return (char *)text;
 }
 
 int kstrtou16(const char *text, unsigned int base, u16 *value)
