@@ -429,6 +429,23 @@ ALL = [
         cmdline="pci_p2pdma.host_bridges=8086:29c0=nome,8086:2f00=reads+writes,8086:2f00=reads,8086:,1022:1480=none",
     ),
     Program(
+        "policy-boot-long",
+        "what the administrator says at boot, more than there is room for",
+        lambda t: ["policy-boot-long.sh", t.providers[0], t.clients[0]],
+        where=("unknown-root-complex",),
+        skip_on=("stock",),
+        cmdline="pci_p2pdma.host_bridges="
+        + ",".join([*(f"10de:{i:04x}=reads+writes+between" for i in range(16)), "8086:29c0=none"]),
+    ),
+    Program(
+        "config-storm",
+        "buses are reset by config writes while their ports are removed and found again",
+        lambda t: ["config-storm.sh", t.providers[0], t.clients[0]],
+        where=("ram-provider",),
+        skip_on=("stock",),
+        trace_dma=False,
+    ),
+    Program(
         "unplug",
         "the provider is pulled out while its memory is mapped and used",
         lambda t: ["unplug.sh", *t.clients[:2], t.providers[0]],

@@ -1,0 +1,55 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+# config-storm.sh PROVIDER CLIENT: user space resets the buses below two ports again and again, by their config space, while
+# these are removed and found again. Who writes there looks for what is below, which may go meanwhile.
+
+# shellcheck source=/dev/null
+. "$(dirname "$0")/lib.sh"
+
+stop=/tmp/stop.$$
+rounds=25
+
+# Bridge Control: Secondary Bus Reset on, and off
+reset_bus() {
+	for word in '\103\000' '\003\000'; do
+		printf "%b" "$word" | dd of="/sys/bus/pci/devices/$1/config" bs=2 seek=31 conv=notrunc 2>/dev/null
+	done
+}
+
+hammer() {
+	while [ ! -e $stop ]; do
+		reset_bus "$1"
+	done
+}
+
+plan 3
+announce "$@" && announce_bar "$1"
+result $? "drives and peer memory are there"
+provider=$(drive_bdf "$1")
+ports=
+for bdf in "$provider" "$(drive_bdf "$2")"; do
+	port=$(basename "$(dirname "$(readlink -f "/sys/bus/pci/devices/$bdf")")")
+	ports="$ports $port"
+	for _ in 1 2 3; do
+		hammer "$port" &
+	done
+done
+for _ in $(seq $rounds); do
+	for port in $ports; do
+		echo 1 >"/sys/bus/pci/devices/$port/remove"
+	done 2>/dev/null
+	echo 1 >/sys/bus/pci/rescan
+	echo "$provider" >/sys/bus/pci/drivers/pci-p2pmem-stub/bind
+done 2>/dev/null
+: >$stop
+wait
+result $? "$rounds times"
+for port in $ports; do
+	echo 1 >"/sys/bus/pci/devices/$port/remove"
+done
+echo 1 >/sys/bus/pci/rescan
+echo pci-p2pmem-stub >"/sys/bus/pci/devices/$provider/driver_override"
+echo "$provider" >/sys/bus/pci/drivers/pci-p2pmem-stub/bind
+until_ok [ "$(cat "/sys/bus/pci/devices/$provider/p2pmem/size")" -gt 0 ]
+result $? "it lends its memory again"
+finish
