@@ -133,7 +133,21 @@ in_halves() {
 	result $? "and not written at all"
 }
 
-plan 26
+# Whether the drives reach a provider that does not answer just now is not known. It has to be good enough for a
+# configuration that is restored then.
+named() {
+	decode $((command & ~2))
+	nvmet-config.sh export named 1 "$a" "$provider" 1
+	result $? "a provider that does not answer is named"
+	decode "$command"
+	nvmet-config.sh port 2 tcp 127.0.0.2 4420 named && one=$(connect tcp 127.0.0.2 named) && disk=$(node "$one" 1) &&
+		until_ok named_and_more
+	result $? "it serves when it does"
+	disconnect "$one"
+}
+named_and_more() { dd if="$disk" of=/dev/null bs=4k count=1 iflag=direct 2>/dev/null && more named cpu_requests 0; }
+
+plan 28
 announce "$2" "$3" && announce_bar "$3"
 result $? "drives and provider are there"
 a=$(drive_node "$2")
@@ -147,6 +161,7 @@ over resets data_digest reset
 over digests data_digest blink
 over plain '' blink
 in_halves
+named
 more tcp interrupted 0
 result $? "commands were interrupted, which the host repeats"
 more tcp ram_outage 0

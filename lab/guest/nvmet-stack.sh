@@ -18,7 +18,10 @@ mirror() {
 		</dev/null >/tmp/mdadm.log 2>&1 && in_sync
 }
 
-plan 11
+# reload TABLE: of the volume, under its clients
+reload() { printf "%b" "$1" | dmsetup load volume && dmsetup resume volume --noudevsync --noudevrules; }
+
+plan 13
 announce "$2" "$3" "$4" "$5" "$6" && announce_bar "$2"
 result $? "drives and peer memory are there"
 card=$(drive_bdf "$2")
@@ -40,6 +43,14 @@ result $? "from peer memory alone"
 two=$(connect loop - volume) && moves loop "$c" "$(node "$two" 1)" "$mib" && equal "$a" "$b"
 result $? "loop: peer memory of the host is on both members"
 disconnect "$two"
+
+half=$((member << 10))
+reload "0 $half linear /dev/ram0 0\n$half $half linear $md $half\n" && make_pattern "$mib" && round_trip "$(node "$one" 1)" &&
+	more volume ram_drive 0
+result $? "the volume takes no peer memory any more: data come back, and are in RAM"
+served=$(stat volume requests)
+reload "0 $((2 * half)) linear $md 0\n" && sleep 2 && round_trip "$(node "$one" 1)" && more volume requests "$served"
+result $? "it takes some again: so does the target"
 
 mdadm --quiet $md --add "$far" && mdadm --quiet --grow $md --raid-devices=3 && in_sync && make_pattern "$mib" &&
 	round_trip "$(node "$one" 1)" && sleep 2 && phase ram round_trip "$(node "$one" 1)"

@@ -68,6 +68,24 @@ static bool drive_accepts(struct nvmet_ns *ns, struct nvmet_ctrl *ctrl)
 
 /* ---- the choice for a command ---- */
 
+/*
+ * Has an outage interrupted a command of @ctrl within the last second?  What is
+ * repeated is in RAM then, whatever has been chosen meanwhile: the host does not
+ * repeat for ever.
+ */
+static bool was_interrupted(struct nvmet_ctrl *ctrl)
+{
+	unsigned long outage = READ_ONCE(ctrl->p2pmem.outage);
+
+	if (likely(!outage))
+		return false;
+	if (time_before(jiffies, outage + HZ))
+		return true;
+	/* Before jiffies wrap */
+	WRITE_ONCE(ctrl->p2pmem.outage, 0);
+	return false;
+}
+
 /* The choice for a command, or a reason for RAM if it cannot have that */
 static void *req_choice(struct nvmet_req *req)
 {
@@ -84,8 +102,12 @@ static void *req_choice(struct nvmet_req *req)
 	if (use == xa_mk_value(NVMET_P2PMEM_RAM_DRIVE) &&
 	    unlikely(drive_accepts(req->ns, ctrl)))
 		nvmet_p2pmem_choose_later(0);
-	if (!xa_is_value(use) && nvmet_p2pmem_use_avoided(use, &reason))
+	if (xa_is_value(use))
+		return use;
+	if (nvmet_p2pmem_use_avoided(use, &reason))
 		return xa_mk_value(reason);
+	if (was_interrupted(ctrl))
+		return xa_mk_value(NVMET_P2PMEM_RAM_OUTAGE);
 	return use;
 }
 

@@ -190,11 +190,13 @@ int nvmet_p2pmem_check_drives(struct nvmet_ns *ns, struct block_device *bdev,
  * @drives: the functions of its block device
  *
  * Context: may sleep.
- * Return: 0, or -EREMOTEIO after lines in the log, one for each that does not.
+ * Return: 0 if they do, or may when an outage has ended; or -EREMOTEIO after
+ * lines in the log, one for each that does not.
  */
 int nvmet_p2pmem_check_provider(struct nvmet_ns *ns, struct pci_dev *provider,
 				const struct nvmet_p2pmem_drives *drives)
 {
+	unsigned long since = pci_p2pdma_outages();
 	struct device *clients[NVMET_P2PMEM_DRIVES];
 	unsigned int i;
 
@@ -202,6 +204,12 @@ int nvmet_p2pmem_check_provider(struct nvmet_ns *ns, struct pci_dev *provider,
 		clients[i] = &drives->function[i]->dev;
 	if (pci_p2pdma_distance_many(provider, clients, i, true) >= 0)
 		return 0;
+	/* As with one that is absent: whether they do is seen when it is back. */
+	if (!pci_p2pmem_intact(provider, since)) {
+		pr_info("%s nsid %u: p2pmem: %s cannot be reached now: its memory is used when it can\n",
+			ns->subsys->subsysnqn, ns->nsid, pci_name(provider));
+		return 0;
+	}
 	pr_err("%s nsid %u: no p2pmem: %s cannot reach the memory of %s\n",
 	       ns->subsys->subsysnqn, ns->nsid, ns->device_path,
 	       pci_name(provider));

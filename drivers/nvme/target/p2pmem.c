@@ -236,6 +236,9 @@ EXPORT_SYMBOL_GPL(nvmet_p2pmem_lost);
 static u16 interrupted(struct nvmet_req *req, enum nvmet_p2pmem_ram reason)
 {
 	this_cpu_inc(req->p2pmem.stats->counts->interrupted);
+	/* This use may have been dropped already, and another one be chosen. */
+	if (reason == NVMET_P2PMEM_RAM_OUTAGE)
+		WRITE_ONCE(req->sq->ctrl->p2pmem.outage, jiffies | 1);
 	nvmet_p2pmem_use_avoid(req->p2pmem.use, reason);
 	req->error_loc = NVMET_NO_ERROR_LOC;
 	return NVME_SC_CMD_INTERRUPTED;
@@ -280,9 +283,13 @@ u16 __nvmet_p2pmem_start(struct nvmet_req *req, blk_opf_t *opf)
 	if (!req->p2pmem.peer)
 		return 0;
 
-	if (!opf || !blk_queue_pci_p2pdma(bdev_get_queue(req->ns->bdev)))
+	if (!opf || !blk_queue_pci_p2pdma(bdev_get_queue(req->ns->bdev))) {
+		/* A stack may have got a member that takes none. */
+		if (ours)
+			return interrupted(req, NVMET_P2PMEM_RAM_DRIVE);
 		/* To repeat it is of no use, EREMOTEIO is what it should be. */
 		return NVME_SC_CMD_INTERRUPTED | NVME_STATUS_DNR;
+	}
 	if (ours && nvme_is_write(req->cmd) &&
 	    ((cpu_moves_data(req) && !last_word_is_valid(req)) ||
 	     nvmet_p2pmem_lost(req)))

@@ -126,6 +126,8 @@ struct nvmet_p2pmem_ns {
  * @choices: by namespace, the struct nvmet_p2pmem_use chosen, or why there is
  *	none as xa_mk_value(enum nvmet_p2pmem_ram)
  * @uses: list of the struct nvmet_p2pmem_use in @choices
+ * @outage: when an outage has last interrupted a command, in jiffies with bit 0
+ *	set; 0 if that is a while ago
  * @node: in p2pmem_ctrls
  */
 struct nvmet_p2pmem_ctrl {
@@ -134,6 +136,7 @@ struct nvmet_p2pmem_ctrl {
 	bool own;
 	struct xarray choices;
 	struct list_head uses;
+	unsigned long outage;
 	struct list_head node;
 };
 

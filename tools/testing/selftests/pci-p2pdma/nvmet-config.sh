@@ -366,12 +366,16 @@ remove_port() {
 
 remove_namespace() {
 	[ -d "$config/subsystems/$1/namespaces/$2" ] || die "$1 has no namespace $2"
+	# That may take as long as a client stalls, and rmdir holds up all who look at the directory.
+	put "subsystems/$1/namespaces/$2/enable" 0
 	take "$config/subsystems/$1/namespaces/$2"
 }
 
 remove_subsystem() {
 	[ -d "$config/subsystems/$1" ] || die "there is no subsystem $1"
-	take "$config"/ports/*/subsystems/"$1" "$config/subsystems/$1"/namespaces/* \
+	# First, as it ends what holds up somebody else's rmdir, and with that the directory
+	take "$config"/ports/*/subsystems/"$1"
+	take "$config/subsystems/$1"/namespaces/* \
 		"$config/subsystems/$1"/allowed_hosts/* "$config/subsystems/$1"
 }
 
