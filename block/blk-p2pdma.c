@@ -25,8 +25,10 @@
  *
  * Context: any; takes no lock that a submitter of bios may hold.
  * Return: true if query->ask() said so of all devices; of several paths to the
- * same data one that is usable is enough, unless query->every_path is set.
- * False if the driver does not know, or there is none at the moment.
+ * same data one that is usable, or about to be, is enough, unless
+ * query->every_path is set.  Also if there is no path at all now: what is
+ * submitted waits or fails as it would with data in RAM.  False if the driver
+ * does not know.
  */
 bool bdev_dma_query(struct block_device *bdev, struct blk_dma_query *query)
 {

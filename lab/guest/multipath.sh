@@ -8,6 +8,9 @@
 . "$(dirname "$0")/stack-lib.sh"
 
 mib=$1
+member=4	# of the mirror
+mkdir -p /run/mdadm
+export MDADM_NO_UDEV=1
 
 # port NAME: its controller's folder
 port() { echo "/sys/bus/pci/devices/$(lab_ask where "$1")"/nvme/nvme*; }
@@ -39,7 +42,7 @@ busy() {
 
 by_ram() { p2p_copy --from "$other" --to "$head" --via ram --bytes $((mib << 20)) >/dev/null; }
 
-plan 14
+plan 16
 announce "$2" "$3" "$4" && announce_bar "$2"
 result $? "drives and peer memory are there"
 card=$(drive_bdf "$2")
@@ -84,4 +87,18 @@ until_ok live "$3" && sleep 1 && moves again "$other" "$head" "$mib"
 result $? "a port comes back: a copy"
 live distant && [ "$(said "failing I/O")" = 0 ]
 result $? "no I/O failed for want of a path"
+
+mdadm --create $md --run --force --metadata=1.0 --level=1 --size="${member}M" --raid-devices=2 --assume-clean "$head" "$other" \
+	</dev/null >/tmp/mdadm.log 2>&1 && P2P_PROVIDER=$card p2p_stress $md "$member" /tmp/state >/dev/null
+result $? "a mirror of this drive and another one"
+P2P_PROVIDER=$card p2p_stress $md "$member" /tmp/state /tmp/stop >/tmp/stress 2>&1 &
+pid=$!
+for _ in 1 2 3 4; do
+	sleep 1
+	echo 1 >"$(port "$3")/reset_controller"
+done
+: >/tmp/stop
+wait $pid && grep -q " refused=0 .* wrong=0" /tmp/stress && in_sync && equal "$head" "$other"
+result $? "the only port that reaches it is reset under load: $(cat /tmp/stress)"
+mdadm --quiet --stop $md
 finish

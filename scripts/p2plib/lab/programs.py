@@ -225,7 +225,7 @@ ALL = [
         timeout=400,
         where=("two-ports",),
         skip_on=("stock",),
-        extras=("fio",),
+        extras=("fio", "mdadm"),
         env=WATCHED,
         handlers={"unplug": hotplug.unplug, "replug_port": hotplug.replug_port},
     ),
