@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * p2p_nbd DEVICE MIB: a network block device of so much memory of this process, which serves it by a socket pair until
- * it is killed.
+ * p2p_nbd DEVICE MIB: a network block device of so much memory of this process, which serves it by
+ * a socket pair until it is killed.
  */
 #include <endian.h>
 #include <fcntl.h>
@@ -64,7 +64,8 @@ int main(int argc, char **argv)
 	disk = calloc(1, size);
 	device = open(argv[1], O_RDWR);
 	if (!disk || device < 0 || socketpair(AF_UNIX, SOCK_STREAM, 0, pair) ||
-	    ioctl(device, NBD_SET_BLKSIZE, 4096) || ioctl(device, NBD_SET_SIZE_BLOCKS, size / 4096) ||
+	    ioctl(device, NBD_SET_BLKSIZE, 4096) ||
+	    ioctl(device, NBD_SET_SIZE_BLOCKS, size / 4096) ||
 	    ioctl(device, NBD_CLEAR_SOCK) || ioctl(device, NBD_SET_SOCK, pair[0])) {
 		perror(argv[1]);
 		return 1;
