@@ -51,6 +51,8 @@ const char *unread_text(unsigned int what)
 		return "its extended capabilities, and with them its ACS";
 	if (what & UNREAD_ACS_CTRL)
 		return "its ACS control";
+	if (what & UNREAD_ACS_CAP)
+		return "its ACS capability register";
 	if (what & UNREAD_ACS_VECTOR)
 		return "its ACS egress control vector";
 	return "its port number, or whether ARI is enabled";
@@ -180,6 +182,22 @@ void answer_all(const struct machine *machine, struct answer *answers,
 		}
 	}
 	answer_cpu(machine, CPU_OTHER);
+}
+
+/*
+ * What one kind of packet comes to, where all that is not known is the same for the
+ * pair as a whole; PCI_P2PDMA_MAP_UNKNOWN if that hangs on what is not in the input.
+ */
+unsigned int answer_packet(const struct answer *answer, enum pci_p2pdma_tlp tlp)
+{
+	unsigned int first, other = 0;
+
+	shim_world = WORLD_REDIRECT;
+	first = p2pdma_route_tlp(answer->client, answer->provider, tlp);
+	for (other = first, shim_world = 1; shim_world < WORLDS && other == first; shim_world++)
+		other = p2pdma_route_tlp(answer->client, answer->provider, tlp);
+	shim_world = WORLD_REDIRECT;
+	return other == first ? first : PCI_P2PDMA_MAP_UNKNOWN;
 }
 
 static bool is_single(unsigned int bits)

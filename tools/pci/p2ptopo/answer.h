@@ -16,7 +16,7 @@
 #define ASKED		16U	/* things not in the input that are named at most */
 
 /* What is not in the input and has no bit in shim/pci.h */
-#define UNREAD_IDS	BIT(7)	/* which host bridge it is */
+#define UNREAD_IDS	BIT(8)	/* which host bridge it is */
 
 /* Which CPU it is taken to be */
 enum cpu { CPU_AS_IT_IS, CPU_OTHER = CPU_AS_IT_IS, CPU_ZEN, CPUS };
@@ -53,6 +53,7 @@ enum certainty {
 
 void answer_all(const struct machine *machine, struct answer *answers,
 		unsigned int num);
+unsigned int answer_packet(const struct answer *answer, enum pci_p2pdma_tlp tlp);
 enum certainty answer_certainty(const struct answer *answer);
 unsigned int answer_map(const struct answer *answer, enum p2pdma_access access);
 void answer_cpu(const struct machine *machine, enum cpu cpu);

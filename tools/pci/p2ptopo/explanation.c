@@ -81,7 +81,7 @@ static void show_packets(const struct answer *answer)
 	printf("%-10s", "packets");
 	for (i = 0; i < ARRAY_SIZE(names); i++)
 		printf(" %s=%s", names[i],
-		       map_names[p2pdma_route_tlp(answer->client, answer->provider, i)]);
+		       map_names[answer_packet(answer, i)]);
 	putchar('\n');
 }
 

@@ -50,6 +50,8 @@ enum shim_world {
 	WORLD_OFF,		/* there is one, and nothing is enabled */
 	WORLD_NOT_FORWARDED,	/* it redirects, and forwards nothing */
 	WORLD_EGRESS,		/* egress control forbids all */
+	WORLD_NO_CONTROLS,	/* the capability is there, and has none of the controls */
+	WORLD_ENABLED_ONLY,	/* it has those that are enabled: it redirects */
 	WORLDS
 };
 
@@ -63,6 +65,7 @@ extern enum shim_world shim_world;
 #define UNREAD_PORT		BIT(4)	/* port number */
 #define UNREAD_ARI		BIT(5)	/* whether ARI is enabled */
 #define UNREAD_PLACE		BIT(6)	/* where it is: a bridge is not there */
+#define UNREAD_ACS_CAP		BIT(7)	/* which ACS controls it has */
 
 struct pci_dev {
 	struct list_head bus_list;
@@ -75,7 +78,7 @@ struct pci_dev {
 	u32 class;
 	u8 devfn;
 	u8 hdr_type;
-	u8 pcie_cap;
+	u16 pcie_cap;
 	u16 pcie_flags_reg;
 	u16 acs_cap_in[WORLDS];		/* "acs_cap", see below */
 	u16 dev_flags;

@@ -13,20 +13,37 @@ struct rw_semaphore pci_bus_sem;
 
 /* ---- config space ---- */
 
-/* A register of the ACS capability that is not in the input, in this world */
-static u8 acs_byte(int where)
+static u8 acs_control_byte(void)
 {
 	static const u8 control[WORLDS] = {
 		[WORLD_REDIRECT]	= PCI_ACS_RR | PCI_ACS_CR | PCI_ACS_UF,
-		[WORLD_NOT_FORWARDED]	= PCI_ACS_RR | PCI_ACS_CR,
-		[WORLD_EGRESS]		= PCI_ACS_EC,
+		[WORLD_NOT_FORWARDED]	= PCI_ACS_RR | PCI_ACS_CR | PCI_ACS_DT,
+		[WORLD_EGRESS]		= PCI_ACS_EC | PCI_ACS_TB,
+		[WORLD_ENABLED_ONLY]	= PCI_ACS_RR | PCI_ACS_CR,
 	};
 
-	if (where == PCI_ACS_CAP)
+	return control[shim_world];
+}
+
+/* What is enabled is there; of the rest all may be there, or nothing. */
+static u8 acs_capability_byte(const struct pci_dev *pdev)
+{
+	unsigned int ctrl = pdev->acs_cap + PCI_ACS_CTRL;
+
+	if (shim_world < WORLD_NO_CONTROLS)
 		return PCI_ACS_SV | PCI_ACS_TB | PCI_ACS_RR | PCI_ACS_CR |
 		       PCI_ACS_UF | PCI_ACS_EC | PCI_ACS_DT;
+	return function_knows(pdev->function, ctrl, 1) ?
+	       pdev->function->config[ctrl] : acs_control_byte();
+}
+
+/* A register of the ACS capability that is not in the input, in this world */
+static u8 acs_byte(const struct pci_dev *pdev, int where)
+{
+	if (where == PCI_ACS_CAP)
+		return acs_capability_byte(pdev);
 	if (where == PCI_ACS_CTRL)
-		return control[shim_world];
+		return acs_control_byte();
 	/* The size of the vector is 0, which stands for the largest. */
 	return where >= PCI_ACS_EGRESS_CTL_V && shim_world == WORLD_EGRESS ? 0xff : 0;
 }
@@ -39,8 +56,8 @@ static u8 absent_byte(const struct pci_dev *pdev, int where)
 		shim_asked(pdev, at >= PCI_ACS_EGRESS_CTL_V ||
 			   at == PCI_ACS_EGRESS_BITS ? UNREAD_ACS_VECTOR :
 			   pdev->unread & UNREAD_ACS ? UNREAD_ACS :
-			   UNREAD_ACS_CTRL);
-		return acs_byte(at);
+			   at == PCI_ACS_CAP ? UNREAD_ACS_CAP : UNREAD_ACS_CTRL);
+		return acs_byte(pdev, at);
 	}
 	shim_asked(pdev, UNREAD_PORT);
 	return 0;
@@ -77,15 +94,31 @@ int pci_read_config_word(const struct pci_dev *pdev, int where, u16 *value)
 	return 0;
 }
 
+/*
+ * Whose bit of an egress control vector is asked for next is not in the input: then
+ * it is not set, except in the world where it cannot be told and so counts as set.
+ */
+static bool port_open;
+
 int pci_read_config_dword(const struct pci_dev *pdev, int where, u32 *value)
 {
-	*value = read_config(pdev, where, 4);
+	*value = port_open ? 0 : read_config(pdev, where, 4);
+	port_open = false;
 	return 0;
 }
 
+/* Port numbers are all that is read so. */
 int pcie_capability_read_dword(const struct pci_dev *pdev, int where, u32 *value)
 {
-	return pci_read_config_dword(pdev, pdev->pcie_cap + where, value);
+	*value = 0;
+	port_open = !function_knows(pdev->function, pdev->pcie_cap + where, 4);
+	if (!port_open)
+		return pci_read_config_dword(pdev, pdev->pcie_cap + where, value);
+	shim_asked(pdev, UNREAD_PORT);
+	if (shim_world != WORLD_EGRESS)
+		return 0;
+	port_open = false;
+	return -EINVAL;
 }
 
 /* ---- what else the kernel knows of devices ---- */
