@@ -21,6 +21,7 @@ TIERS = {
     "test_nvmet_config.py": "tree",
     "test_pages.py": "tree",
     "test_p2ptopo.py": "p2ptopo",
+    "test_p2ptopo_missing.py": "p2ptopo",
     "test_p2ptopo_views.py": "p2ptopo",
     "test_lint.py": "lint",
     "test_build.py": "build",

@@ -8,7 +8,8 @@
 #include "acs-names.h"
 #include "machine.h"
 
-#define LONG_AGO	0xf00	/* offset of an ACS capability whose own is lost */
+
+static const char capabilities[] = "Capabilities: [";
 
 static const char *behind(const char *text, const char *what)
 {
@@ -63,20 +64,36 @@ static void express_line(struct function *fn, const char *text)
 	}
 }
 
+/* Does a line end within these words? */
+static bool ends_within(const char *text, const char *words)
+{
+	size_t len = strcspn(text, "\r\n");
+
+	return len < strlen(words) && !strncmp(text, words, len);
+}
+
+/* Of a capability that lspci does not know it has the number: "#0d". */
 static void capability_line(struct function *fn, const char *text)
 {
+	static const char express[] = "Express ", acs[] = "Access Control Services";
+	static const char sriov[] = "Single Root I/O Virtualization";
 	unsigned long at = strtoul(text, NULL, 16);
 	const char *name = behind(text, "] ");
 
 	fn->listed = true;
-	if (!at || at >= CONFIG_SIZE || !name)
-		return;
-	if (!strncmp(name, "Express ", 8) && at < PCI_CFG_SPACE_SIZE) {
-		fn->pcie = at;
-		express_line(fn, name + 8);
-	} else if (!strncmp(name, "Access Control Services", 23)) {
+	fn->express |= at >= PCI_CFG_SPACE_SIZE;
+	if (!at || at >= CONFIG_SIZE || !name || ends_within(name, express) ||
+	    ends_within(name, acs) || ends_within(name, sriov) ||
+	    !strncmp(name, "<chain ", 7)) {
+		fn->cut = true;
+	} else if (at < PCI_CFG_SPACE_SIZE) {
+		if (!strncmp(name, express, strlen(express)) || !strncmp(name, "#10", 3))
+			fn->pcie = at;
+		if (fn->pcie == at)
+			express_line(fn, name);
+	} else if (!strncmp(name, acs, strlen(acs)) || !strncmp(name, "#0d", 3)) {
 		fn->acs = at;
-	} else if (!strncmp(name, "Single Root I/O Virtualization", 30)) {
+	} else if (!strncmp(name, sriov, strlen(sriov))) {
 		fn->sriov = at;
 	}
 }
@@ -85,8 +102,9 @@ static void acs_line(struct function *fn, const char *text, unsigned int reg)
 {
 	u16 flags;
 
+	fn->express = true;
 	if (!fn->acs)
-		fn->acs = LONG_AGO;
+		fn->acs = CONFIG_SIZE;
 	if (!acs_flags(text, &flags))
 		return;
 	/* Byte by byte, as the size of the egress vector is not in the text. */
@@ -102,7 +120,9 @@ static void sriov_line(struct function *fn, const char *text)
 
 	if (!fn->sriov)
 		return;
-	at = behind(text, "IOVCtl:\tEnable");
+	at = behind(text, "IOVCtl:");
+	if (at)
+		at = behind(at + strspn(at, " \t"), "Enable");
 	if (at && (*at == '+' || *at == '-'))
 		function_set(fn, fn->sriov + PCI_SRIOV_CTRL, 2, *at == '+');
 	at = behind(text, "Number of VFs: ");
@@ -120,9 +140,10 @@ static void sriov_line(struct function *fn, const char *text)
 static void bus_line(struct function *fn, const char *text)
 {
 	unsigned int primary, secondary, subordinate;
+	int end = 0;
 
-	if (sscanf(text, "primary=%2x, secondary=%2x, subordinate=%2x", &primary,
-		   &secondary, &subordinate) != 3)
+	if (sscanf(text, "primary=%2x, secondary=%2x, subordinate=%2x,%n", &primary,
+		   &secondary, &subordinate, &end) != 3 || !end)
 		return;
 	function_set_byte(fn, PCI_PRIMARY_BUS, primary);
 	function_set_byte(fn, PCI_SECONDARY_BUS, secondary);
@@ -343,17 +364,98 @@ static const struct {
 	{ "NUMA node: ", node_line },
 };
 
+/* ---- what is there twice ---- */
+
+enum { CONTROL, STATUS, FLAGS, BUS, LINK };
+
+/* What a record has once at most: where it is again it is that of another function. */
+static const char * const once[] = {
+	[CONTROL] = "Control: I/O", [STATUS] = "Status: Cap", [FLAGS] = " devsel,",
+	[BUS] = "Bus: primary=", [LINK] = "LnkCap:", "LnkCtl:", "LnkSta:", "DevCap:", "DevCtl:",
+	"DevSta:", "DevCap2:", "DevCtl2:", "ACSCap:", "ACSCtl:", "IOVCap:", "IOVCtl:",
+	"Interrupt: pin", "Secondary status:", "BridgeCtl:", "NUMA node:", "IOMMU group:",
+	"Kernel driver in use:", "Kernel modules:",
+};
+
+static const char *seen_twice(struct function *fn, struct decoding *decoding,
+			      const char *text)
+{
+	const char *again = NULL;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(once); i++) {
+		if (!strstr(text, once[i]))
+			continue;
+		if (decoding->seen & 1U << i)
+			again = once[i];
+		decoding->seen |= 1U << i;
+	}
+	fn->headed = (decoding->seen & 1 << CONTROL && decoding->seen & 1 << STATUS) ||
+		     decoding->seen & 1 << FLAGS;
+	/* From Link Capabilities to Device Control 2 */
+	fn->express |= decoding->seen >> LINK & 0xff;
+	return again;
+}
+
+/* Where a list goes in circles lspci names the offset again. */
+static bool offset_twice(struct decoding *decoding, const char *text)
+{
+	const char *at = behind(text, capabilities);
+	unsigned long offset = at ? strtoul(at, NULL, 16) : 0;
+	bool again;
+
+	if (!offset || offset >= CONFIG_SIZE)
+		return false;
+	again = decoding->capability[offset / 8] & 1 << offset % 8;
+	decoding->capability[offset / 8] |= 1 << offset % 8;
+	return again && !strstr(at, "<chain looped>");
+}
+
+/* Bus numbers, and ports, are of bridges. */
+static const char *of_a_bridge(const struct function *fn, const char *text)
+{
+	static const char * const ports[] = { "Root Port", "Upstream Port", "Downstream Port" };
+	unsigned int i;
+
+	if (!fn->has_class || fn->class >> 16 == PCI_BASE_CLASS_BRIDGE)
+		return NULL;
+	for (i = 0; i < ARRAY_SIZE(ports); i++)
+		if (strstr(text, "] Express ") && strstr(text, ports[i]))
+			return ports[i];
+	return strstr(text, once[BUS]) ? once[BUS] : NULL;
+}
+
+/* Is the line of decoded text, and no prose? */
+bool decoded_begins(const char *text)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(once); i++)
+		if (!strncmp(text, once[i], strlen(once[i])))
+			return true;
+	return !strncmp(text, "Capabilities: ", 14);
+}
+
 /**
  * decoded_line - what a line of decoded text says of a function
  * @fn: the function
- * @devctl2: the last register that was named is Device Control 2; kept up
+ * @decoding: what was said before; kept up
  * @text: the line
+ *
+ * Return: words of the line that say that it is of another function, whose own first
+ * line is lost; NULL if there are none.
  */
-void decoded_line(struct function *fn, bool *devctl2, const char *text)
+const char *decoded_line(struct function *fn, struct decoding *decoding, const char *text)
 {
-	const char *at;
+	const char *foreign = seen_twice(fn, decoding, text) ?: of_a_bridge(fn, text), *at;
+	bool *devctl2 = &decoding->devctl2;
 	unsigned int i;
 
+	if (offset_twice(decoding, text))
+		foreign = capabilities;
+	if (foreign)
+		return foreign;
+	fn->cut |= ends_within(text, capabilities);
 	for (i = 0; i < ARRAY_SIZE(wanted); i++) {
 		at = behind(text, wanted[i].words);
 		if (at)
@@ -363,4 +465,5 @@ void decoded_line(struct function *fn, bool *devctl2, const char *text)
 	packets_line(fn, *devctl2, text);
 	bars_line(fn, text);
 	sriov_line(fn, text);
+	return NULL;
 }

@@ -6,7 +6,10 @@
  * A record begins with a line such as "0000:65:00.0 PCI bridge [0604]: ..." and
  * goes on until the next.  What is between is looked through for what is known;
  * lines get lost, are blank, or have something else spliced in, so none has to be
- * there.  What is not there stays unknown.  Only bytes that are none are an error.
+ * there.  What is not there stays unknown.
+ *
+ * What is lost must not give what follows to the function before: where a first line
+ * is damaged, or something comes twice, that is an error, as are bytes that are none.
  */
 #include <ctype.h>
 
@@ -25,7 +28,10 @@
  * @open: there is one
  * @detail: it has more than its first line
  * @blank: the last line was
- * @devctl2: the last register that was named is Device Control 2
+ * @row: offset of the row of bytes that would be next
+ * @gap: rows are lost; what is behind them may be of another function
+ * @decoding: of @record
+ * @last: address of the function that ended last, domain above bdf
  * @again: line where a second dump begins, 0 if none does
  * @failed: there has been an error
  */
@@ -41,7 +47,10 @@ struct dump {
 	bool open;
 	bool detail;
 	bool blank;
-	bool devctl2;
+	unsigned int row;
+	bool gap;
+	struct decoding decoding;
+	u64 last;
 	unsigned int again;
 	bool failed;
 };
@@ -92,8 +101,23 @@ static bool contradict(const struct function *a, const struct function *b)
 		(a->vendor != b->vendor || a->device != b->device));
 }
 
+static struct machine *place(struct dump *dump)
+{
+	return dump->current == (dump->wanted ?: 1) ? dump->machine : &dump->other;
+}
+
+/* Where a dump ends only a blank line says that it ends with a whole record. */
+static void end_dump(struct dump *dump)
+{
+	struct function *fn = machine_last(place(dump), dump->last >> 16, dump->last);
+
+	if (fn)
+		fn->complete &= fn->closed;
+}
+
 static void begin_dump(struct dump *dump)
 {
+	end_dump(dump);
 	dump->current++;
 	dump->highest = 0;
 	forget_functions(&dump->other);
@@ -101,9 +125,12 @@ static void begin_dump(struct dump *dump)
 		dump->again = dump->record.line;
 }
 
-static struct machine *place(struct dump *dump)
+/* The ids in the first line, and those in the bytes: a virtual function has no such bytes. */
+static bool has_other_bytes(const struct function *fn)
 {
-	return dump->current == (dump->wanted ?: 1) ? dump->machine : &dump->other;
+	return fn->has_ids && function_knows(fn, PCI_VENDOR_ID, 4) &&
+	       function_get(fn, PCI_VENDOR_ID, 2) != 0xffff &&
+	       function_get(fn, PCI_VENDOR_ID, 4) != (fn->vendor | (u32)fn->device << 16);
 }
 
 /* The record ends; @whole unless it does so because the input does. */
@@ -116,12 +143,18 @@ static void end_record(struct dump *dump, bool whole)
 		return;
 	dump->open = false;
 	fn->complete = whole;
+	fn->closed = dump->blank;
+	if (has_other_bytes(fn)) {
+		dump->line = fn->line;
+		complain(dump, "these ids are not those of the bytes below: has the first line of another function been lost?");
+	}
 	if (place(dump)->num && address <= dump->highest)
 		same = machine_last(place(dump), fn->domain, fn->bdf);
 	if (same && contradict(same, fn)) {
 		begin_dump(dump);
 		same = NULL;
 	}
+	dump->last = address;
 	if (same) {
 		merge(same, fn);
 		return;
@@ -262,8 +295,40 @@ static bool first_line(struct dump *dump, const char *text)
 	read_ids(fn, colon + 2);
 	read_name(fn, colon + 2);
 	dump->open = true;
-	dump->devctl2 = false;
+	dump->row = 0;
+	dump->gap = false;
+	memset(&dump->decoding, 0, sizeof(dump->decoding));
 	return true;
+}
+
+#define EXPECTED_FIRST	"expected a line such as '00:1c.0 PCI bridge: ...'"
+#define NEAR		16	/* columns before an address: a bullet, a tag, a date */
+
+/*
+ * A first line that has something before its address, or is cut: nobody knows whose
+ * the lines below it are.  At the end of the input there are none.
+ */
+static bool damaged_first_line(struct dump *dump, const char *text)
+{
+	static const char inside[] = ".:-/_@";
+	char address[16];
+	unsigned int i;
+
+	for (i = 0; i < NEAR && text[i] && text[i] != '\n'; i++) {
+		if (i && (isalnum((unsigned char)text[i - 1]) || strchr(inside, text[i - 1])))
+			continue;
+		/* What is behind the address may be a tag. */
+		snprintf(address, sizeof(address), "%s", text + i);
+		address[strcspn(address, "<*|\t\r\n\xc2")] = ' ';
+		if (!address_length(address) || (i && !strstr(text + i, ": ")))
+			continue;
+		if (strchr(text, '\n'))
+			complain(dump, "a line that is to begin a function, but is damaged: " EXPECTED_FIRST);
+		else
+			end_record(dump, true);
+		return true;
+	}
+	return false;
 }
 
 /* ---- bytes ---- */
@@ -282,13 +347,20 @@ static bool bytes_line(struct dump *dump, const char *text)
 	if (!dump->open) {
 		if (!hex_digits(text + digits + 1 + strspn(text + digits + 1, " "), 2))
 			return false;
-		complain(dump, "bytes, but of which function? expected a line such as '00:1c.0 PCI bridge: ...' before them");
+		complain(dump, "bytes, but of which function? " EXPECTED_FIRST " before them");
 		return true;
 	}
 	if (at % 16) {
 		complain(dump, "expected an offset that is a multiple of 10");
 		return true;
 	}
+	if (at < dump->row) {
+		complain(dump, "bytes at this offset for the second time: " EXPECTED_FIRST " before those of another function");
+		return true;
+	}
+	dump->gap |= at > dump->row;
+	dump->record.cut |= dump->gap;
+	dump->row = at + 16;
 	text += digits + 1;
 	for (i = 0; ; i++, text += 2) {
 		text += strspn(text, " \t");
@@ -303,22 +375,66 @@ static bool bytes_line(struct dump *dump, const char *text)
 			complain(dump, "expected an offset, a colon, and up to 16 bytes of two hexadecimal digits");
 			return true;
 		}
-		function_set_byte(&dump->record, at + i,
-				  strtoul((char[]){ text[0], text[1], 0 }, NULL, 16));
+		if (!dump->gap)
+			function_set_byte(&dump->record, at + i,
+					  strtoul((char[]){ text[0], text[1], 0 }, NULL, 16));
 	}
 }
 
 /* ---- the file ---- */
 
+/* What people and programs write where they leave lines out: "[...]", "--", "<snip>" */
+static bool stands_for_more(const char *text)
+{
+	static const char * const begins[] = { "...", "[...", "(...", "<...", "\xe2\x80\xa6" };
+	static const char * const words[] = {
+		"snip", "Snip", "SNIP", "truncated", "Truncated", "omitted", "skipped",
+	};
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(begins); i++)
+		if (!strncmp(text, begins[i], strlen(begins[i])))
+			return true;
+	for (i = 0; i < ARRAY_SIZE(words); i++)
+		if (strstr(text, words[i]))
+			return true;
+	/* Marks only, but not those that Markdown has around a text */
+	while (*text && !isalnum((unsigned char)*text) && *text != '`')
+		text++;
+	return !*text;
+}
+
+static void text_line(struct dump *dump, const char *text)
+{
+	const char *foreign;
+	char what[256];
+
+	if (!dump->open) {
+		if (decoded_begins(text))
+			complain(dump, "decoded text, but of which function? " EXPECTED_FIRST " before it");
+		return;
+	}
+	dump->record.cut |= stands_for_more(text);
+	foreign = decoded_line(&dump->record, &dump->decoding, text);
+	if (!foreign)
+		return;
+	snprintf(what, sizeof(what), "'%s' is of another function than what is above it: " EXPECTED_FIRST " before it",
+		 foreign);
+	complain(dump, what);
+}
+
 static void read_line(struct dump *dump, const char *text)
 {
+	if (dump->line == 1 && !strncmp(text, "\xef\xbb\xbf", 3))
+		text += 3;
 	text += strspn(text, " \t>");
 	if (!*text || *text == '\r' || *text == '\n') {
 		dump->blank = true;
 		return;
 	}
-	if (!first_line(dump, text) && !bytes_line(dump, text) && dump->open)
-		decoded_line(&dump->record, &dump->devctl2, text);
+	if (!first_line(dump, text) && !damaged_first_line(dump, text) &&
+	    !bytes_line(dump, text))
+		text_line(dump, text);
 	dump->blank = false;
 }
 

@@ -21,6 +21,10 @@ typedef uint64_t u64;
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 
 #define CONFIG_SIZE	4096
+/* Behind it, what is known of registers whose place is not */
+#define CONFIG_ROOM	(CONFIG_SIZE + 64)
+/* And behind that, where nothing is known */
+#define NOWHERE		(2 * CONFIG_SIZE)
 #define BDF_SIZE	24	/* of "ffffffff:ff:1f.7" and its end, and some */
 
 /**
@@ -46,6 +50,9 @@ struct bar {
 /* What is known of a flag */
 enum tri { NOT_KNOWN, NO, YES };
 
+/* What is known of where a function is, apart from bus numbers */
+enum place { PLACE_NOT_KNOWN, PLACE_ON_ROOT, PLACE_BELOW };
+
 /**
  * struct function - what the input says of a PCI function
  * @domain: segment
@@ -58,9 +65,15 @@ enum tri { NOT_KNOWN, NO, YES };
  * @acs: offset of its ACS capability, likewise
  * @sriov: offset of its SR-IOV capability, likewise
  * @listed: decoded text has capabilities of it
- * @complete: and all of them: the text goes on behind it
- * @denied: it says that it could not read them
+ * @headed: it has what stands before them in every record
+ * @express: it has what only a PCI Express function has
+ * @cut: something of it is known to be missing
+ * @closed: there is a blank line behind it
+ * @complete: it is all there: the text goes on behind it
+ * @denied: it says that it could not read capabilities
  * @no_caps: it has none, says its status register
+ * @place: what sysfs says of the bridge that it is below
+ * @parent: address of that, domain above bdf
  * @has_pf: it is known to be a virtual function
  * @pf: of the function with this address
  * @has_ids: @vendor and @device are known, from wherever
@@ -89,9 +102,15 @@ struct function {
 	unsigned int size;
 	u16 pcie, acs, sriov;
 	bool listed;
+	bool headed;
+	bool express;
+	bool cut;
+	bool closed;
 	bool complete;
 	bool denied;
 	bool no_caps;
+	enum place place;
+	u64 parent;
 	bool has_pf;
 	u16 pf;
 	bool has_ids;
@@ -115,7 +134,7 @@ struct build;
 
 /**
  * struct machine - all that the input says
- * @live: it is a whole machine, so that no bridge can be missing
+ * @live: it is this machine, so that no bridge can be missing
  * @num: number of @function and @pdev
  * @room: how many there is room for
  * @function: functions, sorted by address after machine_build()
@@ -125,6 +144,7 @@ struct build;
  * @build: what machine_free() has to know
  * @cpu_known: it is known which CPU it is
  * @cpu_amd: one of AMD
+ * @cpu_intel: one of Intel
  * @cpu_family: and of this family
  * @cpu_open: it is not known, and may be one whose root complexes all route
  */
@@ -137,6 +157,7 @@ struct machine {
 	struct build *build;
 	bool cpu_known;
 	bool cpu_amd;
+	bool cpu_intel;
 	unsigned int cpu_family;
 	bool cpu_open;
 };
@@ -157,8 +178,23 @@ bool parse_bdf(const char *text, u32 *domain, u16 *bdf);
 const char *bdf_text(char *text, u32 domain, u16 bdf);
 void *must(void *memory);
 
+/**
+ * struct decoding - decoded text of one function while it is read
+ * @devctl2: the last register that was named is Device Control 2
+ * @seen: a bit for each of the lines that a record has only once
+ * @capability: a bit for each offset at which there has been one
+ */
+struct decoding {
+	bool devctl2;
+	u32 seen;
+	u8 capability[CONFIG_SIZE / 8];
+};
+
+const char *decoded_line(struct function *fn, struct decoding *decoding,
+			 const char *text);
+bool decoded_begins(const char *text);
+
 /* dump.c, live.c: false and a message if there is no machine in it */
-void decoded_line(struct function *fn, bool *devctl2, const char *text);
 bool dump_stream(struct machine *machine, FILE *stream, const char *name,
 		 unsigned int number);
 bool dump_read(struct machine *machine, const char *file, unsigned int number);

@@ -76,7 +76,8 @@ struct function *machine_last(struct machine *machine, u32 domain, u16 bdf)
 
 static void make_room(struct function *fn, unsigned int size)
 {
-	unsigned int room = size <= 64 ? 64 : size <= 256 ? 256 : CONFIG_SIZE;
+	unsigned int room = size <= 64 ? 64 : size <= 256 ? 256 :
+			    size <= CONFIG_SIZE ? CONFIG_SIZE : CONFIG_ROOM;
 
 	if (fn->size >= size)
 		return;
@@ -89,7 +90,7 @@ static void make_room(struct function *fn, unsigned int size)
 
 void function_set_byte(struct function *fn, unsigned int at, u8 value)
 {
-	if (at >= CONFIG_SIZE)
+	if (at >= CONFIG_ROOM)
 		return;
 	make_room(fn, at + 1);
 	fn->config[at] = value;
@@ -197,7 +198,8 @@ bool find_extended(const struct function *fn, u16 id, u16 *at)
 /* Has decoded text said all that there is to be said of capabilities? */
 static bool told(const struct function *fn)
 {
-	return fn->no_caps || (fn->listed && fn->complete && !fn->denied);
+	return fn->no_caps || (fn->listed && fn->headed && fn->complete && !fn->cut &&
+			       !fn->denied);
 }
 
 /*
@@ -227,8 +229,10 @@ static void read_express(struct pci_dev *pdev, const struct function *fn)
 {
 	u16 pos;
 
-	if (!find_capability(fn, PCI_CAP_ID_EXP, &pos) && !fn->pcie && !told(fn)) {
-		pdev->unread |= UNREAD_TYPE;
+	/* What is PCI Express has the capability, though its line may be lost. */
+	if ((!find_capability(fn, PCI_CAP_ID_EXP, &pos) && !fn->pcie && !told(fn)) ||
+	    (!pos && !fn->pcie && fn->express)) {
+		pdev->unread |= UNREAD_TYPE | UNREAD_ARI;
 		return;
 	}
 	pdev->pcie_cap = pos ?: fn->pcie;
@@ -245,7 +249,7 @@ static void read_express(struct pci_dev *pdev, const struct function *fn)
 				    PCI_EXP_DEVCTL2_ARI;
 }
 
-/* Where nobody could see it, it is behind all that anybody saw. */
+/* Where nobody could see it, it is where nothing is known. */
 static void read_acs(struct pci_dev *pdev, const struct function *fn)
 {
 	enum shim_world world;
@@ -258,12 +262,14 @@ static void read_acs(struct pci_dev *pdev, const struct function *fn)
 	sure = find_extended(fn, PCI_EXT_CAP_ID_ACS, &pos) || fn->acs || told(fn);
 	if (!sure) {
 		pdev->unread |= UNREAD_ACS;
-		pos = CONFIG_SIZE - PCI_ACS_EGRESS_CTL_V - 32;
+		pos = NOWHERE;
 	} else if (!pos) {
 		pos = fn->acs;
 	}
 	if (pos && !function_knows(fn, pos + PCI_ACS_CTRL, 2))
 		pdev->unread |= UNREAD_ACS_CTRL;
+	else if (pos && !function_knows(fn, pos + PCI_ACS_CAP, 1))
+		pdev->unread |= UNREAD_ACS_CAP;
 	for (world = 0; world < WORLDS; world++)
 		pdev->acs_cap_in[world] = !sure && world == WORLD_NO_ACS ? 0 : pos;
 }
@@ -444,6 +450,18 @@ static bool only_virtual(const struct pci_bus *bus)
 	return true;
 }
 
+/* What sysfs says of a bus that no bridge is known to lead to */
+static enum place placed(const struct pci_bus *bus)
+{
+	enum place place = PLACE_NOT_KNOWN;
+	const struct pci_dev *pdev;
+
+	list_for_each_entry(pdev, &bus->devices, bus_list)
+		if (!pdev->is_virtfn && pdev->function->place > place)
+			place = pdev->function->place;
+	return place;
+}
+
 static bool bridges_known(const struct machine *machine)
 {
 	unsigned int i;
@@ -472,7 +490,10 @@ static void find_holes(struct build *build)
 						bus_list);
 				if (vf->physfn->bus != bus)
 					bus->parent = vf->physfn->bus;
-			} else if (!build->machine->live) {
+			} else if (placed(bus) == PLACE_BELOW) {
+				/* Where that leads cannot be read, or it is not there. */
+				bus->hole = true;
+			} else if (!build->machine->live && placed(bus) != PLACE_ON_ROOT) {
 				bus->hole = !may_be_root(bus, known) ||
 					    is_forwarded(build->machine, bus);
 			}
@@ -499,7 +520,7 @@ static void settle_types(struct pci_bus *bus)
 
 	list_for_each_entry(pdev, &bus->devices, bus_list) {
 		if (pdev->unread & UNREAD_TYPE) {
-			pdev->pcie_cap = pdev->pcie_cap ?: PCI_STD_HEADER_SIZEOF;
+			pdev->pcie_cap = pdev->pcie_cap ?: NOWHERE;
 			set_type(pdev, guess_type(pdev, parent));
 		} else if (parent && pdev->pcie_cap) {
 			int type = pci_pcie_type(pdev), above = pci_pcie_type(parent);

@@ -100,7 +100,9 @@ static void parse_cpu(struct request *request, const char *text)
 		wrong("--cpu", text, "expected VENDOR:FAMILY, such as amd:0x19 or intel:6");
 	if (!strncmp(text, "amd:", 4))
 		request->machine.cpu_amd = true;
-	else if (strncmp(text, "intel:", 6) && strncmp(text, "other:", 6))
+	else if (!strncmp(text, "intel:", 6))
+		request->machine.cpu_intel = true;
+	else if (strncmp(text, "other:", 6))
 		wrong("--cpu", text, "expected amd, intel or other before the colon");
 	request->machine.cpu_known = true;
 	request->machine.cpu_family = number;
