@@ -199,20 +199,25 @@ def as_text(machine):
     return "".join(fn.text() for fn in machine)
 
 
+def below(machine, fn):
+    """Where sysfs has it: a folder below that of the bridge above it"""
+    above = [one for one in machine if one.buses and one.buses[0] == int(fn.address.split(":")[-2], 16)]
+    return (below(machine, above[0]) if above else "devices/pci0000:00") + f"/0000:{fn.address}"
+
+
 def as_sysfs(folder, machine, size=4096):
     """A copy of /sys: tar fills files that are shorter than they say up with zeroes."""
     (folder / "bus/pci/devices").mkdir(parents=True)
     for fn in machine:
-        name = f"0000:{fn.address}"
-        here = folder / "devices/pci0000:00" / name
-        here.mkdir(parents=True)
-        (folder / "bus/pci/devices" / name).symlink_to(f"../../../devices/pci0000:00/{name}")
+        here = folder / below(machine, fn)
+        here.mkdir(parents=True, exist_ok=True)
+        (folder / "bus/pci/devices" / here.name).symlink_to(f"../../../{below(machine, fn)}")
         config = fn.config()
         (here / "config").write_bytes(config[:size].ljust(len(config), b"\0"))
         for name, value in {"vendor": fn.ids[0], "device": fn.ids[1], "class": fn.cls << 8, "irq": 0}.items():
-            (here / name).write_text(f"{value:#x}\n")
+            (here / name).write_bytes(f"{value:#x}\n".encode().ljust(4096, b"\0"))
         first = f"{fn.bar[0]:#x} {fn.bar[0] + fn.bar[1] - 1:#x} 0x14220c\n" if fn.bar else "0x0 0x0 0x0\n"
-        (here / "resource").write_text(first + "0x0 0x0 0x0\n" * 6)
+        (here / "resource").write_bytes((first + "0x0 0x0 0x0\n" * 6).encode().ljust(4096, b"\0"))
         if fn.driver:
             (folder / "bus/pci/drivers" / fn.driver).mkdir(parents=True, exist_ok=True)
             (here / "driver").symlink_to(f"../../../bus/pci/drivers/{fn.driver}")
