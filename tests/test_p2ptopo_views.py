@@ -2,6 +2,7 @@
 """p2ptopo's doctor, its pictures, NCCL's file, and what measure refuses; on machines that are text or folders."""
 
 import json
+import os
 import random
 import re
 import subprocess
@@ -89,6 +90,7 @@ PROC = {
     "cmdline": "root=/dev/sda1 quiet\n",
 }
 CONFIG = "CONFIG_PCI=y\nCONFIG_PCI_P2PDMA=y\n# CONFIG_SECURITY_LOCKDOWN_LSM is not set\n"
+END = "# end of Kernel hacking\n"
 SYS = {
     "kernel/security/lockdown": "[none] integrity confidentiality\n",
     "module/nvme_core/parameters/multipath": "N\n",
@@ -190,6 +192,27 @@ SYSTEM = {
         "cannot be read",
         "securityfs",
     ),
+    "lockdown not copied": (
+        lambda f: (
+            drop("sys/kernel/security/lockdown", "boot/config-6.12.117-p2pdma")(f),
+            put("sys/kernel/security/lsm", "lockdown,capability,landlock")(f),
+            put("proc/kallsyms", "0 T pci_p2pdma_add_resource\n")(f),
+        ),
+        "lockdown",
+        "unknown",
+        "cannot be read",
+        "securityfs",
+    ),
+    "configuration cut": (
+        lambda f: (
+            drop("sys/kernel/security/lockdown")(f),
+            put("boot/config-6.12.117-p2pdma", "CONFIG_PCI_P2PDMA=y\n")(f),
+        ),
+        "lockdown",
+        "unknown",
+        "cannot be read",
+        "securityfs",
+    ),
     "encrypted": (put("proc/cmdline", "quiet mem_encrypt=on\n"), "encryption", "problem", "mem_encrypt=on", "=off"),
     "confidential": (
         put("proc/cpuinfo", "vendor_id\t: GenuineIntel\nflags\t: fpu tdx_guest\n"),
@@ -266,9 +289,12 @@ def test_lockdown_does_not_hold_up_a_drive(examine):
 @pytest.mark.parametrize(
     "files, state",
     [
-        ({"boot/config-6.12.117-p2pdma": "CONFIG_PCI=y\n"}, "problem"),
+        ({"boot/config-6.12.117-p2pdma": f"CONFIG_PCI=y\n{END}"}, "problem"),
+        ({"boot/config-6.12.117-p2pdma": "CONFIG_PCI=y\n# CONFIG_PCI_P2PDMA is not set\n"}, "problem"),
+        ({"boot/config-6.12.117-p2pdma": "CONFIG_PCI=y\n"}, "unknown"),  # it may be cut
         ({"proc/kallsyms": "0 T pci_enable\n0 T pci_p2pdma_add_resource\n"}, "ok"),
-        ({"proc/kallsyms": "0 T pci_enable\n"}, "problem"),
+        ({"proc/kallsyms": "0 T pci_enable\n0 t one\t[module]\n"}, "problem"),
+        ({"proc/kallsyms": "0 T pci_enable\n"}, "unknown"),
         ({"sys/module/pci_p2pdma/parameters/host_bridges": "\n"}, "ok"),
         ({}, "unknown"),
     ],
@@ -442,6 +468,18 @@ def test_cpu_decides(doctor):
     assert checks["route"][0] == "ok"
 
 
+def test_no_remedy_from_a_guess(doctor):
+    """Where a bridge is not there, what would be worked out opens what ought to be closed."""
+    for form in FORMS.values():
+        whole = [fn for fn in machine() if fn.address != "00:01.0"]
+        for fn in whole:
+            fn.acs = fn.acs and (ALL, RR | CR | UF)
+        checks, _ = doctor(form(whole), DRIVES[0], PROVIDER, status=NOT_KNOWN)
+        for name in ("route", "acs"):
+            assert checks[name][0] == "unknown" and "setpci" not in checks[name][2]
+            assert "host_bridges" not in checks[name][2]
+
+
 def test_doctor_in_words(run):
     said = run(as_text(only(payload=512)), "doctor", *DRIVES, status=NOT_READY)
     assert re.search(r"(?m)^problem  payload  .*512 bytes.*\n +-> pci=pcie_bus_peer2peer", said)
@@ -512,6 +550,17 @@ def test_pictures_of_hostile_names(picture, run):
         assert line.count('"') % 2 == 0, line
 
 
+@pytest.mark.parametrize("name", [b"\xe9", b"\xc3\xa9", b"\xed\xa0\x80", b"\xc0\xaf", b"\xf5\x80\x80\x80", b"\xe2\x82"])
+def test_json_is_utf8(name, tool, tmp_path):
+    """Names are, or are not; so are names of files."""
+    file = os.fsencode(tmp_path) + b"/d\xff" + name
+    with open(file, "wb") as dump:
+        dump.write(as_text(switch()).encode().replace(b"Some Maker", name))
+    done = subprocess.run([tool, "-F", file, "--json"], capture_output=True, check=True, timeout=60)
+    names = {one["name"] for one in json.loads(done.stdout.decode("utf-8"))["devices"]}
+    assert all(("\xe9" in one) == (name == b"\xc3\xa9") for one in names)
+
+
 def test_dot(run):
     """Ports and devices, edges to what is above, and a coloured one for each route."""
     said = run(as_hex(switch(ports=(ALL, CR))), "--dot")
@@ -541,6 +590,8 @@ def test_nccl(run):
         assert cpu.get("numaid") == ("1" if form is text else "-1")
         below = {node.get("busid"): [one.get("busid") for one in node] for node in cpu}
         assert below == {"0000:01:00.0": ["0000:03:00.0", "0000:04:00.0", "0000:05:00.0"], "0000:06:00.0": []}
+        (other,) = ET.fromstring(run(form, "--nccl", "--cpu", "other:8"))
+        assert not {"vendor", "arch", "familyid"} & set(other.keys())
         card = cpu.find(".//pci[@busid='0000:05:00.0']")
         assert card is not None and card.get("class") == "0x020000" and card.get("vendor") == "0x15b3"
         if form is text:
@@ -622,7 +673,7 @@ def test_no_crash(tree, tmp_path):
     whole = machine(bar=(0x380000000000, 256 * MIB), resizable=(256 * MIB, GIB))
     whole[9].vfs = (2, 0x100, 1, 0x1018)
     answered = 0
-    for _ in range(150):
+    for _ in range(200):
         (tmp_path / "dump").write_text(damaged(chance.choice((as_text(whole), as_hex(whole, 0x1E0))), chance))
         done = subprocess.run(
             [out / "p2ptopo", "-F", tmp_path / "dump", "--dump", "1", *chance.choice(views)],

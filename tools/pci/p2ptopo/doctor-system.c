@@ -68,13 +68,16 @@ static FILE *open_config(const struct machine *machine)
 	return file;
 }
 
-/* 'y', 'm', or 'n'; 0 if nobody says */
+/* In the last part of a whole configuration */
+#define LAST_MENU	"# end of Kernel hacking"
+
+/* 'y', 'm', or 'n'; 0 if nobody says: one that is not there may have been cut off. */
 static char option(const struct machine *machine, const char *name)
 {
 	FILE *file = machine->root ? open_config(machine) : NULL;
 	size_t len = strlen(name);
 	char line[ENOUGH], value = 0;
-	bool any = false;
+	bool whole = false;
 
 	/* This kernel may have it inside; another program unpacks it. */
 	bool inside = !file && machine->root && !*machine->root &&
@@ -83,18 +86,24 @@ static char option(const struct machine *machine, const char *name)
 	if (inside)
 		file = popen("gzip -dc /proc/config.gz 2>/dev/null", "r");
 	while (file && !value && fgets(line, sizeof(line), file)) {
-		any |= !strncmp(line, "CONFIG_", 7);
+		whole |= !strncmp(line, LAST_MENU, strlen(LAST_MENU));
 		if (!strncmp(line, name, len) && line[len] == '=')
 			value = line[len + 1];
+		else if (!strncmp(line, "# ", 2) && !strncmp(line + 2, name, len) &&
+			 !strncmp(line + 2 + len, " is not set", 11))
+			value = 'n';
 	}
 	if (file && inside)
 		pclose(file);
 	else if (file)
 		fclose(file);
-	return value ?: any ? 'n' : 0;
+	return value ?: whole ? 'n' : 0;
 }
 
-/* The names of a kernel's functions are not secret, only their addresses. */
+/*
+ * The names of a kernel's functions are not secret, only their addresses.  Those of
+ * modules are behind them: where there are any, none is cut off.
+ */
 static enum tri has_symbol(const struct machine *machine, const char *name)
 {
 	char path[PATH_MAX], line[ENOUGH], symbol[128];
@@ -103,9 +112,12 @@ static enum tri has_symbol(const struct machine *machine, const char *name)
 
 	snprintf(path, sizeof(path), "%s/proc/kallsyms", machine->root);
 	file = fopen(path, "r");
-	while (file && there != YES && fgets(line, sizeof(line), file))
-		if (sscanf(line, "%*s %*s %127s", symbol) == 1)
-			there = strcmp(symbol, name) ? NO : YES;
+	while (file && there != YES && fgets(line, sizeof(line), file)) {
+		if (strchr(line, '['))
+			there = NO;
+		if (sscanf(line, "%*s %*s %127s", symbol) == 1 && !strcmp(symbol, name))
+			there = YES;
+	}
 	if (file)
 		fclose(file);
 	return there;
@@ -189,7 +201,7 @@ static void check_lockdown(struct diagnosis *diagnosis)
 	char *line = line_of_sys(machine, "kernel/security/lockdown");
 	char *lsm = line_of_sys(machine, "kernel/security/lsm");
 	bool none = line ? !!strstr(line, "[none]") :
-		    lsm || takes_questions(machine) ||
+		    (lsm && *lsm && !strstr(lsm, "lockdown")) || takes_questions(machine) ||
 		    option(machine, "CONFIG_SECURITY_LOCKDOWN_LSM") == 'n';
 
 	if (none) {
@@ -444,7 +456,8 @@ static void check_multipath(struct diagnosis *diagnosis)
 		found(diagnosis, HEALTH_OK, "multipath", "NVMe multipath is on, and of %u drives none is below a multipath disk",
 		      drives);
 	} else if (multipath ||
-		   (machine->sys && exists(machine->sys, "module/nvme_core/parameters"))) {
+		   (machine->sys && exists(machine->sys, "module/nvme_core/parameters") &&
+		    !exists(machine->sys, "module/nvme_core/parameters/multipath"))) {
 		found(diagnosis, HEALTH_OK, "multipath", "NVMe multipath is off");
 	} else {
 		found(diagnosis, HEALTH_UNKNOWN, "multipath",

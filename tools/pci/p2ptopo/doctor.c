@@ -8,7 +8,7 @@
 #include "doctor.h"
 #include "select.h"
 
-#define UNREAD_ANY_ACS	(UNREAD_TYPE | UNREAD_ACS | UNREAD_ACS_CTRL | UNREAD_ACS_CAP | \
+#define UNREAD_ANY_ACS	(UNREAD_PLACE | UNREAD_TYPE | UNREAD_ACS | UNREAD_ACS_CTRL | UNREAD_ACS_CAP | \
 			 UNREAD_ACS_VECTOR | UNREAD_PORT | UNREAD_ARI)
 #define LISTED		16	/* providers that have a line of their own */
 #define PAIRS_OF	32	/* devices that are tried with each other for packets */
@@ -126,7 +126,8 @@ static void check_route(struct diagnosis *diagnosis, const struct answer *answer
 	if (health != HEALTH_PROBLEM)
 		return;
 	add_setpci(advice.change, sizeof(advice.change), &advice.remedy);
-	remedy(diagnosis, "%s", advice.change);
+	/* What would be worked out from a guess may open what ought to be closed. */
+	remedy(diagnosis, "%s", certainty == UNKNOWN ? as_root(diagnosis) : advice.change);
 }
 
 /* Ports on the way that send requests elsewhere than they would go by themselves */
@@ -154,7 +155,8 @@ static void check_acs_of_pair(struct diagnosis *diagnosis, const struct answer *
 		found(diagnosis, HEALTH_OK, "acs", "%u ports send it up to the root complex, which makes the way longer",
 		      advice.remedy.num_clear);
 		add_setpci(advice.change, sizeof(advice.change), &advice.remedy);
-		remedy(diagnosis, "%s", advice.change);
+		if (answer_certainty(answer) == CERTAIN && !answer->vague)
+			remedy(diagnosis, "%s", advice.change);
 	} else {
 		found(diagnosis, HEALTH_OK, "acs", "no port redirects or drops it");
 	}

@@ -10,9 +10,40 @@
 #define SCHEMA		1	/* counts up when something changes its meaning */
 #define PATH_LENGTH	64
 
+/* How many bytes the character at @s has in UTF-8; 0 if it is none */
+static unsigned int utf8_length(const unsigned char *s)
+{
+	unsigned int num = *s < 0x80 ? 1 : *s >= 0xc2 && *s < 0xe0 ? 2 :
+			   *s >= 0xe0 && *s < 0xf0 ? 3 : *s >= 0xf0 && *s < 0xf5 ? 4 : 0, i;
+
+	for (i = 1; i < num; i++)
+		if ((s[i] & 0xc0) != 0x80)
+			return 0;
+	/* Longer than need be, half of a pair, or beyond all characters */
+	if ((*s == 0xe0 && s[1] < 0xa0) || (*s == 0xed && s[1] >= 0xa0) ||
+	    (*s == 0xf0 && s[1] < 0x90) || (*s == 0xf4 && s[1] >= 0x90))
+		return 0;
+	return num;
+}
+
+/* Names, of devices and of files, may be in any encoding. */
 static struct json_object *text(const char *s)
 {
-	return s ? json_object_new_string(s) : NULL;
+	struct json_object *string;
+	unsigned int len;
+	char *copy, *at;
+
+	if (!s)
+		return NULL;
+	copy = must(strdup(s));
+	for (at = copy; *at; at += len ?: 1) {
+		len = utf8_length((unsigned char *)at);
+		if (!len)
+			*at = '?';
+	}
+	string = json_object_new_string(copy);
+	free(copy);
+	return string;
 }
 
 static void add(struct json_object *to, const char *key, struct json_object *value)
@@ -145,6 +176,7 @@ static struct json_object *begin(const struct view *view)
 	add(all, "source", text(view->source));
 	add(all, "functions", json_object_new_int(view->machine->num));
 	add(all, "iommu", text(iommu_names[view->iommu]));
+	add(all, "policy", text(view->policy));
 	return all;
 }
 

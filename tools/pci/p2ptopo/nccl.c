@@ -111,7 +111,8 @@ static void write_cpu(const struct nccl *nccl, int numa)
 		print_escaped(map);
 		putchar('"');
 	}
-	if (machine->cpu_known)
+	/* Of another NCCL finds out what it is. */
+	if (machine->cpu_known && (machine->cpu_amd || machine->cpu_intel))
 		printf(" arch=\"x86_64\" vendor=\"%s\" familyid=\"%u\"",
 		       machine->cpu_amd ? "AuthenticAMD" : "GenuineIntel", machine->cpu_family);
 	puts(">");

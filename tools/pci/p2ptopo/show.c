@@ -12,6 +12,9 @@ const char * const iommu_names[] = {
 	[IOMMU_OFF]		= "off",
 };
 
+const char policy_open_text[] =
+	"what pci_p2pdma.host_bridges= says there is not in the folder: if there is any, give it by --policy";
+
 const char *pdev_text(char *text, const struct pci_dev *pdev)
 {
 	return bdf_text(text, pdev->function->domain, pdev->function->bdf);

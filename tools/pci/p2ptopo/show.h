@@ -23,6 +23,8 @@ struct comparison;
  * @iommu: mode of the IOMMU
  * @source: where the machine comes from
  * @here: it is this one, and nothing else was said of it
+ * @policy: what is said of its host bridges, NULL if nothing is
+ * @policy_open: something may be, and is not in the input
  * @kernel: what the running kernel says, NULL if it is not about this machine
  */
 struct view {
@@ -33,10 +35,13 @@ struct view {
 	enum iommu iommu;
 	const char *source;
 	bool here;
+	const char *policy;
+	bool policy_open;
 	struct comparison *kernel;
 };
 
 extern const char * const iommu_names[];
+extern const char policy_open_text[];
 
 /* What could be done about a route, apart from words */
 struct advice {
@@ -72,12 +77,13 @@ struct kernel_says {
 
 /**
  * struct comparison - the same of all pairs of a view
+ * @pairs: their number
  * @asked: number of pairs that the kernel was asked about
  * @differ: of these, those that it says something else of
  * @first: what it says of the first of them
  */
 struct comparison {
-	unsigned int asked, differ;
+	unsigned int pairs, asked, differ;
 	char first[512];
 };
 
