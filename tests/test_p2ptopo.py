@@ -181,6 +181,17 @@ def test_remedy(form, run, ask):
     assert short(ask(mended, *DRIVES)["route"])[:2] == DIRECT
 
 
+def test_both_remedies(run):
+    """What makes the route direct, and what leaves isolation as it is; where that goes, and since when there is it"""
+    said = run(as_text(switch(ports=(ALL, RR | CR), root=(ALL, 0))), "explain", *DRIVES)
+    assert "setpci -s 0000:02:00.0 ECAP_ACS+6.w=0000    # it is 000c" in said
+    assert "leaves isolation as it is:\n  setpci -s 0000:00:01.0 ECAP_ACS+6.w=0010    # it is 0000" in said
+    assert "disable_acs_redir= since Linux 4.19" in said and "config_acs= since Linux 6.11" in said
+    assert "in GRUB's configuration within quotes" in said
+    assert "the specification leaves open" in said
+    assert "leaves open" not in run(as_text(switch(ports=(ALL, RR | CR))), "explain", *DRIVES)
+
+
 def test_remedy_for_egress_control(run):
     said = run(as_hex(switch(ports=(ALL, RR | EC))), "explain", *DRIVES)
     assert "direct" in said or "same-switch" in said
@@ -192,6 +203,7 @@ def test_remedy_for_egress_control(run):
 
 def test_remedy_forward(run):
     said = run(as_hex(switch((0x8086, 0x3405), ports=None, root=(ALL, RR))), "explain", "03:00.0", "01:00.0")
+    assert "isolation" not in said
     assert "pci=config_acs=0010100@00:01.0" in said
     assert "setpci -s 0000:00:01.0 ECAP_ACS+6.w=0014    # it is 0004" in said
 
@@ -241,12 +253,20 @@ def test_cpu(form, ask, run):
     assert short(ask(text, *DRIVES)["route"])[:2] == DIRECT
 
 
-def test_cpu_of_a_virtual_machine(ask):
-    """Its host bridge is made up, and says nothing of the CPU."""
-    assert (
-        ask(as_hex(switch((0x8086, 0x29C0), root_ids=(0x1B36, 0x000C))), "03:00.0", "06:00.0")["route"]["certainty"]
-        == "if-cpu"
-    )
+@pytest.mark.parametrize(
+    "ids, root_ids",
+    [
+        ((0x8086, 0x29C0), (0x1B36, 0x000C)),
+        ((0x8086, 0x29C0), (0x8086, 0x3420)),  # QEMU's ioh3420
+        ((0x1022, 0x14D8), (0x8086, 0x3420)),
+        ((0x1275, 0x1275), (0x1022, 0x14DB)),  # bhyve
+        ((0x8086, 0x1237), (0x8086, 0x2030)),
+    ],
+)
+def test_cpu_of_a_virtual_machine(ids, root_ids, ask):
+    """Its host bridge, or root port, is made up, and says nothing of the CPU."""
+    text = as_hex(switch(ids, root_ids=root_ids))
+    assert ask(text, "03:00.0", "06:00.0")["route"]["certainty"] == "if-cpu"
 
 
 @pytest.mark.parametrize(
@@ -574,12 +594,40 @@ BAD_ARGUMENTS = [
     (["show"], "no such command: show"),
     (["matrix", "03:00.0"], "expected nothing more"),
     (["--frobnicate"], "try p2ptopo --help"),
+    (["-F", ""], "expected a file, a folder"),
+    (["-s", "03: 00.0"], "expected an address"),
+    (["explain", " 03:00.0", "04:00.0"], "not an address"),
+    (["explain", "+3:00.0", "04:00.0"], "not an address"),
+    (["--overwrite"], "only measure writes"),
+    (["-s", "03:00.0", "explain", "03:00.0", "04:00.0"], "explain is about the two"),
+    (["--all", "doctor", "03:00.0", "04:00.0"], "these are for matrix"),
 ]
 
 
 @pytest.mark.parametrize("argv, words", BAD_ARGUMENTS, ids=[" ".join(argv) for argv, _ in BAD_ARGUMENTS])
 def test_bad_arguments(argv, words, run):
     assert words in run(as_hex(switch()), *argv, status=1)
+
+
+def test_options_of_a_file(tool, tmp_path):
+    """What would be ignored is refused."""
+    as_sysfs(tmp_path, switch())
+    for argv, words in {
+        ("--dump", "1"): "this machine is one",
+        ("--dump", "1", "-F", tmp_path): "leave it out",
+    }.items():
+        done = subprocess.run([tool, *argv], capture_output=True, text=True, check=False, timeout=60)
+        assert done.returncode == 1 and words in done.stderr and done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("argv", [[], ["--json"], ["--svg"], ["explain", *DRIVES], ["doctor"], ["--help"]])
+def test_nowhere_to_write(argv, tool, tmp_path):
+    (tmp_path / "dump").write_text(as_hex(switch()))
+    with open("/dev/full", "w", encoding="ascii") as full:
+        done = subprocess.run(
+            [tool, "-F", tmp_path / "dump", *argv], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert done.returncode == 1 and "cannot be written: No space left" in done.stderr
 
 
 def test_no_file(tool, tmp_path):

@@ -433,3 +433,30 @@ def test_cpu_cut(end, ask_folder, tmp_path):
         assert (route["certainty"], route["read"]) == ("certain", "host-bridge")
     else:
         assert route["certainty"] == "if-cpu"
+
+
+def test_policy_of_the_folder(ask_folder, tmp_path):
+    as_sysfs(tmp_path / "sys", switch((0x8086, 0x3405)))
+    pair = ("03:00.0", "06:00.0")
+    assert ask_folder(tmp_path, *pair, "--cpu", "intel:6")["reason"] == "root-complex-unknown"
+    there = tmp_path / "sys/module/pci_p2pdma/parameters"
+    there.mkdir(parents=True)
+    # More than a line that is read has room for; a kernel takes that many without the words.
+    filler = "1234:0000=reads+writes+between," + ",".join(f"1234:{i:04x}=reads+writes" for i in range(1, 15))
+    (there / "host_bridges").write_text(f"{filler},8086:3405=reads+writes\n")
+    assert ask_folder(tmp_path, *pair, "--cpu", "intel:6")["reason"] == "root-complex"
+    assert ask_folder(tmp_path, *pair, "--cpu", "intel:6", "--policy", "8086:3405=none")["read"] == "none"
+
+
+def test_folder_without_policy(tool, tmp_path):
+    """It may be that nothing is said of host bridges there, or that it was not copied."""
+    as_sysfs(tmp_path / "sys", switch())
+    words = "pci_p2pdma.host_bridges= says there is not in the folder"
+    for argv in (["matrix"], ["explain", *DRIVES]):
+        said = [
+            subprocess.run(
+                [tool, "-F", tmp_path, *options, *argv], capture_output=True, text=True, check=True, timeout=60
+            ).stdout
+            for options in ([], ["--policy", "8086:3405"])
+        ]
+        assert words in said[0] and words not in said[1]

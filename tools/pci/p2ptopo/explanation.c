@@ -165,17 +165,48 @@ static void show_now(const struct p2pdma_remedy *remedy)
 
 	if (!remedy->num_clear && !remedy->num_forward)
 		return;
-	puts("or at once, until the next boot, as root; it takes isolation away from what is below:");
+	if (remedy->num_clear)
+		puts("or at once, until the next boot, as root; it takes isolation away from what is below:");
 	for (i = 0; i < min(remedy->num_clear, P2PDMA_OBSTACLES); i++) {
 		port = &remedy->clear[i];
 		show_setpci(port, port->ctrl, port->ctrl & ~REDIRECTS);
 	}
-	if (remedy->num_clear)
-		return;
+	if (remedy->num_forward)
+		puts(remedy->num_clear ?
+		     "or, by way of the root complex, what leaves isolation as it is:" :
+		     "or at once, until the next boot, as root:");
 	for (i = 0; i < min(remedy->num_forward, P2PDMA_OBSTACLES); i++) {
 		port = &remedy->forward[i];
 		show_setpci(port, port->ctrl & ~PCI_ACS_UF, port->ctrl);
 	}
+}
+
+/* Which kernels take that, and what else does not take it as it stands */
+static void show_boot_line(const char *change)
+{
+	bool clear = strstr(change, "disable_acs_redir="), set = strstr(change, "config_acs=");
+
+	if (!clear && !set)
+		return;
+	printf("  (%s%s%s%s)\n", clear ? "pci=disable_acs_redir= since Linux 4.19" : "",
+	       clear && set ? ", " : "", set ? "pci=config_acs= since Linux 6.11" : "",
+	       strchr(change, ';') ? "; in GRUB's configuration within quotes, as a ; ends a command there" :
+	       "");
+}
+
+/* The specification has ports forward with the control for it, and is silent on the rest. */
+static void show_not_forwarded(const struct p2pdma_verdict *verdict, const struct advice *advice)
+{
+	unsigned int i;
+
+	if (verdict->reason != P2PDMA_REASON_ACS_BLOCKED)
+		return;
+	for (i = 0; i < min(advice->found.num_ports, P2PDMA_OBSTACLES); i++)
+		if (advice->found.port[i].kind == P2PDMA_NOT_FORWARDED) {
+			printf("%-10s what becomes of it there the specification leaves open; kernels that do not look at Upstream Forwarding say host-bridge\n",
+			       "note");
+			return;
+		}
 }
 
 static void show_asked(const struct view *view, const struct answer *answer)
@@ -204,9 +235,11 @@ static void show_case(const struct view *view, const struct answer *answer, enum
 	show_reason(verdict);
 	printf("%-10s %s\n", "dma", dma_text(view, answer, verdict->map[P2PDMA_READ]));
 	printf("%-10s %s\n", "why", advice->why);
+	show_not_forwarded(verdict, advice);
 	show_packets(answer);
 	if (*advice->change)
 		printf("to change that: %s\n", advice->change);
+	show_boot_line(advice->change);
 	show_now(&advice->remedy);
 }
 
@@ -232,6 +265,8 @@ void show_explanation(const struct view *view, const struct answer *answer)
 	enum certainty certainty = answer_certainty(answer);
 	struct advice advice;
 
+	if (view->policy_open)
+		puts(policy_open_text);
 	show_end("client", answer->client);
 	show_end("provider", answer->provider);
 	show_maps(answer);

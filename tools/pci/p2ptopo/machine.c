@@ -11,6 +11,9 @@
 #define HASH		1024
 #define Q35_HOST_BRIDGE	0x29c0	/* what QEMU's machine of this name has */
 #define CLOUD_HYPERVISOR_BRIDGE 0x0d57
+#define QEMU_ROOT_PORT	0x3420	/* ioh3420: that of a chipset older than all of AMD's that matter */
+#define VENDOR_BHYVE	0x1275
+#define VENDOR_PARALLELS 0x1ab8
 
 struct build {
 	struct machine *machine;
@@ -566,6 +569,8 @@ bool is_made_up(const struct function *fn)
 		{ PCI_VENDOR_ID_INTEL, PCI_DEVICE_ID_INTEL_82443BX_2 },
 		{ PCI_VENDOR_ID_INTEL, Q35_HOST_BRIDGE },
 		{ PCI_VENDOR_ID_INTEL, CLOUD_HYPERVISOR_BRIDGE },
+		{ PCI_VENDOR_ID_INTEL, QEMU_ROOT_PORT },
+		{ VENDOR_BHYVE, VENDOR_BHYVE },
 	};
 	unsigned int i;
 
@@ -574,7 +579,7 @@ bool is_made_up(const struct function *fn)
 			return true;
 	return fn->vendor == PCI_VENDOR_ID_REDHAT_QUMRANET ||
 	       fn->vendor == PCI_VENDOR_ID_REDHAT || fn->vendor == PCI_VENDOR_ID_VMWARE ||
-	       fn->vendor == PCI_VENDOR_ID_MICROSOFT;
+	       fn->vendor == PCI_VENDOR_ID_MICROSOFT || fn->vendor == VENDOR_PARALLELS;
 }
 
 /*
@@ -591,15 +596,21 @@ static bool speaks_against_amd(const struct pci_dev *pdev)
 
 static void look_for_cpu(struct machine *machine)
 {
-	unsigned int i;
+	bool against = false, guest = false;
+	struct pci_dev *pdev;
 
-	machine->cpu_open = !machine->cpu_known;
-	for (i = 0; i < machine->num && machine->cpu_open; i++)
-		if (pci_is_root_bus(machine->pdev[i].bus) && !machine->pdev[i].bus->hole &&
-		    (machine->pdev[i].class >> 8 == PCI_CLASS_BRIDGE_HOST ||
-		     pci_pcie_type(&machine->pdev[i]) == PCI_EXP_TYPE_ROOT_PORT) &&
-		    speaks_against_amd(&machine->pdev[i]))
-			machine->cpu_open = false;
+	for (pdev = machine->pdev; pdev < machine->pdev + machine->num; pdev++) {
+		bool host = pdev->class >> 8 == PCI_CLASS_BRIDGE_HOST;
+
+		if (!pci_is_root_bus(pdev->bus) || pdev->bus->hole)
+			continue;
+		/* Root ports there may be any that the hypervisor knows. */
+		if (host && pdev->function->has_ids && is_made_up(pdev->function))
+			guest = true;
+		if (host || pci_pcie_type(pdev) == PCI_EXP_TYPE_ROOT_PORT)
+			against |= speaks_against_amd(pdev);
+	}
+	machine->cpu_open = !machine->cpu_known && (guest || !against);
 }
 
 /* ---- all of it ---- */
@@ -683,6 +694,10 @@ void machine_free(struct machine *machine)
 		}
 	free(machine->build);
 	free(machine->pdev);
+	free(machine->sys);
+	free(machine->root);
+	machine->sys = NULL;
+	machine->root = NULL;
 	machine->build = NULL;
 	machine->pdev = NULL;
 	shim_devices = NULL;
@@ -699,12 +714,14 @@ struct pci_dev *machine_find(const struct machine *machine, u32 domain, u16 bdf)
 
 /* ---- addresses ---- */
 
-/* [DDDD:]BB:DD.F and nothing else */
+/* [DDDD:]BB:DD.F and nothing else; sscanf() would take blanks and signs, too */
 bool parse_bdf(const char *text, u32 *domain, u16 *bdf)
 {
 	unsigned int bus, slot, func;
 	int end = 0;
 
+	if (text[strspn(text, "0123456789abcdefABCDEF:.")])
+		return false;
 	if (sscanf(text, "%8x:%2x:%2x.%1x%n", domain, &bus, &slot, &func, &end) != 4) {
 		*domain = 0;
 		end = 0;

@@ -72,7 +72,7 @@ static const struct {
 	{ ".ss", "a switch turns it round" },
 	{ ".rc", "the root complex joins the two" },
 	{ ".ar", "ACS redirects it to the root complex" },
-	{ ".ab", "ACS drops it" },
+	{ ".ab", "ACS drops it, or leaves open what becomes of it" },
 	{ ".ru", "the root complex is not known to route" },
 	{ ".rd", "the root complex routes, but not between these two" },
 	{ ".fa", "functions not known to reach each other inside their device" },
@@ -146,8 +146,11 @@ static void show_comparison(const struct comparison *kernel)
 {
 	if (!kernel || !kernel->asked)
 		return;
-	if (!kernel->differ)
+	if (!kernel->differ && kernel->asked == kernel->pairs)
 		printf("\nthe kernel says the same of all %u pairs\n", kernel->asked);
+	else if (!kernel->differ)
+		printf("\nthe kernel says the same of %u pairs, and was not asked about %u\n",
+		       kernel->asked, kernel->pairs - kernel->asked);
 	else
 		printf("\nTHE KERNEL DIFFERS on %u of %u pairs, a fault of p2ptopo or of the kernel; please report it. It says:\n%s\n",
 		       kernel->differ, kernel->asked, kernel->first);
@@ -169,6 +172,8 @@ void show_matrix(const struct view *view)
 	width = widest(cells, num);
 	printf("%s\n", view->source);
 	show_unread(view);
+	if (view->policy_open)
+		puts(policy_open_text);
 	printf("%-18s", "");
 	for (j = 0; j < view->num; j++) {
 		snprintf(column, sizeof(column), "[%zu]", j + 1);

@@ -14,7 +14,7 @@
 #include "measure.h"
 #include "select.h"
 
-#define POLICY		"/sys/module/pci_p2pdma/parameters/host_bridges"
+#define PARAMETERS	"module/pci_p2pdma/parameters"
 
 enum { STATUS_DIFFERS = 2, STATUS_NOT_READY, STATUS_NOT_KNOWN };
 
@@ -116,12 +116,23 @@ static void parse_iommu(struct request *request, const char *text)
 	wrong("--iommu", text, "expected on, pt or off");
 }
 
+/* What could not be written was not said. */
+static int finish(int status)
+{
+	if (!fflush(stdout) && !ferror(stdout))
+		return status;
+	fprintf(stderr, "p2ptopo: what it says cannot be written: %s\n", strerror(errno));
+	return 1;
+}
+
 static void parse_option(struct request *request, int option)
 {
 	unsigned long number;
 
 	switch (option) {
 	case 'F':
+		if (!*optarg)
+			wrong("--file", "", "expected a file, a folder, or - for the standard input");
 		request->file = optarg;
 		break;
 	case DUMP:
@@ -163,7 +174,7 @@ static void parse_option(struct request *request, int option)
 		break;
 	case 'h':
 		fputs(help, stdout);
-		exit(0);
+		exit(finish(0));
 	default:
 		fputs("p2ptopo: try p2ptopo --help\n", stderr);
 		exit(1);
@@ -218,11 +229,21 @@ static struct pci_dev *named(const struct view *view, const char *text)
 	return pdev;
 }
 
+/* Whoever names the devices has chosen them. */
+static void no_selection(const struct request *request, const char *verb)
+{
+	if (request->selection.num || request->selection.all)
+		wrong("--select, --class, --driver, --numa, --all", "", !strcmp(verb, "explain") ?
+		      "explain is about the two that are named" :
+		      "these are for matrix, and for doctor of a machine");
+}
+
 static int do_explain(struct view *view, const struct request *request, char **ends)
 {
 	struct kernel_says says = {};
 	struct answer answer = {};
 
+	no_selection(request, "explain");
 	if (!ends[0] || !ends[1] || ends[2])
 		wrong("explain", "", "expected two addresses, CLIENT PROVIDER");
 	if (request->format == FORMAT_NCCL)
@@ -262,6 +283,7 @@ static int do_doctor(struct view *view, const struct request *request, char **en
 	if (ends[0]) {
 		if (!ends[1] || ends[2])
 			wrong("doctor", "", "expected two addresses, CLIENT PROVIDER, or none");
+		no_selection(request, "doctor");
 		client = named(view, ends[0]);
 		provider = named(view, ends[1]);
 	} else {
@@ -276,6 +298,7 @@ static int do_measure(struct view *view, const struct request *request, char **e
 	bool good;
 
 	only_text_or_json(request, "measure");
+	no_selection(request, "measure");
 	if (!ends[0] || !ends[1] || !ends[2] || ends[3])
 		wrong("measure", "", "expected three addresses, FROM TO PROVIDER");
 	if (request->file)
@@ -332,6 +355,8 @@ static void read_machine(struct request *request)
 
 	if (!request->file)
 		ok = live_read(machine, NULL);
+	else if (is_folder(request->file) && request->dump)
+		wrong("--dump", "", "a folder is one machine: leave it out");
 	else if (is_folder(request->file))
 		ok = live_read(machine, request->file);
 	else
@@ -341,13 +366,47 @@ static void read_machine(struct request *request)
 	machine_build(machine);
 }
 
-/* What is said of host bridges on this machine holds, unless something else is given. */
-static void set_policy(struct request *request)
+/* The kernel writes more than it reads: what an entry means without words goes. */
+static void shorten(char *policy)
 {
-	if (!request->policy && !request->file)
-		request->policy = read_line_of(POLICY);
-	if (request->policy && shim_param_host_bridges->set(request->policy, NULL))
+	static const char usual[] = "=reads+writes";
+	char *at, *rest;
+
+	for (at = policy; at && (at = strstr(at, usual));) {
+		rest = at + strlen(usual);
+		if (*rest && *rest != ',')
+			at = rest;
+		else
+			memmove(at, rest, strlen(rest) + 1);
+	}
+}
+
+/*
+ * What is said of host bridges on that machine holds, unless something else is given.
+ * A kernel without the parameter has none; a folder without it may have been left so.
+ */
+static void set_policy(struct request *request, struct view *view)
+{
+	const char *sys = request->machine.sys;
+	char *there = NULL;
+
+	if (!request->policy && sys)
+		there = read_line_of("%s/" PARAMETERS "/host_bridges", sys);
+	if (there)
+		shorten(there);
+	view->policy_open = request->file && sys && !request->policy && !there;
+	view->policy = request->policy ?: there;
+	if (view->policy && shim_param_host_bridges->set(view->policy, NULL))
 		exit(1);
+}
+
+/* Options that would do nothing */
+static void check_options(const struct request *request, const struct verb *verb)
+{
+	if (request->dump && !request->file)
+		wrong("--dump", "", "expected --file: this machine is one");
+	if (request->overwrite && verb->act != do_measure)
+		wrong("--overwrite", "", "only measure writes");
 }
 
 static const char *source_of(const struct request *request)
@@ -369,7 +428,7 @@ int main(int argc, char **argv)
 	struct request request = {};
 	struct view view = { .machine = &request.machine };
 	const struct verb *verb;
-	int option;
+	int option, status;
 
 	while ((option = getopt_long(argc, argv, "F:s:h", options, NULL)) >= 0)
 		parse_option(&request, option);
@@ -377,9 +436,14 @@ int main(int argc, char **argv)
 	verb = find_verb(*argv);
 	/* What the kernel says is about the CPU and the policy that it has. */
 	view.here = !request.file && !request.policy && !request.machine.cpu_known;
+	check_options(&request, verb);
 	read_machine(&request);
-	set_policy(&request);
+	set_policy(&request, &view);
 	view.iommu = request.iommu;
 	view.source = source_of(&request);
-	return verb->act(&view, &request, *argv ? argv + 1 : argv);
+	status = verb->act(&view, &request, *argv ? argv + 1 : argv);
+	free(view.answers);
+	free(view.pdev);
+	machine_free(&request.machine);
+	return finish(status);
 }
