@@ -2,6 +2,7 @@
 """Machines as lspci prints them: config space in hexadecimal, or decoded."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 ENDPOINT, ROOT_PORT, UPSTREAM, DOWNSTREAM, RC_END = 0, 4, 5, 6, 9
 TYPES = {
@@ -222,3 +223,37 @@ def as_sysfs(folder, machine, size=4096):
             (folder / "bus/pci/drivers" / fn.driver).mkdir(parents=True, exist_ok=True)
             (here / "driver").symlink_to(f"../../../bus/pci/drivers/{fn.driver}")
     return folder / "devices/pci0000:00"
+
+
+def corpus():
+    """What a fuzzer of the parsers begins with: {name: text}, small, and with what they look for"""
+    few = [
+        fn for fn in switch(ports=(ALL, RR | CR), root=(ALL, 0)) if fn.address not in ("02:02.0", "05:00.0", "06:00.0")
+    ]
+    egress = [fn for fn in switch((0x1022, 0x14D8), ports=(ALL, EC)) if fn.address[:2] in ("00", "01", "02")]
+    drive = Function("03:00.0", vfs=(2, 1, 1, 0xA808), bar=(0x380000000000, 1 << 28), resizable=(1 << 28, 1 << 30))
+    drive.driver, drive.acs, drive.tags = "nvme", (ALL, 0), (True, True)
+    virtual = Function("03:00.1", (0xFFFF, 0xFFFF), header={0: 0xFF, 1: 0xFF, 2: 0xFF, 3: 0xFF})
+    egress += [drive, virtual]
+    return {
+        "hex": as_hex(few, 0x150),
+        "text": as_text(few),
+        "egress-hex": as_hex(egress, 0x1E0),
+        "egress-text": as_text(egress),
+        "unprivileged": as_hex(few, 64),
+        "list": "".join(fn.title() + "\n" for fn in few)
+        + "\n"
+        + drive.text()[:-1]
+        + drive.hex(0x100).split("\n", 1)[1],
+        "twice": as_hex(few[:3], 64) * 2,
+    }
+
+
+def main(folder):
+    """Writes the corpus, as it is committed."""
+    for name, text in corpus().items():
+        (folder / f"{name}.txt").write_text(f"# SPDX-License-Identifier: GPL-2.0-only\n{text}", encoding="ascii")
+
+
+if __name__ == "__main__":
+    main(Path(__file__).parent / "corpus/p2ptopo")

@@ -10,7 +10,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+import lspci
 from lspci import ALL, CR, EC, RR, UF, Function, as_hex, as_sysfs, as_text, switch
+from p2plib import ROOT
 
 DRIVES = ("03:00.0", "04:00.0")
 AMD = (0x1022, 0x14D8)
@@ -182,27 +184,34 @@ def test_express_lost(ask):
         assert unknown(route) or (route["read"], route["reason"]) == ("none", "acs-blocked")
 
 
-FILTERED: dict[str, Callable[[str], str]] = {
-    "grep": lambda text: "".join(
-        t for t in text.splitlines(keepends=True) if re.match("[0-9a-f]", t) or "Bus:" in t or "Express" in t
-    ),
-    **{
-        mark: lambda text, mark=mark: re.sub(r"(?m)^\tCapabilities: \[148.*\n.*\n.*\n", mark + "\n", text)
-        for mark in ("...", "\t[...]", "[snip]", "<snip>", "--", "\t\u2026", "[8 lines omitted]")
-    },
-    "name cut": lambda text: re.sub(r"(?m)^(\tCapabilities: \[148 v1\] Access Con).*\n.*\n.*\n", r"\1\n", text),
-    "offset cut": lambda text: re.sub(r"(?m)^(\tCapabilities: \[1)48 .*\n.*\n.*\n", r"\1\n", text),
-    "list broken": lambda text: re.sub(
-        r"(?m)^(\tCapabilities: \[)148 .*\n.*\n.*\n", r"\g<1>148] <chain looped>\n", text
-    ),
-    "lspci of old": lambda text: re.sub(r"(?m)^(\tCapabilities: \[148 v1\] )Acc.*\n.*\n.*\n", r"\1#0d\n", text),
+STANZA = r"(?m)^\tCapabilities: \[148.*\n.*\n.*\n"
+
+# What the three lines of ACS are replaced by
+INSTEAD = {
+    "dots": "...",
+    "dots in brackets": "\t[...]",
+    "snip": "[snip]",
+    "tag": "<snip>",
+    "grep's mark": "--",
+    "ellipsis": "\t\u2026",
+    "words": "[8 lines omitted]",
+    "name cut": "\tCapabilities: [148 v1] Access Con",
+    "offset cut": "\tCapabilities: [1",
+    "list broken": "\tCapabilities: [148] <chain looped>",
+    "lspci of old": "\tCapabilities: [148 v1] #0d",
 }
 
 
-@pytest.mark.parametrize("how", FILTERED)
+def grep(text):
+    wanted = re.compile("[0-9a-f]|.*Bus:|.*Express|.*LnkSta:")
+    return "".join(t for t in text.splitlines(keepends=True) if wanted.match(t))
+
+
+@pytest.mark.parametrize("how", [*INSTEAD, "grep"])
 def test_shortened(how, ask):
     """A record of which lines were left out has not said all."""
-    assert unknown(ask(FILTERED[how](as_text(redirecting())), *DRIVES))
+    text = as_text(redirecting())
+    assert unknown(ask(grep(text) if how == "grep" else re.sub(STANZA, INSTEAD.get(how, "") + "\n", text), *DRIVES))
 
 
 def test_cut_by_the_next(ask):
@@ -223,6 +232,38 @@ def test_tabs_turned_into_spaces(form, ask):
     machine += [Function("06:00.1", (0xFFFF, 0xFFFF), 0x0200, header={0: 0xFF, 1: 0xFF, 2: 0xFF, 3: 0xFF})]
     route = ask(FORMS[form](machine).replace("\t", "        "), "06:00.1", "03:00.0")
     assert (route["read"], route["reason"]) == ("bus-addr", "same-switch")
+
+
+EXPECTED = (*BOTH, 8, "acs-redirect", "0000:02:00.0")
+
+
+def short(route):
+    return tuple(route[key] for key in ("read", "write", "distance", "reason", "port"))
+
+
+def test_truncated_anywhere(ask):
+    """Cut at any line: the right answer, or that it is not known, or that there is no such device."""
+    for form in FORMS.values():
+        lines = form(switch(ports=(ALL, RR))).splitlines(keepends=True)
+        seen = set()
+        first = next(i for i, t in enumerate(lines) if t.startswith("04:00.0"))
+        for end in range(first + 1, len(lines) + 1, 1 if form is as_text else 16):
+            route = ask("".join(lines[:end]), *DRIVES)
+            seen.add(route["certainty"])
+            if route["certainty"] == "certain":
+                assert short(route) == EXPECTED
+        assert "certain" in seen
+
+
+def test_last_record_may_be_cut(ask):
+    """What ends with the text may have had more capabilities."""
+    machine = switch(ports=(ALL, RR))
+    text = as_text([fn for fn in machine if fn.address != "02:00.0"]) + machine[4].text()
+    assert short(ask(text, *DRIVES)) == EXPECTED
+    route = ask(text[: text.index("\tCapabilities: [148", text.index("02:00.0 "))], *DRIVES)
+    assert route["certainty"] == "unknown" and route["not_read"] == [
+        {"device": "0000:02:00.0", "what": "its extended capabilities, and with them its ACS"}
+    ]
 
 
 # Anything, anywhere ------------------------------------------------------------------------------
@@ -452,11 +493,17 @@ def test_folder_without_policy(tool, tmp_path):
     """It may be that nothing is said of host bridges there, or that it was not copied."""
     as_sysfs(tmp_path / "sys", switch())
     words = "pci_p2pdma.host_bridges= says there is not in the folder"
-    for argv in (["matrix"], ["explain", *DRIVES]):
-        said = [
-            subprocess.run(
-                [tool, "-F", tmp_path, *options, *argv], capture_output=True, text=True, check=True, timeout=60
-            ).stdout
-            for options in ([], ["--policy", "8086:3405"])
-        ]
-        assert words in said[0] and words not in said[1]
+    given = ["--policy", "8086:3405"]
+    for argv in (["matrix"], ["explain", *DRIVES], [*given, "matrix"], [*given, "explain", *DRIVES]):
+        done = subprocess.run([tool, "-F", tmp_path, *argv], capture_output=True, text=True, check=True, timeout=60)
+        assert (words in done.stdout) is ("--policy" not in argv)
+
+
+def test_corpus(tool):
+    """What is committed for fuzzers is what the generator here writes, and is read."""
+    folder = ROOT / "tests/corpus/p2ptopo"
+    assert {file.stem for file in folder.iterdir()} == set(lspci.corpus())
+    for name, text in lspci.corpus().items():
+        file = folder / f"{name}.txt"
+        assert file.read_text() == f"# SPDX-License-Identifier: GPL-2.0-only\n{text}", "run python3 tests/lspci.py"
+        subprocess.run([tool, "-F", file, "--all", "--dump", "1"], capture_output=True, check=True, timeout=60)

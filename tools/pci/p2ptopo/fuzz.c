@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * For libFuzzer: whatever the input is, reading it and answering from it neither
- * crashes nor hangs.  "make p2ptopo-fuzz" says how to build it; the corpus is that
- * of the tests (tests/lspci.py writes it).
+ * crashes nor hangs.  "make p2ptopo-fuzz" says how to build it; tests/lspci.py has
+ * written a corpus, tests/corpus/p2ptopo:
+ *
+ *	p2ptopo-fuzz -close_fd_mask=3 -max_len=20000 FOR-WHAT-IS-FOUND tests/corpus/p2ptopo
  */
 #include "doctor.h"
 #include "draw.h"
