@@ -8,7 +8,6 @@
 #include "acs-names.h"
 #include "machine.h"
 
-
 static const char capabilities[] = "Capabilities: [";
 
 static const char *behind(const char *text, const char *what)

@@ -311,7 +311,7 @@ static bool first_line(struct dump *dump, const char *text)
 static bool damaged_first_line(struct dump *dump, const char *text)
 {
 	static const char inside[] = ".:-/_@";
-	char address[16];
+	char address[BDF_SIZE];
 	unsigned int i;
 
 	for (i = 0; i < NEAR && text[i] && text[i] != '\n'; i++) {
@@ -323,7 +323,8 @@ static bool damaged_first_line(struct dump *dump, const char *text)
 		if (!address_length(address) || (i && !strstr(text + i, ": ")))
 			continue;
 		if (strchr(text, '\n'))
-			complain(dump, "a line that is to begin a function, but is damaged: " EXPECTED_FIRST);
+			complain(dump,
+				 "a line that is to begin a function, but is damaged: " EXPECTED_FIRST);
 		else
 			end_record(dump, true);
 		return true;
@@ -418,7 +419,8 @@ static void text_line(struct dump *dump, const char *text)
 	foreign = decoded_line(&dump->record, &dump->decoding, text);
 	if (!foreign)
 		return;
-	snprintf(what, sizeof(what), "'%s' is of another function than what is above it: " EXPECTED_FIRST " before it",
+	snprintf(what, sizeof(what),
+		 "'%s' is of another function than what is above it: " EXPECTED_FIRST " before it",
 		 foreign);
 	complain(dump, what);
 }

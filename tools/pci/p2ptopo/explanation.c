@@ -190,8 +190,8 @@ static void show_boot_line(const char *change)
 		return;
 	printf("  (%s%s%s%s)\n", clear ? "pci=disable_acs_redir= since Linux 4.19" : "",
 	       clear && set ? ", " : "", set ? "pci=config_acs= since Linux 6.11" : "",
-	       strchr(change, ';') ? "; in GRUB's configuration within quotes, as a ; ends a command there" :
-	       "");
+	       !strchr(change, ';') ? "" :
+	       "; in GRUB's configuration within quotes, as a ; ends a command there");
 }
 
 /* The specification has ports forward with the control for it, and is silent on the rest. */
