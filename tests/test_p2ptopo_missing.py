@@ -352,7 +352,8 @@ def cut_off(text, chance, cuts) -> Iterator[str]:
         at = chance.randrange(len(text))
         line = text[:at].count("\n")
         yield text[:at]
-        if not acs_cut_out(lines, line + (text[at - 1] != "\n"), len(lines)):
+        begun = bool(text[:at].rpartition("\n")[2].strip())
+        if not acs_cut_out(lines, line + begun, len(lines)):
             yield text[:at] + "\n\n"
 
 

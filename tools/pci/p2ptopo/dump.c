@@ -431,7 +431,8 @@ static void read_line(struct dump *dump, const char *text)
 		text += 3;
 	text += strspn(text, " \t>");
 	if (!*text || *text == '\r' || *text == '\n') {
-		dump->blank = true;
+		/* What has no end is the beginning of another line. */
+		dump->blank = *text;
 		return;
 	}
 	if (!first_line(dump, text) && !damaged_first_line(dump, text) &&
