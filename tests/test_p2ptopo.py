@@ -708,6 +708,16 @@ def test_fast(tool, tmp_path):
     assert size > 256 * 256 * 5 and seconds - reading < 1
 
 
+@pytest.mark.parametrize("number", [500, 4000])
+def test_memory(number, tool, tmp_path):
+    """What is read of a function takes 8 KiB at most, whatever there is of others."""
+    (tmp_path / "dump").write_text(as_hex(big(number, 0), 0x1C0))
+    limited = f'ulimit -v {20000 + 8 * number}; exec "$0" "$@"'
+    argv = ["bash", "-c", limited, tool, "-F", tmp_path / "dump", "-s", "0000:03:00.0"]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0 and "0000:03:00.0" in done.stdout, done.stderr
+
+
 # Real machines, where they are at hand -----------------------------------------------------------
 
 
