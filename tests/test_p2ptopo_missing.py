@@ -140,7 +140,7 @@ def test_first_line_damaged(how, form, run):
     text = FORMS[form](redirecting())
     said = run(text.replace(TITLE, DAMAGED[how]), "--all", status=1)
     line = text[: text.index(TITLE)].count("\n") + 1
-    assert f":{line}: a line that is to begin a function, but is damaged" in said and said.count("\n") == 1
+    assert f":{line}: the first line of a function, but damaged" in said and said.count("\n") == 1
 
 
 @pytest.mark.parametrize("number", range(1, 11))

@@ -324,7 +324,7 @@ static bool damaged_first_line(struct dump *dump, const char *text)
 			continue;
 		if (strchr(text, '\n'))
 			complain(dump,
-				 "a line that is to begin a function, but is damaged: " EXPECTED_FIRST);
+				 "the first line of a function, but damaged: " EXPECTED_FIRST);
 		else
 			end_record(dump, true);
 		return true;

@@ -13,7 +13,7 @@ const char * const iommu_names[] = {
 };
 
 const char policy_open_text[] =
-	"what pci_p2pdma.host_bridges= says there is not in the folder: if it says any, use --policy";
+	"what pci_p2pdma.host_bridges= says there is not in the folder: use --policy, if any";
 
 const char *pdev_text(char *text, const struct pci_dev *pdev)
 {
