@@ -668,6 +668,13 @@ def test_one_truth(file, old, new, tree, tool, tmp_path):  # pylint: disable=unu
     assert said[0] != said[1]
 
 
+def test_make_in_a_clone():
+    """Where these files are the kernel's are not: what to do is said."""
+    make = ["make", "-C", ROOT / "tools/pci/p2ptopo"]
+    done = subprocess.run(make, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode and "is no tree of Linux" in done.stderr and "make tools" in done.stderr
+
+
 def test_quirks(ask):
     """quirks.c knows ports that redirect without a capability for it."""
     machine = switch(ports=None)
