@@ -282,25 +282,6 @@ void nvmet_p2pmem_use_drop(struct nvmet_p2pmem_use *use)
 
 /* ---- leaving a provider alone ---- */
 
-/**
- * nvmet_p2pmem_use_avoid - leave a provider alone for a second
- * @use: use that did not work
- * @reason: counted for commands that use RAM meanwhile
- *
- * The choices are made anew; if but the pool was used up, that is all, and not
- * before a second is over.
- *
- * Context: any; the caller has a reference on @use.
- */
-void nvmet_p2pmem_use_avoid(struct nvmet_p2pmem_use *use,
-			    enum nvmet_p2pmem_ram reason)
-{
-	WRITE_ONCE(use->avoided, jiffies);
-	/* Pairs with nvmet_p2pmem_use_avoided(): the reason after the time */
-	smp_store_release(&use->avoid, reason + 1);
-	nvmet_p2pmem_choose_later(reason == NVMET_P2PMEM_RAM_POOL ? HZ : 0);
-}
-
 static bool avoided_for(const struct nvmet_p2pmem_use *use, unsigned long time)
 {
 	return time_before(jiffies, READ_ONCE(use->avoided) + time);
@@ -325,6 +306,31 @@ bool nvmet_p2pmem_use_avoided(const struct nvmet_p2pmem_use *use,
 		return false;
 	*reason = avoid - 1;
 	return true;
+}
+
+/**
+ * nvmet_p2pmem_use_avoid - leave a provider alone for a second
+ * @use: use that did not work
+ * @reason: counted for commands that use RAM meanwhile
+ *
+ * The choices are made anew; if but the pool was used up, that is all, and not
+ * before a second is over.  That does not go before another reason.
+ *
+ * Context: any; the caller has a reference on @use.
+ */
+void nvmet_p2pmem_use_avoid(struct nvmet_p2pmem_use *use,
+			    enum nvmet_p2pmem_ram reason)
+{
+	enum nvmet_p2pmem_ram before;
+
+	/* Who finds the pool used up has not seen more than that. */
+	if (reason == NVMET_P2PMEM_RAM_POOL &&
+	    nvmet_p2pmem_use_avoided(use, &before))
+		return;
+	WRITE_ONCE(use->avoided, jiffies);
+	/* Pairs with nvmet_p2pmem_use_avoided(): the reason after the time */
+	smp_store_release(&use->avoid, reason + 1);
+	nvmet_p2pmem_choose_later(reason == NVMET_P2PMEM_RAM_POOL ? HZ : 0);
 }
 
 /**

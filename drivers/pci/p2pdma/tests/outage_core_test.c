@@ -131,6 +131,18 @@ static void core_reset_above(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, s->ups, 1);
 }
 
+/* Another one */
+static void core_driver_flr(struct kunit *test)
+{
+	struct scene *s = scene(test);
+
+	KUNIT_ASSERT_EQ(test, 0, pcie_flr(s->pdev));
+	expect(test, s, true);
+	KUNIT_EXPECT_EQ(test, s->downs, 1);
+	KUNIT_EXPECT_EQ(test, s->ups, 1);
+	KUNIT_EXPECT_TRUE(test, s->decoded);
+}
+
 /*
  * Soon, as nobody waits for it.  What is asked by expect() does not change in one
  * moment.
@@ -215,9 +227,50 @@ static void core_driver_removed(struct kunit *test)
 	pci_p2pdma_provider_down(fn->pdev);
 	pci_p2pdma_provider_down(fn->pdev);
 	KUNIT_EXPECT_FALSE(test, pci_p2pdma_reachable(fn->pdev));
-	p2pdma_driver_removed(fn->pdev);
+	device_release_driver(&fn->pdev->dev);
 	KUNIT_EXPECT_TRUE(test, pci_p2pdma_reachable(fn->pdev));
 }
+
+/* A driver puts it to sleep, and wakes it; and it refuses to sleep. */
+static void core_power_state(struct kunit *test)
+{
+	struct scene *s = scene(test);
+	const int pm = 0xe0;
+
+	/* For the one register that matters */
+	s->fn->writable[pm + PCI_PM_CTRL] = PCI_PM_CTRL_STATE_MASK;
+	s->pdev->pm_cap = pm;
+	s->pdev->current_state = PCI_D0;
+	KUNIT_ASSERT_EQ(test, 0, pci_set_power_state(s->pdev, PCI_D3hot));
+	expect(test, s, false);
+	KUNIT_ASSERT_EQ(test, 0, pci_set_power_state(s->pdev, PCI_D0));
+	expect(test, s, true);
+	s->since = pci_p2pdma_outages();
+	s->fn->writable[pm + PCI_PM_CTRL] = 0;
+	pci_set_power_state(s->pdev, PCI_D3hot);
+	expect(test, s, true);
+}
+
+#ifdef CONFIG_PM_SLEEP
+/* From before its power may go until its state has been restored */
+static void core_system_sleep(struct kunit *test)
+{
+	struct scene *s = scene(test);
+	struct device *dev = &s->pdev->dev;
+	const struct dev_pm_ops *pm = dev->bus->pm;
+
+	KUNIT_ASSERT_EQ(test, 0, pm->freeze_noirq(dev));
+	expect(test, s, false);
+	KUNIT_ASSERT_EQ(test, 0, pm->thaw_noirq(dev));
+	expect(test, s, true);
+	s->since = pci_p2pdma_outages();
+	KUNIT_ASSERT_EQ(test, 0, pm->suspend_noirq(dev));
+	expect(test, s, false);
+	dev->power.must_resume = true;
+	KUNIT_ASSERT_EQ(test, 0, pm->resume_noirq(dev));
+	expect(test, s, true);
+}
+#endif
 
 /* User space puts it to sleep: its config space answers, its memory does not. */
 static void core_user_sleep(struct kunit *test)
@@ -335,6 +388,26 @@ static void core_user_flr(struct kunit *test)
 	expect(test, s, false);
 	KUNIT_EXPECT_TRUE(test, s->decoded);
 	pci_user_write_config_word(s->pdev, PCI_COMMAND, ENABLED);
+	expect(test, s, true);
+}
+
+/* A BAR is moved, and moved back. */
+static void core_user_bar(struct kunit *test)
+{
+	struct scene *s = scene(test);
+	u32 bar;
+
+	pci_read_config_dword(s->pdev, PCI_BASE_ADDRESS_0, &bar);
+	pci_user_write_config_dword(s->pdev, PCI_BASE_ADDRESS_0, ~0);
+	expect(test, s, false);
+	KUNIT_EXPECT_TRUE(test, s->decoded);
+	pci_user_write_config_dword(s->pdev, PCI_ROM_ADDRESS, 0);
+	expect(test, s, false);
+	pci_user_write_config_dword(s->pdev, PCI_BASE_ADDRESS_0, bar);
+	expect(test, s, true);
+	/* Also one who writes what is there already: nobody looked before. */
+	s->since = pci_p2pdma_outages();
+	pci_user_write_config_dword(s->pdev, PCI_BASE_ADDRESS_0, bar);
 	expect(test, s, true);
 }
 
@@ -477,16 +550,22 @@ static void core_disconnected(struct kunit *test)
 static struct kunit_case core_cases[] = {
 	KUNIT_CASE_SLOW(core_reset),
 	KUNIT_CASE_SLOW(core_reset_above),
+	KUNIT_CASE_SLOW(core_driver_flr),
 	KUNIT_CASE(core_no_answer),
 	KUNIT_CASE(core_restore_atomic),
 	KUNIT_CASE_SLOW(core_restore_beside_reset),
 	KUNIT_CASE(core_driver_removed),
+	KUNIT_CASE(core_power_state),
+#ifdef CONFIG_PM_SLEEP
+	KUNIT_CASE(core_system_sleep),
+#endif
 	KUNIT_CASE(core_user_sleep),
 	KUNIT_CASE(core_decoding),
 	KUNIT_CASE(core_decoding_above),
 	KUNIT_CASE(core_forgotten),
 	KUNIT_CASE_SLOW(core_unnoticed),
 	KUNIT_CASE(core_user_flr),
+	KUNIT_CASE(core_user_bar),
 	KUNIT_CASE(core_user_bus_reset),
 	KUNIT_CASE(core_user_link),
 	KUNIT_CASE(core_recovery),
