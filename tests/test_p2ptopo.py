@@ -670,7 +670,7 @@ def test_one_truth(file, old, new, tree, tool, tmp_path):  # pylint: disable=unu
 
 def test_make_in_a_clone():
     """Where these files are the kernel's are not: what to do is said."""
-    make = ["make", "-C", ROOT / "tools/pci/p2ptopo"]
+    make = ["make", "-C", str(ROOT / "tools/pci/p2ptopo")]
     done = subprocess.run(make, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode and "is no tree of Linux" in done.stderr and "make tools" in done.stderr
 
