@@ -7,7 +7,7 @@
 . "$(dirname "$0")/lib.sh"
 
 stop=/tmp/stop.$$
-rounds=25
+rounds=15
 
 # Bridge Control: Secondary Bus Reset on, and off
 reset_bus() {
