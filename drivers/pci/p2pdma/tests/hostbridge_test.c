@@ -486,6 +486,8 @@ static void hostbridge_policy_later(struct kunit *test)
 		}
 		if (there)
 			fabric_unplug(zero);
+		/* The first on the bus is a root port now. */
+		p2pdma_hostbridge_scan();
 		expect_route(test, a, b, P2PDMA_REASON_ROOT_FORBIDDEN);
 	}
 	fabric_replug(zero);
