@@ -81,8 +81,8 @@ static bool was_interrupted(struct nvmet_ctrl *ctrl)
 		return false;
 	if (time_before(jiffies, outage + HZ))
 		return true;
-	/* Before jiffies wrap */
-	WRITE_ONCE(ctrl->p2pmem.outage, 0);
+	/* Before jiffies wrap, unless there has just been another one */
+	cmpxchg(&ctrl->p2pmem.outage, outage, 0);
 	return false;
 }
 
