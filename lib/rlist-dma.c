@@ -305,15 +305,19 @@ static unsigned long simple_pages(struct rlist_dma_iter *it, dma_addr_t *addr,
  *
  * Context: any.
  * Return: number of entries filled, less than @count only at the end; -EINVAL if the
- * mapping is not made of such blocks.
+ * mapping is not made of such blocks, or @shift is no shift at all.
  */
 long rlist_dma_blocks(struct rlist_dma_iter *it, unsigned int shift,
 		      dma_addr_t *addr, unsigned long count)
 {
-	u64 size = 1ULL << shift, at, end;
 	struct rlist_dma_range range;
 	unsigned long n = 0;
+	u64 size, at, end;
 
+	/* Such as the error of rlist_dma_block_shift() */
+	if (shift >= BITS_PER_LONG)
+		return -EINVAL;
+	size = 1ULL << shift;
 	for (;;) {
 		if (it->simple && shift == PAGE_SHIFT)
 			n += simple_pages(it, addr + n, count - n);

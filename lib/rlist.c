@@ -370,7 +370,7 @@ static int add_whole_pages(struct rlist *list, struct page *const *pages,
  * as the list is used; the array itself is not looked at later.
  *
  * Context: what @gfp allows; the caller keeps others from @list.
- * Return: see rlist_add().
+ * Return: 0; -EINVAL if @offset is more than a page has; else see rlist_add().
  */
 int rlist_add_pages(struct rlist *list, struct page *const *pages,
 		    unsigned int offset, u64 len, gfp_t gfp)
@@ -379,6 +379,8 @@ int rlist_add_pages(struct rlist *list, struct page *const *pages,
 
 	if (likely(!offset && !offset_in_page(len)))
 		return add_whole_pages(list, pages, len >> PAGE_SHIFT, gfp);
+	if (offset >= PAGE_SIZE)
+		return -EINVAL;
 	rlist_cpu_pages(&cpu, pages, offset, len);
 	return rlist_add(list, &cpu, gfp);
 }

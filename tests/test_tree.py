@@ -242,6 +242,44 @@ def test_map_complains(name, text, complaint):
     assert against_map(read_map(found["p2pdma.h"]), found | {name: text}) == [complaint]
 
 
+# What is exported, and in no table of odd arguments, with the reason
+NO_ARGUMENTS = {
+    "pci_p2pdma_key": "a variable",
+    "pci_p2pdma_outage_number": "a variable",
+    "pci_p2pdma_outages": "takes none",
+    "sg_follow_chain": "the slow half of sg_next(), whose arguments are 6.12's",
+    "pci_p2pdma_map_begin": "of a mapping loop: the core's own, no driver has one",
+    "pci_p2pdma_map_seen": "likewise",
+    "pci_p2pdma_map_segment": "likewise",
+    "pci_p2pdma_update_state": "likewise",
+    "pci_p2pdma_range_intact": "what rlist_intact() asks of a range",
+    "pci_p2pdma_no_outage": "what those that end in _intact() ask first",
+    "pci_p2pmem_find": "pci_p2pmem_find_many() with one client",
+}
+# Between the modules of one subsystem, which know what they pass
+INSIDE = ("drivers/nvme/", "drivers/md/")
+FOLDERS = ("drivers", "block", "kernel", "lib", "mm")
+EXPORT = re.compile(r"^\+?EXPORT_SYMBOL(?:_GPL)?\(_*(\w+)\);", re.M)
+
+
+def exported():
+    """Names, without underscores in front, of calls that are there for drivers."""
+    files = [path for folder in FOLDERS for path in (ROOT / folder).rglob("*.c")]
+    texts = [path.read_text() for path in files if not str(path.relative_to(ROOT)).startswith(INSIDE)]
+    texts += [re.sub(r"^[^+].*", "", path.read_text(), flags=re.M) for path in (ROOT / "patches").glob("*.patch")]
+    header = (ROOT / "include/linux/pci-p2pdma.h").read_text()
+    return {name for text in texts for name in EXPORT.findall(text)} | set(
+        re.findall(r"\b_*(pci_\w*p2p\w*)\((?!\))", header)
+    )
+
+
+def test_each_call_is_tried_with_odd_arguments():
+    """The tables of drivers/pci/p2pdma/tests/arguments*_test.c, and what they leave out, name all that is exported."""
+    tried = "".join(path.read_text() for path in PARTS.glob("tests/arguments*.c"))
+    missing = {name for name in exported() if not re.search(rf"\b{name}\(", tried)}
+    assert missing == set(NO_ARGUMENTS)
+
+
 # The kinds of rule -----------------------------------------------------------------------------
 
 

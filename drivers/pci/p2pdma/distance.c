@@ -220,10 +220,10 @@ static bool has_bus_offset(struct pci_dev *pdev)
  * Context: any.
  * Return: PCI_P2PDMA_MAP_BUS_ADDR if such packets never reach the root complex,
  * PCI_P2PDMA_MAP_THRU_HOST_BRIDGE if they do and it routes them (requests: both
- * reads and writes), PCI_P2PDMA_MAP_NOT_SUPPORTED if they get lost, or nothing
- * is known of the way; for Translated Requests also if @client does not have
- * ATS enabled, or if they would turn round at a switch but bus addresses there
- * are not those of the CPU.
+ * reads and writes), PCI_P2PDMA_MAP_NOT_SUPPORTED if they get lost, nothing is
+ * known of the way, or @client is no PCI device or has been removed; for
+ * Translated Requests also if @client does not have ATS enabled, or if they would
+ * turn round at a switch but bus addresses there are not those of the CPU.
  */
 enum pci_p2pdma_map_type pci_p2pdma_tlp_type(struct pci_dev *provider,
 					     struct device *client,
@@ -233,8 +233,11 @@ enum pci_p2pdma_map_type pci_p2pdma_tlp_type(struct pci_dev *provider,
 	bool translated = tlp == PCI_P2PDMA_TLP_TRANSLATED;
 	enum pci_p2pdma_map_type type;
 
+	if (!pdev || p2pdma_client_is_gone(pdev) ||
+	    tlp > PCI_P2PDMA_TLP_TRANSLATED)
+		return PCI_P2PDMA_MAP_NOT_SUPPORTED;
 	/* data_race: other bits of the word change at any time */
-	if (!pdev || (translated && !data_race(!!pdev->ats_enabled)))
+	if (translated && !data_race(!!pdev->ats_enabled))
 		return PCI_P2PDMA_MAP_NOT_SUPPORTED;
 	type = p2pdma_route_tlp(pdev, provider, tlp);
 	if (type == PCI_P2PDMA_MAP_BUS_ADDR && translated &&

@@ -13,7 +13,6 @@
 #include <linux/pci-p2pdma.h>
 #include <linux/printk.h>
 #include <linux/string.h>
-#include <linux/sysfs.h>
 
 #include "../pci.h"
 
@@ -86,9 +85,10 @@ EXPORT_SYMBOL_GPL(pci_p2pdma_enable_store);
 ssize_t pci_p2pdma_enable_show(char *page, struct pci_dev *p2p_dev,
 			       bool use_p2pdma)
 {
+	/* Not sysfs_emit(): 6.12 prints to any address, not to whole pages only. */
 	if (use_p2pdma && p2p_dev)
-		return sysfs_emit(page, "%s\n", pci_name(p2p_dev));
-	return sysfs_emit(page, "%d\n", use_p2pdma);
+		return scnprintf(page, PAGE_SIZE, "%s\n", pci_name(p2p_dev));
+	return scnprintf(page, PAGE_SIZE, "%d\n", use_p2pdma);
 }
 EXPORT_SYMBOL_GPL(pci_p2pdma_enable_show);
 

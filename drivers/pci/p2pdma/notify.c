@@ -28,7 +28,7 @@ SRCU_NOTIFIER_HEAD_STATIC(chain);
  * hold the provider's device lock, so they must not take that.
  *
  * Context: process context, may sleep.
- * Return: 0, or -EEXIST if @nb is registered.
+ * Return: 0, or with a warning -EEXIST if @nb is registered.
  */
 int pci_p2pdma_register_notifier(struct notifier_block *nb)
 {
