@@ -22,7 +22,7 @@ from conftest import vm_that_says
 from p2plib import ROOT, Fail
 from p2plib.commands import shell
 from p2plib.kernel import modules
-from p2plib.lab import checks, console, judge, pair, programs, races, runner, topology, trace
+from p2plib.lab import checks, console, cpus, judge, pair, programs, races, runner, topology, trace
 
 CONFIG = os.environ.get("CONFIG") or "lab"
 
@@ -53,7 +53,10 @@ MISBEHAVIOUR = {
     "fault": ["console: .*DMAR: .*fault"],
     "lost": ["phase lost never ended"],
     "cpu": ["cpu: the CPU read 4 bytes of BARs, and wrote 4096"],
+    "peek": ["peek: the CPU read 1 and wrote 0 bytes of provider's memory, the last of them at 0xfffff,"],
 }
+# What a guest that goes wrong otherwise needs
+ELSEWHERE = {"peek": "ram-provider"}
 
 
 def test_lab_passes_what_is_well(image):
@@ -66,7 +69,9 @@ def test_lab_fails(how, image):
     """A guest that is a perfect pass but for one thing."""
     began = time.monotonic()
     slow = runner.SLOWER.get(CONFIG, 1)
-    run = start("same-switch", f"misbehave-{how}", image, timeout=8 * slow if how == "hang" else None)
+    run = start(
+        ELSEWHERE.get(how, "same-switch"), f"misbehave-{how}", image, timeout=8 * slow if how == "hang" else None
+    )
     assert not run.passed
     for pattern in MISBEHAVIOUR[how]:
         assert any(judge.re.search(pattern, reason) for reason in run.reasons), run.explain()
@@ -453,6 +458,60 @@ def test_a_byte_by_the_cpu_does_not_pass():
     ]
     for bad in faults:
         assert reasons(**bad)
+
+
+def touched(**moves: int) -> cpus.Touched:
+    return replace(cpus.Touched(0, 0, 0, 0, 0x1234, 0x401000), **moves)
+
+
+def test_cpus_are_kept_out():
+    """But for a card's instruction; where nobody sees them there is nothing to say."""
+
+    def reasons(seen, lost=0):
+        return checks.kept_out(trace.Phase("p", 0, 1, touched=seen, lost=lost))
+
+    assert reasons(None) == reasons({}) == reasons({"provider": touched(card_read=8, card_written=8)}) == []
+    assert reasons({"provider": touched(read=1)}) and reasons({"provider": touched(written=1)}) and reasons({}, lost=1)
+    assert "at 0x1234, by the instruction at 0x401000" in reasons({"provider": touched(read=1)})[0]
+
+
+@pytest.mark.parametrize("moves", [{"card_read": 7}, {"card_written": 7}, {"read": 1}])
+def test_a_card_that_has_not_moved_it_does_not_pass(moves):
+    good = {"card_read": 8, "card_written": 8}
+    assert checks.by_card(trace.Phase("p", 0, 1, touched={"provider": touched(**good)}), "provider", 8) == []
+    assert checks.by_card(trace.Phase("p", 0, 1, touched={"provider": touched(**good | moves)}), "provider", 8)
+
+
+BLOCKS = """              Block Name    PSize              Offset               Used              Total
+              /objects/ram-provider    4 KiB  0x0000000040000000 0x0000000004000000 0x0000000004000000
+                 ram-own    4 KiB  0x0000000044000000 0x0000000004000000 0x0000000004000000
+"""
+
+
+def test_cpus_find_ram_of_the_host():
+    assert cpus.ram_block(BLOCKS, "ram-provider") == 0x40000000
+    assert cpus.ram_block(BLOCKS, "ram-own") == 0x44000000
+    with pytest.raises(Fail, match="no RAM block ram-other"):
+        cpus.ram_block(BLOCKS, "ram-other")
+
+
+def test_cpus_words_are_those_of_the_plugin(tmp_path):
+    """As many in Python as in C, and what is wanted is counted from nothing."""
+    text = re.sub(r"/\*.*?\*/", "", cpus.SOURCE.read_text(), flags=re.S)
+    head, each = (re.findall(rf"struct {name} {{\n(.*?)}};", text, re.S)[0] for name in ("control", "range"))
+    assert head.count("uint64_t") == cpus.HEAD
+    assert sum({"[WHO]": 2}.get(w[2], 1) for w in re.finditer(r"(\w+)(\[WHO\])?[,;]", each)) == cpus.RANGE
+    assert f"#define RANGES\t{cpus.RANGES}\n" in text
+    seen = cpus.Cpus(tmp_path / "cpus")
+    for _ in range(2):
+        seen.begin({"own": cpus.Range(1, 2, True), "provider": cpus.Range(0x1000, 0x1FFF, False)}, 0x42)
+        assert seen.words[cpus.WANTED] == 1 and not seen.active
+        assert seen.words[cpus.HEAD : cpus.HEAD + 3].tolist() == [1, 2, 1]
+        for i in range(6):
+            seen.words[cpus.HEAD + cpus.RANGE + 3 + i] += i + 1
+        assert seen.end() == ({"own": cpus.Touched(0, 0, 0, 0, 0, 0), "provider": cpus.Touched(1, 2, 3, 4, 5, 6)}, 0)
+    with pytest.raises(Fail, match="9 ranges"):
+        seen.begin({str(i): cpus.Range(i, i, True) for i in range(9)}, 0)
 
 
 def test_trace_iova(tmp_path):

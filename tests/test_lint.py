@@ -243,7 +243,7 @@ def checkpatch(tree, ignore, *argv):
 
 def test_checkpatch_files(tree):
     kernel = files(".c", ".h", under=(*OURS, "lab/modules/"))
-    user = files(".c", ".h", under=("tools/", "lab/guest/"))
+    user = files(".c", ".h", under=("tools/", "lab/guest/", "lab/plugin/"))
     assert kernel and user, "no kernel files or no selftests found: the search is broken"
     shim = [f for f in user if f.startswith(SHIM)]
     events = [f for f in kernel if f.endswith("/trace.h")]

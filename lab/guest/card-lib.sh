@@ -13,6 +13,8 @@ load_cards() {
 	done
 	# Both ends of a wire are this machine.
 	echo 1 >/proc/sys/net/ipv4/conf/all/accept_local
+	# What a card of software does to peer memory is no access by a CPU: the host knows it by its instruction.
+	lab card "$(cat $card_bytes/instruction)"
 }
 
 # wire N: from 10.9.N.1 (target) to 10.9.N.2 (client).  One CPU receives: two would change the order of packets, as no

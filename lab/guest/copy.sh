@@ -19,8 +19,8 @@ copy_one() {
 	before=$(digest "$to" $at "$mib")
 	[ "$want" != "$before" ] || { echo "# $2 and $3 hold the same before the copy"; return 1; }
 
-	said=$(phase "$1.$2.$3" p2p_copy --from "$from" --to "$to" --via "$provider" \
-		--bytes $((mib << 20)) --offset $((at << 20)) 2>&1)
+	said=$(p2p_copy --from "$from" --to "$to" --via "$provider" --bytes $((mib << 20)) --offset $((at << 20)) \
+		--phase "$1.$2.$3" 2>&1)
 	status=$?
 	echo "$said" | sed 's/^/# /'
 	p2p_copy --from "$from" --to "$to" --via "$provider" --bytes $((WATCHED_KIB << 10)) \

@@ -14,8 +14,8 @@ tell() { echo "# demo: $*"; }
 
 # try NAME OFFSET_MIB VIA: copy, then compare what both drives hold
 try() {
-	phase "$1" p2p_copy --from "$from" --to "$to" --via "$3" \
-		--bytes $((mib << 20)) --offset $(($2 << 20)) 2>&1 | sed 's/^/# demo: say /'
+	p2p_copy --from "$from" --to "$to" --via "$3" \
+		--bytes $((mib << 20)) --offset $(($2 << 20)) --phase "$1" 2>&1 | sed 's/^/# demo: say /'
 	a=$(digest "$from" "$2" "$mib")
 	b=$(digest "$to" "$2" "$mib")
 	tell digest "$1" "$source" "$a"

@@ -27,6 +27,12 @@ cpu)		# What a mapping is given to begin with, it is given by the CPU.
 		lab phase begin cpu watched
 		p2p_copy --from "$(drive_node "$3")" --to "$(drive_node "$4")" --via "$(drive_bdf "$2")" --bytes 4096
 		lab phase end cpu ;;
+peek)		# Memory that no trace shows, in a phase that is not watched; one byte of it, at the end
+		# shellcheck source=/dev/null
+		. "$(dirname "$0")/lib.sh"
+		announce "$2" "$3" "$4" && announce_bar "$2"
+		p2p_copy --from "$(drive_node "$3")" --to "$(drive_node "$4")" --via "$(drive_bdf "$2")" --bytes 4194304 \
+			--phase peek --peek ;;
 taint)		echo 64 >/proc/sys/kernel/tainted ;;
 fault)		echo "<3>DMAR: [DMA Write NO_PASID] Request device [00:01.0] fault addr 0x0" >/dev/kmsg ;;
 esac

@@ -60,7 +60,7 @@ result $? "once more, with all accesses traced"
 echo round-robin >"$(echo /sys/class/nvme-subsystem/*/"$(basename "$head")")/../iopolicy"
 busy distant by_ram
 result $? "in turn, data in RAM take the distant port"
-idle distant phase turns attempt "$other" "$head" "$mib" >/dev/null
+idle distant attempt "$other" "$head" "$mib" --phase turns >/dev/null
 result $? "data in peer memory do not"
 
 load "$head" 1 12 &

@@ -13,8 +13,8 @@ threshold=/sys/module/nvme/parameters/sgl_threshold
 # try NAME SGL_THRESHOLD OFFSET_MIB
 try() {
 	echo "$2" >$threshold
-	phase "$1" p2p_copy --from "$from" --to "$to" --via "$card" --bytes $((mib << 20)) \
-		--offset $(($3 << 20)) 2>&1 | sed 's/^/# /'
+	p2p_copy --from "$from" --to "$to" --via "$card" --bytes $((mib << 20)) \
+		--offset $(($3 << 20)) --phase "$1" 2>&1 | sed 's/^/# /'
 	[ "$(digest "$from" "$3" "$mib")" = "$(digest "$to" "$3" "$mib")" ]
 	result $? "$1: contents equal"
 	p2p_copy --from "$from" --to "$to" --via "$card" --bytes $((WATCHED_KIB << 10)) \

@@ -53,15 +53,15 @@ serve near 10.9.0.1 0 "$a" && one=$(client near 0) && disk=$(node "$one" 1)
 result $? "it is connected"
 
 card_mark "$near"
-phase read copy "$disk" "$b" "$bytes" && equal "$bytes" && card_moved "$near" remote_write_peer="$bytes" remote_write_ram~0 failed=0
+copy "$disk" "$b" "$bytes" --phase read && equal "$bytes" && card_moved "$near" remote_write_peer="$bytes" remote_write_ram~0 failed=0
 result $? "what it reads goes into the peer's memory, and from there to drive B"
 dd if=/dev/urandom of="$b" bs=1M count="$mib" oflag=direct 2>/dev/null
 card_mark "$near"
-phase write copy "$b" "$disk" "$bytes" && equal "$bytes" && card_moved "$near" remote_read_peer="$bytes" remote_read_ram=0 failed=0
+copy "$b" "$disk" "$bytes" --phase write && equal "$bytes" && card_moved "$near" remote_read_peer="$bytes" remote_read_ram=0 failed=0
 result $? "what it writes comes out of it"
 dd if=/dev/urandom of="$b" bs=4k count=1 oflag=direct 2>/dev/null
 card_mark "$near"
-phase inline copy "$b" "$disk" 4096 && equal 4096 && card_moved "$near" send_peer=4096 remote_read_peer=0
+copy "$b" "$disk" 4096 --phase inline && equal 4096 && card_moved "$near" send_peer=4096 remote_read_peer=0
 result $? "also with the command"
 stop "$one"
 
@@ -83,7 +83,7 @@ stop "$one"
 rdma link delete target0 && rdma link delete near && rdma link delete client2 &&
 	rdma_card rxe near2 target0 "$near" && rdma_card rxe spare client0 "$(lab_ask where spare)" &&
 	serve both 10.9.0.1 1 "$a" && one=$(client both 0) && card_mark "$near" &&
-	phase both copy "$(node "$one" 1)" "$b" "$bytes" && equal "$bytes" && card_moved "$near" write_peer="$bytes" write_ram~0
+	copy "$(node "$one" 1)" "$b" "$bytes" --phase both && equal "$bytes" && card_moved "$near" write_peer="$bytes" write_ram~0
 result $? "from peer memory to peer memory"
 stop "$one"
 finish

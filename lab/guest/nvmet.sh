@@ -79,7 +79,7 @@ over_loop() {
 	one=$(connect loop - loop-a 3) && two=$(connect loop - loop-b)
 	result $? "loop connects"
 	from=$(node "$one" 1)
-	phase loop p2p_copy --from "$from" --to "$(node "$two" 1)" --via "$provider" --bytes $bytes
+	p2p_copy --from "$from" --to "$(node "$two" 1)" --via "$provider" --bytes $bytes --phase loop
 	result $? "drive to drive over loop through peer memory"
 	[ "$(stat loop-a bytes)" = $bytes ] && [ "$(stat loop-b bytes)" = $bytes ] && [ "$(stat loop-a cpu_requests)" = 0 ]
 	result $? "counted, and nobody's CPU moved it"

@@ -3,7 +3,8 @@
  * Copies from one block device to another through memory of a provider (its
  * p2pmem/allocate), or through RAM for comparison. Both ends do O_DIRECT, so that the only copy of
  * a byte between the drives is in that memory. The program itself never touches the memory: with
- * --watch the lab sees that nor does the kernel, once the memory is mapped (and cleared).
+ * --phase the lab sees that nor does the kernel, once the memory is mapped (and cleared); with
+ * --watch it has all accesses traced, too. With --peek the program does: it reads the last byte.
  *
  * Exit status: 0 copied, 2 wrong arguments or no such thing, 3 filling the memory failed, 4
  * draining it failed.
@@ -13,6 +14,7 @@
 #include <fcntl.h>
 #include <getopt.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,13 +26,13 @@
 
 enum { SETUP = 2, FILL, DRAIN };
 
-static const char *watch;	/* name of the phase, or NULL */
+static const char *phase;	/* its name, or NULL */
 
-static void watch_ends(void)
+static void phase_ends(void)
 {
-	if (watch)
-		lab("# lab: phase end %s\n", watch);
-	watch = NULL;
+	if (phase)
+		lab("# lab: phase end %s\n", phase);
+	phase = NULL;
 }
 
 static void __attribute__((format(printf, 2, 3), noreturn)) die(int status, const char *fmt, ...)
@@ -38,7 +40,7 @@ static void __attribute__((format(printf, 2, 3), noreturn)) die(int status, cons
 	int err = errno;
 	va_list ap;
 
-	watch_ends();
+	phase_ends();
 	va_start(ap, fmt);
 	fputs("p2p_copy: ", stderr);
 	vfprintf(stderr, fmt, ap);
@@ -114,7 +116,7 @@ static void move(int status, const char *path, int fd, char *mem, size_t len, of
 static void __attribute__((noreturn)) print_usage(void)
 {
 	errno = 0;
-	die(SETUP, "wants --from N --to N --via BDF|ram --bytes N [--offset --chunk --watch]");
+	die(SETUP, "wants --from N --to N --via BDF|ram --bytes N [--offset --chunk --phase|--watch --peek]");
 }
 
 int main(int argc, char **argv)
@@ -126,11 +128,14 @@ int main(int argc, char **argv)
 		{ "bytes", required_argument, NULL, 'b' },
 		{ "offset", required_argument, NULL, 'o' },
 		{ "chunk", required_argument, NULL, 'c' },
+		{ "phase", required_argument, NULL, 'p' },
 		{ "watch", required_argument, NULL, 'w' },
+		{ "peek", no_argument, NULL, 'l' },
 		{ }
 	};
-	unsigned long long bytes = 0, offset = 0, chunk = 1 << 20, done;
+	unsigned long long bytes = 0, offset = 0, chunk = 1 << 20, size, done;
 	const char *from = NULL, *to = NULL, *via = NULL, *name = NULL;
+	bool watched = false, peek = false;
 	int in, out, opt;
 	char *mem;
 
@@ -155,7 +160,12 @@ int main(int argc, char **argv)
 			chunk = parse("chunk", optarg);
 			break;
 		case 'w':
+		case 'p':
+			watched = opt == 'w';
 			name = optarg;
+			break;
+		case 'l':
+			peek = true;
 			break;
 		default:
 			print_usage();
@@ -168,10 +178,11 @@ int main(int argc, char **argv)
 
 	in = open_drive(from, O_RDONLY);
 	out = open_drive(to, O_RDWR);
-	mem = get_memory(via, chunk);
-	watch = name;
-	if (watch)
-		lab("# lab: phase begin %s watched\n", watch);
+	size = chunk;
+	mem = get_memory(via, size);
+	phase = name;
+	if (phase)
+		lab("# lab: phase begin %s%s\n", phase, watched ? " watched" : "");
 	for (done = 0; done < bytes; done += chunk) {
 		if (chunk > bytes - done)
 			chunk = bytes - done;
@@ -180,7 +191,9 @@ int main(int argc, char **argv)
 	}
 	if (fsync(out))
 		die(DRAIN, "flush %s", to);
-	watch_ends();
+	if (peek)
+		printf("the last byte is %d\n", mem[size - 1]);
+	phase_ends();
 	printf("%llu bytes from %s to %s through %s\n", bytes, from, to, via);
 	return 0;
 }

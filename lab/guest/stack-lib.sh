@@ -22,7 +22,7 @@ attempt() {
 # moves NAME FROM TO MIB: a copy, counted under NAME
 moves() {
 	want=$(digest "$2" 0 "$4")
-	said=$(phase "$1" attempt "$2" "$3" "$4" 2>&1)
+	said=$(attempt "$2" "$3" "$4" --phase "$1" 2>&1)
 	status=$?
 	echo "$said" | sed 's/^/# /'
 	[ $status = 0 ] && [ "$(digest "$3" 0 "$4")" = "$want" ]

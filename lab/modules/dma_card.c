@@ -15,7 +15,10 @@
  * address is a resource of P2PDMA is what the struct pages say; which address
  * a BAR has is what the PCI core says; P2PDMA is not asked.
  *
- * debugfs has dma_card/BDF: bytes by use and kind of address, and failures.
+ * debugfs has dma_card/BDF: bytes by use and kind of address, and failures; and
+ * dma_card/instruction: the address of the one instruction that is the DMA of all
+ * cards in peer memory, so that QEMU can tell it from what else CPUs do there.
+ * That does not hold for what dma_card_ptr() has been asked for.
  *
  * Lifetimes.  remove() unregisters the RDMA devices of the function before it
  * frees the card, so the card is there while one of them is.  The table of
@@ -253,6 +256,17 @@ static int cannot_reach(struct dma_card *card, u64 addr, enum dma_card_use use)
 
 /* ---- data ---- */
 
+/* The address of move()'s instruction */
+extern const char dma_card_move[];
+
+/* There is only one of it, and nobody else comes by: memcpy() is everybody's. */
+static noinline __noclone void move(void *to, const void *from, size_t length)
+{
+	asm volatile(".globl dma_card_move\n"
+		     "dma_card_move: rep movsb"
+		     : "+D" (to), "+S" (from), "+c" (length) : : "memory");
+}
+
 static void copy(struct place *place, void *buffer, size_t length, bool store)
 {
 	void *memory = kmap_local_page(place->page) + place->offset;
@@ -262,9 +276,9 @@ static void copy(struct place *place, void *buffer, size_t length, bool store)
 	else if (place->kind == KIND_RAM)
 		memcpy(buffer, memory, length);
 	else if (store)
-		memcpy_toio((void __iomem __force *)memory, buffer, length);
+		move(memory, buffer, length);
 	else
-		memcpy_fromio(buffer, (void __iomem __force *)memory, length);
+		move(buffer, memory, length);
 	kunmap_local(memory);
 }
 
@@ -388,6 +402,13 @@ static int bytes_show(struct seq_file *file, void *unused)
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(bytes);
+
+static int instruction_show(struct seq_file *file, void *unused)
+{
+	seq_printf(file, "%lx\n", (unsigned long)dma_card_move);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(instruction);
 
 static struct dentry *folder;
 
@@ -545,6 +566,8 @@ static int __init dma_card_init(void)
 	if (!late_stores)
 		return -ENOMEM;
 	folder = debugfs_create_dir("dma_card", NULL);
+	debugfs_create_file("instruction", 0400, folder, NULL,
+			    &instruction_fops);
 	error = bus_register_notifier(&pci_bus_type, &bus_notifier);
 	if (error)
 		goto destroy;

@@ -105,6 +105,12 @@ class View:
             unknown = f"  and {phase.unknown:,} at unknown addresses" if phase.unknown else ""
             print(f"{self.path(phase.name):24}{phase.bar:>16,}{phase.ram:>16,}{unknown}")
         print("(each byte counts twice: written by one drive, read by the other)")
+        for phase in phases[:1]:
+            if phase.touched:
+                seen = phase.touched[self.provider]
+                print(
+                    f"CPUs read {seen.read:,} bytes of the BAR meanwhile and wrote {seen.written:,}, as QEMU saw them"
+                )
         for phase in phases[2:]:
             # A BAR that is RAM of the host has nothing between it and the CPUs.
             if self.provider in self.topology.drives:

@@ -27,6 +27,7 @@ from p2plib.lab.topology import Topology
 from p2plib.lab.trace import Phase
 from p2plib.lab.vm import Vm
 
+PEEK_MIB = 4  # what misbehave.sh copies when it peeks
 COMMAND_KIB = 64  # what nvmet.sh writes at once over TCP while it is watched
 SUITES = ROOT / "drivers" / "pci" / "p2pdma" / "tests"
 SELFTESTS = ROOT / "tools" / "testing" / "selftests" / "pci-p2pdma"
@@ -62,7 +63,8 @@ def copies(topology: Topology) -> list[tuple[str, str, str, str]]:
 def check_copy(vm: Vm, before: Before) -> Reasons:
     """Each byte of a copy goes into the BAR once and out of it once, and the drives' files say that it arrived.
 
-    The beginning of each is copied once more, and watched: the CPU has no part in it.
+    The CPU has no part in it: QEMU has counted its instructions. The beginning of each is copied once more, with all
+    accesses traced, which says the same.
     """
     reasons = []
     size = vm.topology.copy_mib * MIB
@@ -72,6 +74,7 @@ def check_copy(vm: Vm, before: Before) -> Reasons:
         if not phase:
             reasons.append(f"{name}: no such phase")
             continue
+        reasons += kept_out(phase)
         if result == "ok":
             reasons += moved(phase, {provider: 2 * size}, 0)
         elif phase.ram or phase.unknown:
@@ -95,13 +98,42 @@ def untouched(vm: Vm, name: str, provider: str, size: int, ram: int = 0) -> Reas
     phase = next((p for p in vm.phases if p.name == name), None)
     if not phase or not phase.watched:
         return [f"{name}: no such phase, or nobody watched"]
-    reasons = moved(phase, {provider: size} if size else {}, min(phase.ram, ram))
+    reasons = moved(phase, {provider: size} if size else {}, min(phase.ram, ram)) + kept_out(phase)
     # Only of a CMB can it be seen; and then the drives' accesses are seen as well, so nobody was blind.
     if provider in vm.topology.drives and phase.by_devices[provider] != size:
         reasons.append(f"{name}: QEMU shows {phase.by_devices[provider]} bytes of the BAR moved by devices, not {size}")
     if phase.cpu_read or phase.cpu_written:
         reasons.append(
             f"{name}: the CPU read {phase.cpu_read.total()} bytes of BARs, and wrote " f"{phase.cpu_written.total()}"
+        )
+    return reasons
+
+
+def kept_out(phase: Phase) -> Reasons:
+    """Reasons why CPUs have touched peer memory in a phase: not one byte, wherever in it and in whatever it is.
+
+    Software cards do their DMA by a CPU, with an instruction of their own, which is not meant. Under KVM nobody sees.
+    """
+    if phase.touched is None:
+        return []
+    reasons = [
+        f"{phase.name}: the CPU read {seen.read} and wrote {seen.written} bytes of {provider}'s memory, the last of "
+        f"them at {seen.where:#x}, by the instruction at {seen.pc:#x}"
+        for provider, seen in phase.touched.items()
+        if seen.read or seen.written
+    ]
+    if phase.lost:
+        reasons.append(f"{phase.name}: QEMU could not say where {phase.lost} accesses of CPUs went")
+    return reasons
+
+
+def by_card(phase: Phase, provider: str, size: int) -> Reasons:
+    """Reasons why a software card has not moved this much each way in peer memory, or more, and CPUs nothing."""
+    reasons = kept_out(phase)
+    seen = phase.touched and phase.touched.get(provider)
+    if seen and min(seen.card_read, seen.card_written) < size:
+        reasons.append(
+            f"{phase.name}: the card read {seen.card_read} and wrote {seen.card_written} bytes, expected {size} of both"
         )
     return reasons
 
@@ -143,6 +175,7 @@ def check_stack(vm: Vm, copies: Mapping[str, int]) -> Reasons:
         if "watched" in name:
             reasons += untouched(vm, name, provider, mib * WATCHED_KIB << 10, STACK_RAM)
         else:
+            reasons += kept_out(phases[name])
             reasons += moved(phases[name], {provider: mib * MIB}, min(phases[name].ram, STACK_RAM))
     return reasons
 
@@ -216,8 +249,17 @@ def check_merge(vm: Vm, _before: Before) -> Reasons:
 
 
 def check_cpu(vm: Vm, before: Before) -> Reasons:
-    """Of all the programs that go wrong on purpose, one has a phase: what is in it is watched."""
-    return [reason for phase in vm.phases for reason in untouched(vm, phase.name, vm.topology.providers[0], 2 * 4096)]
+    """Of all the programs that go wrong on purpose, two have a phase, which the CPU has to keep out of."""
+    provider = vm.topology.providers[0]
+    return [
+        reason
+        for phase in vm.phases
+        for reason in (
+            untouched(vm, phase.name, provider, 2 * 4096)
+            if phase.watched
+            else moved(phase, {provider: 2 * PEEK_MIB * MIB}, 0) + kept_out(phase)
+        )
+    ]
 
 
 def check_routes(vm: Vm, before: Before) -> Reasons:
@@ -284,6 +326,7 @@ def check_demo(vm: Vm, before: Before) -> Reasons:
     if set(phases) != {"bar", "ram", "watched"}:
         return [f"phases are {sorted(phases)}, expected bar, ram and watched"]
     reasons = moved(phases["bar"], {vm.topology.providers[0]: size}, 0) + moved(phases["ram"], {}, size)
+    reasons += kept_out(phases["bar"]) + kept_out(phases["ram"])
     reasons += untouched(vm, "watched", vm.topology.providers[0], 2 * WATCHED_KIB << 10)
     source, target = vm.topology.clients[:2]
     for index, name in enumerate(("bar", "ram")):
@@ -322,8 +365,13 @@ def check_nvmet(vm: Vm, before: Before) -> Reasons:
     )
     if reasons:
         return reasons
-    (tcp,) = (phase for phase in vm.phases if phase.name == "tcp-watched")
-    return untouched(vm, "loop-watched", provider, 2 * size) + by_cpu(vm, tcp, 4 * WATCHED_KIB // COMMAND_KIB, size)
+    phases = {phase.name: phase for phase in vm.phases}
+    reasons = kept_out(phases["loop"])
+    return (
+        reasons
+        + untouched(vm, "loop-watched", provider, 2 * size)
+        + by_cpu(vm, phases["tcp-watched"], 4 * WATCHED_KIB // COMMAND_KIB, size)
+    )
 
 
 def check_nvmet_rdma(vm: Vm, before: Before) -> Reasons:
@@ -333,16 +381,41 @@ def check_nvmet_rdma(vm: Vm, before: Before) -> Reasons:
 
 
 def check_nvmet_card(vm: Vm, before: Before) -> Reasons:
-    """Each card's data are written once and read once."""
-    size = 2 * NVMET_MIB * MIB
-    return all_moved(vm, {"near": ({vm.topology.providers[0]: size}, 0), "far": ({}, size)})
+    """Each card's data are written once and read once; the near one's DMA is all that touches the memory."""
+    size, provider = NVMET_MIB * MIB, vm.topology.providers[0]
+    reasons = all_moved(vm, {"near": ({provider: 2 * size}, 0), "far": ({}, 2 * size)})
+    if reasons:
+        return reasons
+    phases = {phase.name: phase for phase in vm.phases}
+    return by_card(phases["near"], provider, size) + kept_out(phases["far"])
+
+
+def check_nvmet_card_siw(vm: Vm, before: Before) -> Reasons:
+    """The same; but siw has the socket copy from and to the memory, and that is a CPU's doing like any other.
+
+    So that nobody else touches it cannot be told, but by how much: each byte is stored once, and loaded once or, where
+    it is checked, twice.
+    """
+    size, provider = NVMET_MIB * MIB, vm.topology.providers[0]
+    reasons = all_moved(vm, {"near": ({provider: 2 * size}, 0), "far": ({}, 2 * size)})
+    if reasons:
+        return reasons
+    phases = {phase.name: phase for phase in vm.phases}
+    return by_cpu(vm, phases["near"], size, size) + kept_out(phases["far"])
+
+
+def check_card_regions(vm: Vm, before: Before) -> Reasons:
+    size, provider = NVMET_MIB * MIB, vm.topology.providers[0]
+    reasons = all_moved(vm, {"regions": ({provider: 2 * size}, 0)})
+    return reasons or by_card(vm.phases[0], provider, size)
 
 
 def check_card_client(vm: Vm, before: Before) -> Reasons:
     """Drive B has its data in the BAR; drive A, behind the target, has them in RAM but for the last phase."""
     bar, size = vm.topology.providers[0], NVMET_MIB * MIB
     one = ({bar: size}, size)
-    return all_moved(vm, {"read": one, "write": one, "inline": ({bar: 4096}, 4096), "both": ({bar: 2 * size}, 0)})
+    reasons = all_moved(vm, {"read": one, "write": one, "inline": ({bar: 4096}, 4096), "both": ({bar: 2 * size}, 0)})
+    return reasons or [reason for phase in vm.phases for reason in kept_out(phase)]
 
 
 def check_hosts(vm: Vm, before: Before) -> Reasons:
@@ -376,7 +449,7 @@ def check_paths(vm: Vm, before: Before) -> Reasons:
     source, target = topology.clients[:2]
     for index, name in enumerate(("prp", "sgl")):
         phase = phases[name]
-        reasons += moved(phase, {topology.providers[0]: 2 * size}, 0)
+        reasons += moved(phase, {topology.providers[0]: 2 * size}, 0) + kept_out(phase)
         reasons += untouched(vm, f"{name}.watched", topology.providers[0], 2 * WATCHED_KIB << 10)
         for event in ("prp", "sgl"):
             seen = phase.events[f"pci_nvme_map_{event}"]
@@ -407,13 +480,17 @@ def check_queues(vm: Vm, before: Before) -> Reasons:
 
 
 def by_cpu(vm: Vm, phase: Phase, read: int, written: int) -> Reasons:
-    """Reasons why the CPU did not read and write just so much of the provider's BAR. Only of a CMB can it be seen.
+    """Reasons why the CPU did not read and write just so much of the provider's BAR. Under KVM only a CMB shows it.
 
     A copy looks at each page before it reads, and may do so in words that are not aligned, which are two accesses.
     """
     provider = vm.topology.providers[0]
     both = ((phase.cpu_read.total(), read), (phase.cpu_written.total(), written))
-    if provider not in vm.topology.drives or all(size <= seen <= 2 * size for seen, size in both):
+    if phase.touched:
+        both = ((phase.touched[provider].read, read), (phase.touched[provider].written, written))
+    elif provider not in vm.topology.drives:
+        return []
+    if all(size <= seen <= 2 * size for seen, size in both):
         return []
     return [
         f"{phase.name}: the CPU read {both[0][0]} bytes of the BAR and wrote {both[1][0]}, expected {read} and "

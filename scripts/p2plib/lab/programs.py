@@ -686,7 +686,7 @@ ALL = [
     on_cards(
         "nvmet-card-siw",
         "the same over iWARP",
-        checks.check_nvmet_card,
+        checks.check_nvmet_card_siw,
         script="nvmet-card",
         more=("siw",),
         mib=lambda t: NVMET_MIB,
@@ -694,7 +694,7 @@ ALL = [
     on_cards(
         "nvmet-card-regions",
         "a card with memory regions shorter than a command",
-        lambda vm, _before: all_moved(vm, {"regions": ({vm.topology.providers[0]: 2 * NVMET_MIB * MIB}, 0)}),
+        checks.check_card_regions,
         more=("rxe",),
         say="ib_core.force_mr=1",
     ),
@@ -861,6 +861,7 @@ MISBEHAVIOURS = (
     "fault",
     "lost",
     "cpu",
+    "peek",
 )
 
 

@@ -41,6 +41,10 @@ class Qmp:
                 raise Fail(f"QMP: {name}: {message['error'].get('desc')}: check its arguments")
             self.events.append(message)
 
+    def monitor(self, line: str) -> str:
+        """What a command of the human monitor prints."""
+        return self.command("human-monitor-command", **{"command-line": line})
+
     def wait_event(self, name: str, timeout: float, **data: Any) -> Message:
         """The first event called name whose data holds at least what is asked for; it is consumed."""
         deadline = time.monotonic() + timeout

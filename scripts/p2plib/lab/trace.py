@@ -4,10 +4,10 @@
 QEMU writes one line per data address that a drive resolves (pci_nvme_map_addr). Behind an IOMMU that address is an
 IOVA; the translation that the IOMMU does for the access, later in the trace, says where it really went.
 
-That says nothing of what the guest's CPUs did to the memory meanwhile. In a watched phase QEMU also writes a line for
-each access to memory that is no RAM, a CMB among it, with the CPU that it came from, or -1 if a device. A BAR that is
-RAM of the host (ivshmem) is mapped into the guest, and nothing sees who reads it. A line for each four bytes is dear:
-a watched phase should be short.
+That says nothing of what the guest's CPUs did to the memory meanwhile: cpus.py counts that, in every phase. In a
+watched phase QEMU also writes a line for each access to memory that is no RAM, a CMB among it, with the CPU that it
+came from, or -1 if a device: a second witness, which is there under KVM, too. A line for each four bytes is dear: a
+watched phase should be short.
 """
 
 import os
@@ -17,6 +17,8 @@ from dataclasses import dataclass, field
 from collections.abc import Mapping, Iterator
 from pathlib import Path
 from typing import Any
+
+from p2plib.lab.cpus import Touched
 
 EVENTS = ("pci_nvme_map_addr", "pci_nvme_map_addr_cmb")
 IOMMU_EVENTS = ("vtd_dmar_translate",)
@@ -44,6 +46,8 @@ class Phase:
     cpu_read: Counter = field(default_factory=Counter)  # provider id -> bytes
     cpu_written: Counter = field(default_factory=Counter)
     by_devices: Counter = field(default_factory=Counter)
+    touched: dict[str, Touched] | None = None  # provider id -> what CPUs did to it; None: nobody could see that
+    lost: int = 0  # accesses of CPUs that QEMU could not place
 
     @property
     def bar(self) -> int:
@@ -51,7 +55,8 @@ class Phase:
 
     def as_dict(self) -> dict[str, Any]:
         watched = {"cpu read": dict(self.cpu_read), "cpu wrote": dict(self.cpu_written)} if self.watched else {}
-        return {"bars": dict(self.bars), "ram": self.ram, "unknown": self.unknown, **watched}
+        seen = {name: vars(touched) for name, touched in (self.touched or {}).items()}
+        return {"bars": dict(self.bars), "ram": self.ram, "unknown": self.unknown, **watched, "cpus": seen}
 
 
 def account(path: Path, phase: Phase, bars: Mapping[str, tuple[int, int]], iommu: bool = False) -> None:

@@ -17,6 +17,7 @@ from pathlib import Path
 from p2plib import Fail
 from p2plib.advice import no_command
 from p2plib.lab import trace
+from p2plib.lab.cpus import Cpus, Range, ram_block
 from p2plib.lab.qmp import Qmp
 from p2plib.lab.topology import Topology
 
@@ -84,6 +85,8 @@ class Vm:
     qmp: Qmp = field(init=False, repr=False)  # from run() on
     channel: socket.socket = field(init=False, repr=False)  # that of the results
     cpus_traced: bool = field(default=False, init=False)
+    cpus: Cpus | None = field(default=None, init=False)  # where they can be seen
+    card: int = field(default=0, init=False)  # address of the instruction that is the software cards' DMA
     replugged: int = field(default=0, init=False)  # how often, as names of files do not come back
 
     phases: list[trace.Phase] = field(default_factory=list, init=False)
@@ -195,6 +198,9 @@ class Vm:
                 "-device",
                 f"virtio-net-pci,netdev=wire,mac={mac_of(self.topology.name)}",
             ]
+        if self.trace_dma and self.accel == "tcg":
+            self.cpus = Cpus(self.folder / "cpus")
+            argv += self.cpus.arguments()
         # Of several -trace arguments with a file= the last one counts, so it gets one of its own.
         argv += ["-trace", f"file={self.folder}/trace.log"]
         (self.folder / "cmdline").write_text(" \\\n\t".join(map(quote, argv)) + "\n")
@@ -283,15 +289,19 @@ class Vm:
     def on_phase(self, edge: str, name: str, *how: str) -> None:
         """The guest waits for the answer, so that no DMA of its own falls between its word and our mark.
 
-        In a phase that begins with "watched" the accesses of the CPUs are traced as well.
+        What CPUs do to peer memory is seen in every phase, by QEMU's plugin. In one that begins with "watched" all
+        accesses to memory that is no RAM are traced as well.
         """
         offset = os.stat(self.folder / "trace.log").st_size
         if edge == "begin" and how in ((), ("watched",)):
             self.phases.append(trace.Phase(name, offset, watched=bool(how)))
             self.trace_cpus(bool(how))
+            self.see_cpus()
         elif edge == "end" and self.phases and self.phases[-1].name == name and self.phases[-1].end is None:
             self.phases[-1].end = offset
             self.trace_cpus(False)
+            if self.cpus:
+                self.phases[-1].touched, self.phases[-1].lost = self.cpus.end()
         else:
             self.faults.append(f"phase {name} ended, but it had not begun")
 
@@ -302,6 +312,26 @@ class Vm:
         for event in trace.CPU_EVENTS:
             self.qmp.command("trace-event-set-state", name=event, enable=on)
         self.cpus_traced = on
+
+    def see_cpus(self) -> None:
+        """From here on count what CPUs do to the memory of the providers that have been announced."""
+        if not self.cpus:
+            return
+        blocks = self.qmp.monitor("info ramblock")
+        ranges = {}
+        for provider, (first, last) in self.bars.items():
+            ram = provider in self.topology.ram_bars
+            offset = ram_block(blocks, f"ram-{provider}") if ram else 0
+            ranges[provider] = Range(first + offset, last + offset, not ram)
+        self.cpus.begin(ranges, self.card)
+        if not self.cpus.active:
+            # That wakes CPUs that have nothing to do; the guest waits for our answer.
+            self.qmp.command("stop")
+            self.qmp.command("cont")
+            self.cpus.wait()
+
+    def on_card(self, address: str) -> None:
+        self.card = int(address, 16)
 
     def on_bar(self, provider: str, first: str, last: str) -> None:
         """The guest says where peer memory is; QEMU, which built the machine, must say the same."""
@@ -334,6 +364,7 @@ OWN: dict[str, Handler] = {
     "end": Vm.on_end,
     "drive": Vm.on_drive,
     "where": Vm.on_where,
+    "card": Vm.on_card,
 }
 
 
