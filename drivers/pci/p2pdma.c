@@ -29,20 +29,28 @@
  * A provider stays in D0 until all of that is over: its memory must
  * be there for peers, and a bridge above it that sleeps passes nothing on.
  */
+#include <linux/acpi.h>
+#include <linux/arm-smccc.h>
 #include <linux/cc_platform.h>
 #include <linux/cleanup.h>
 #include <linux/device.h>
 #include <linux/export.h>
+#include <linux/kvm_para.h>
 #include <linux/mutex.h>
+#include <linux/of.h>
 #include <linux/pci.h>
 #include <linux/pci-p2pdma.h>
 #include <linux/pm_runtime.h>
+#include <linux/processor.h>
 #include <linux/rculist.h>
 #include <linux/sched/mm.h>
 #include <linux/security.h>
 #include <linux/slab.h>
 
-#include "p2pdma/hostbridge.h"
+#ifdef CONFIG_HAVE_ARM_SMCCC_DISCOVERY
+#include <asm/hypervisor.h>
+#endif
+
 #include "p2pdma/memory.h"
 #include "p2pdma/notify.h"
 #include "p2pdma/outage.h"
@@ -282,6 +290,55 @@ static void memory_release(void *data)
 		p2pdma_outage_driver_unbound(pdev);
 }
 
+/* ---- virtual machines ---- */
+
+#ifdef CONFIG_X86
+static bool is_guest(void)
+{
+	return boot_cpu_has(X86_FEATURE_HYPERVISOR);
+}
+#else
+/*
+ * A device tree has a node for the hypervisor (Xen, and KVM on POWER), the FADT
+ * of ACPI 6.0 an id of its vendor (sec 5.2.9), which is 0 on bare metal.
+ */
+static bool firmware_names_hypervisor(void)
+{
+	struct device_node *node = of_find_node_by_path("/hypervisor");
+	bool named = node;
+
+	of_node_put(node);
+#ifdef CONFIG_ACPI
+	named |= !acpi_disabled && acpi_gbl_FADT.hypervisor_id;
+#endif
+	return named;
+}
+
+/* Where nobody says so it is taken for a machine of its own. */
+static bool is_guest(void)
+{
+#ifdef CONFIG_HAVE_ARM_SMCCC_DISCOVERY
+	if (kvm_arm_hyp_service_available(ARM_SMCCC_KVM_FUNC_FEATURES))
+		return true;
+#endif
+	return kvm_para_available() || firmware_names_hypervisor();
+}
+#endif
+
+/*
+ * Say once that there may be another topology below.  A hypervisor shows one of
+ * its own: what passes a switch there, or is one function beside another, may be
+ * far from each other on the host, and its IOMMU decides.
+ */
+static void warn_guest(struct pci_dev *pdev)
+{
+	static bool said;
+
+	if (!is_guest() || xchg(&said, true))
+		return;
+	pci_info(pdev, "this is a virtual machine: who reaches this memory is worked out from the virtual topology, and true only if the host's is alike\n");
+}
+
 static int add_resource(struct pci_dev *pdev, int bar, size_t size, u64 offset,
 			bool unvetted)
 {
@@ -329,7 +386,7 @@ static int add_resource(struct pci_dev *pdev, int bar, size_t size, u64 offset,
 
 	pci_info(pdev, "registered BAR %d, %pa+%#llx, as peer memory\n", bar,
 		 &mem->res.start, mem->res.size);
-	p2pdma_hostbridge_warn_guest(pdev);
+	warn_guest(pdev);
 	p2pdma_notify(PCI_P2PDMA_RESOURCE_ADDED, pdev);
 	return 0;
 

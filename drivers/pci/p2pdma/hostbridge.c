@@ -467,27 +467,6 @@ enum p2pdma_reason p2pdma_hostbridge_routes(struct pci_dev *client_top,
 }
 
 /**
- * p2pdma_hostbridge_warn_guest - say once that there may be another topology
- * below
- * @pdev: device that has just registered memory
- *
- * A hypervisor shows a topology of its own.  What passes a switch there, or is
- * one function beside another, may be far from each other on the host, and its IOMMU decides.
- *
- * Context: process context.
- */
-void p2pdma_hostbridge_warn_guest(struct pci_dev *pdev)
-{
-#ifdef CONFIG_X86
-	static bool said;
-
-	if (!boot_cpu_has(X86_FEATURE_HYPERVISOR) || xchg(&said, true))
-		return;
-	pci_info(pdev, "this is a virtual machine: who reaches this memory is worked out from the virtual topology, and true only if the host's is alike\n");
-#endif
-}
-
-/**
  * p2pdma_hostbridge_set_policies - go by other policies from now on
  * @new: the policies
  * @count: their number; if more than P2PDMA_POLICIES, the rest is not there,

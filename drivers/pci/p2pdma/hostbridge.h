@@ -73,7 +73,6 @@ void p2pdma_hostbridge_get(struct pci_dev *top, struct p2pdma_root *root);
 bool p2pdma_hostbridge_set_policies(const struct p2pdma_policy *new,
 				    unsigned int count);
 unsigned int p2pdma_hostbridge_get_policies(struct p2pdma_policy *copy);
-void p2pdma_hostbridge_warn_guest(struct pci_dev *pdev);
 void p2pdma_hostbridge_scan(void);
 void p2pdma_hostbridge_add(struct pci_dev *pdev);
 void p2pdma_hostbridge_remove(struct pci_dev *pdev);
