@@ -174,7 +174,7 @@ static bool hex_digits(const char *text, unsigned int num)
 	return true;
 }
 
-/* [dddd:]bb:dd.f and a space: how long it is, 0 if it is something else */
+/* [dddd:]bb:dd.f: how long it is, 0 if it is something else */
 static unsigned int address_length(const char *text)
 {
 	unsigned int domain = 0;
@@ -187,7 +187,7 @@ static unsigned int address_length(const char *text)
 		domain = 0;
 	text += domain;
 	if (!hex_digits(text, 2) || text[2] != ':' || !hex_digits(text + 3, 2) ||
-	    text[5] != '.' || text[6] < '0' || text[6] > '7' || text[7] != ' ')
+	    text[5] != '.' || text[6] < '0' || text[6] > '7')
 		return 0;
 	return domain + 7;
 }
@@ -277,7 +277,7 @@ static bool first_line(struct dump *dump, const char *text)
 	u32 domain;
 	u16 bdf;
 
-	if (!length || length >= sizeof(address))
+	if (!length || length >= sizeof(address) || text[length] != ' ')
 		return false;
 	rest = text + length + 1;
 	colon = strstr(rest, ": ");
@@ -310,17 +310,16 @@ static bool first_line(struct dump *dump, const char *text)
  */
 static bool damaged_first_line(struct dump *dump, const char *text)
 {
-	static const char inside[] = ".:-/_@";
-	char address[BDF_SIZE];
-	unsigned int i;
+	/* What is behind the address may be a tag; a line may end there. */
+	static const char inside[] = ".:-/_@", behind[] = " <*|\t\r\n\xc2";
+	unsigned int length, i;
 
 	for (i = 0; i < NEAR && text[i] && text[i] != '\n'; i++) {
 		if (i && (isalnum((unsigned char)text[i - 1]) || strchr(inside, text[i - 1])))
 			continue;
-		/* What is behind the address may be a tag. */
-		snprintf(address, sizeof(address), "%s", text + i);
-		address[strcspn(address, "<*|\t\r\n\xc2")] = ' ';
-		if (!address_length(address) || (i && !strstr(text + i, ": ")))
+		length = address_length(text + i);
+		if (!length || !strchr(behind, text[i + length]) ||
+		    (i && !strstr(text + i, ": ")))
 			continue;
 		if (strchr(text, '\n'))
 			complain(dump,
@@ -333,6 +332,18 @@ static bool damaged_first_line(struct dump *dump, const char *text)
 }
 
 /* ---- bytes ---- */
+
+/* Of two digits.  There are millions of them in a large dump: no strtoul(). */
+static u8 byte_of(const char *text)
+{
+	u8 value = 0;
+	int i;
+
+	for (i = 0; i < 2; i++)
+		value = value << 4 | (isdigit((unsigned char)text[i]) ? text[i] - '0' :
+				      (text[i] | 0x20) - 'a' + 10);
+	return value;
+}
 
 /* "1a0: 00 11 ...": false if the line is something else */
 static bool bytes_line(struct dump *dump, const char *text)
@@ -377,8 +388,7 @@ static bool bytes_line(struct dump *dump, const char *text)
 			return true;
 		}
 		if (!dump->gap)
-			function_set_byte(&dump->record, at + i,
-					  strtoul((char[]){ text[0], text[1], 0 }, NULL, 16));
+			function_set_byte(&dump->record, at + i, byte_of(text));
 	}
 }
 
