@@ -10,24 +10,44 @@ parameters=/sys/module/random_test/parameters
 suite=/sys/kernel/debug/kunit/p2pdma_random
 batch=10
 
-# draw: BATCH new fabrics, and what p2ptopo makes of them
+# draw FOLDER: BATCH new fabrics
 draw() {
-	rm -f /tmp/fabric.*
+	rm -rf "$1"
+	mkdir "$1"
+	echo "$1/" >$parameters/dump
 	echo again >$suite/run
 	grep -q '^ok ' $suite/results || { cat $suite/results; return 1; }
-	p2ptopo-check /tmp/fabric.*
+}
+
+# check FOLDER: what p2ptopo makes of them
+check() {
+	p2ptopo-check "$1"/* >/tmp/said
+	grep -q "^$((batch * 8)) files, 0 of them bad$" /tmp/said
 }
 
 plan 1
 echo $batch >$parameters/fabrics
-echo /tmp/fabric. >$parameters/dump
 done=0
-while [ $done -lt "$1" ] && draw >/tmp/said && grep -q "^$((batch * 8)) files, 0 of them bad$" /tmp/said; do
+now=/tmp/fabrics.0
+next=/tmp/fabrics.1
+last=$now
+draw $now || exit 1
+# One CPU draws while the other checks what was drawn before.
+while [ $done -lt "$1" ]; do
+	check $now &
+	checked=$!
+	if [ $((done + batch)) -lt "$1" ]; then
+		draw $next || break
+	fi
+	wait $checked || break
 	done=$((done + batch))
+	last=$now
+	now=$next
+	next=$last
 done
 sed 's/^/# /' /tmp/said
 echo "# fabrics: $done"
-grep -h '^# pair' /tmp/fabric.* | cut -d ' ' -f 8 | sort | uniq -c | sed 's/^/# /'
+grep -h '^# pair' "$last"/* | cut -d ' ' -f 8 | sort | uniq -c | sed 's/^/# /'
 [ $done -ge "$1" ]
 result $? "random fabrics: what the kernel says"
 finish
