@@ -5,6 +5,7 @@ import fnmatch
 import json
 import re
 import shutil
+import subprocess
 from collections import Counter
 
 import pytest
@@ -25,6 +26,29 @@ def test_counts(kernel, progress):
     """Ours beside bench/BASELINE.json."""
     kernel("lab")
     progress("bench", "--check")
+
+
+def code(folder, obj, function):
+    """Instructions of a function from its start to its first return, which is what runs if all is as usual."""
+    text = subprocess.run(
+        ["objdump", "-d", "--no-show-raw-insn", folder / f"drivers/pci/p2pdma/{obj}"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    body = text.split(f" <{function}>:\n", 1)[1].split("\n\n")[0]
+    found = re.findall(r"^\s*[0-9a-f]+:\t(\S+)", body, re.MULTILINE)
+    return Counter(found[: found.index("ret") + 1])
+
+
+@pytest.mark.parametrize("function", ["map.o:__pci_p2pdma_update_state", "memory.o:pci_free_p2pmem"])
+def test_tracepoint_is_one_no_op(function, kernel):
+    """While nobody listens. Registers that are saved for what it would be told are a cost, too."""
+    obj, name = function.split(":")
+    without, traced = (code(kernel(config), obj, name) for config in ("lab", "traced"))
+    # The no-op of 2 bytes is an xchg of a register with itself.
+    nops = traced["nopl"] + traced["xchg"] - without["nopl"] - without["xchg"]
+    assert nops == 1 and traced.total() - without.total() == 1, (without, traced)
 
 
 def test_figures():

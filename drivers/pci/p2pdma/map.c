@@ -79,6 +79,20 @@ static __always_inline void state_update(struct pci_p2pdma_map_state *state,
 		state_set_uncached(state, dev, pgmap);
 }
 
+/*
+ * While somebody listens.  On its own, as what a tracepoint is told at the end
+ * would have to be kept in registers, which have to be saved, for all others.
+ */
+static noinline void state_update_traced(struct pci_p2pdma_map_state *state,
+					 struct device *dev,
+					 const struct dev_pagemap *pgmap)
+{
+	const struct p2pdma_resource *res = pgmap->owner;
+
+	state_update(state, dev, pgmap);
+	trace_p2pdma_map(dev, res->pdev, state->dir, state->type);
+}
+
 /**
  * __pci_p2pdma_update_state - the segment belongs to other pages than before
  * @state: mapping state to bring up to date
@@ -91,11 +105,39 @@ void __pci_p2pdma_update_state(struct pci_p2pdma_map_state *state,
 			       struct device *dev,
 			       const struct dev_pagemap *pgmap)
 {
-	const struct p2pdma_resource *res = pgmap->owner;
-
-	state_update(state, dev, pgmap);
 	if (trace_p2pdma_map_enabled())
-		trace_p2pdma_map(dev, res->pdev, state->dir, state->type);
+		state_update_traced(state, dev, pgmap);
+	else
+		state_update(state, dev, pgmap);
+}
+
+static __always_inline enum pci_p2pdma_map_type
+map_resource(struct p2pdma_resource *res, struct device *dev,
+	     enum dma_data_direction dir, u64 *bus_offset)
+{
+	enum pci_p2pdma_map_type type = PCI_P2PDMA_MAP_UNKNOWN;
+	const struct p2pdma_verdict *verdict;
+
+	rcu_read_lock_sched();
+	verdict = p2pdma_peer_cached(res, dev);
+	if (likely(verdict))
+		type = map_type(verdict, dir);
+	rcu_read_unlock_sched();
+	if (unlikely(!verdict))
+		type = map_type_uncached(res, dev, dir);
+	if (type == PCI_P2PDMA_MAP_BUS_ADDR)
+		*bus_offset = res->bus_offset;
+	return type;
+}
+
+static noinline enum pci_p2pdma_map_type
+map_resource_traced(struct p2pdma_resource *res, struct device *dev,
+		    enum dma_data_direction dir, u64 *bus_offset)
+{
+	enum pci_p2pdma_map_type type = map_resource(res, dev, dir, bus_offset);
+
+	trace_p2pdma_map(dev, res->pdev, dir, type);
+	return type;
 }
 
 /**
@@ -116,21 +158,9 @@ enum pci_p2pdma_map_type pci_p2pdma_map_resource(struct p2pdma_resource *res,
 						 enum dma_data_direction dir,
 						 u64 *bus_offset)
 {
-	enum pci_p2pdma_map_type type = PCI_P2PDMA_MAP_UNKNOWN;
-	const struct p2pdma_verdict *verdict;
-
-	rcu_read_lock_sched();
-	verdict = p2pdma_peer_cached(res, dev);
-	if (likely(verdict))
-		type = map_type(verdict, dir);
-	rcu_read_unlock_sched();
-	if (unlikely(!verdict))
-		type = map_type_uncached(res, dev, dir);
-	if (type == PCI_P2PDMA_MAP_BUS_ADDR)
-		*bus_offset = res->bus_offset;
 	if (trace_p2pdma_map_enabled())
-		trace_p2pdma_map(dev, res->pdev, dir, type);
-	return type;
+		return map_resource_traced(res, dev, dir, bus_offset);
+	return map_resource(res, dev, dir, bus_offset);
 }
 
 /**

@@ -70,15 +70,22 @@ pool_alloc(struct pci_dev *pdev, u64 size, u64 align, u64 *offset)
 	return NULL;
 }
 
-static __always_inline struct p2pdma_memory *
-memory_alloc(struct pci_dev *pdev, u64 size, u64 align, u64 *offset)
+/* On its own, so that nobody else saves registers for the tracepoint */
+static noinline struct p2pdma_memory *
+pool_alloc_traced(struct pci_dev *pdev, u64 size, u64 align, u64 *offset)
 {
 	struct p2pdma_memory *mem = pool_alloc(pdev, size, align, offset);
 
-	if (trace_p2pmem_alloc_enabled())
-		trace_p2pmem_alloc(pdev, mem ? mem->res.start + *offset : 0,
-				   size);
+	trace_p2pmem_alloc(pdev, mem ? mem->res.start + *offset : 0, size);
 	return mem;
+}
+
+static __always_inline struct p2pdma_memory *
+memory_alloc(struct pci_dev *pdev, u64 size, u64 align, u64 *offset)
+{
+	if (trace_p2pmem_alloc_enabled())
+		return pool_alloc_traced(pdev, size, align, offset);
+	return pool_alloc(pdev, size, align, offset);
 }
 
 /**
@@ -131,6 +138,14 @@ void *pci_alloc_p2pmem(struct pci_dev *pdev, size_t size)
 }
 EXPORT_SYMBOL_GPL(pci_alloc_p2pmem);
 
+/* @mem may be gone afterwards. */
+static noinline void memory_free_traced(struct p2pdma_memory *mem, u64 offset,
+					u64 size)
+{
+	trace_p2pmem_free(mem->res.pdev, mem->res.start + offset, size);
+	p2pdma_pool_free(&mem->pool, offset, size);
+}
+
 /**
  * pci_free_p2pmem - give peer memory back
  * @pdev: its provider
@@ -145,9 +160,9 @@ void pci_free_p2pmem(struct pci_dev *pdev, void *addr, size_t size)
 	u64 offset = addr - mem->backing.kaddr;
 
 	if (trace_p2pmem_free_enabled())
-		trace_p2pmem_free(pdev, mem->res.start + offset, size);
-	/* @mem may be gone after that. */
-	p2pdma_pool_free(&mem->pool, offset, size);
+		memory_free_traced(mem, offset, size);
+	else
+		p2pdma_pool_free(&mem->pool, offset, size);
 }
 EXPORT_SYMBOL_GPL(pci_free_p2pmem);
 

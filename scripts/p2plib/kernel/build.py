@@ -49,6 +49,8 @@ CONFIGS = {
     "coverage": Config(("lab", "coverage"), IMAGE),
     "p2pdma-off": Config(("lab", "p2pdma-off"), ("vmlinux",)),
     "callers": Config(("callers",), CALLERS),
+    # No kernel: what has tracepoints where every mapping passes, to be held beside those of lab.
+    "traced": Config(("lab", "traced"), ("drivers/pci/p2pdma/map.o", "drivers/pci/p2pdma/memory.o")),
     "stock": Config(("lab",), IMAGE, stock=True),
     # The same, with what shows its faults.
     "fixes": Config(("lab", "fixes"), IMAGE, stock=True),
