@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """p2ptopo on machines that are text: verdicts, what is not there, bad input, and how fast. No kernel is booted."""
 
+import bz2
+import gzip
 import json
+import lzma
 import re
 import resource
 import shutil
@@ -405,7 +408,8 @@ def test_two_dumps(run, ask):
     )
     assert short(ask(first + second, *DRIVES, "--dump", "1")["route"])[3] == "same-switch"
     assert short(ask(first + second, *DRIVES, "--dump", "2")["route"])[3] == "acs-redirect"
-    assert "there is no dump 3 in it, but 2" in run(first + second, "--dump", "3", "--all", status=1)
+    assert "there is no dump 3 in it: use --dump 1 to 2" in run(first + second, "--dump", "3", "--all", status=1)
+    assert "there is no dump 3 in it: it is just one" in run(first, "--dump", "3", "--all", status=1)
 
 
 def test_standard_input(tool):
@@ -536,6 +540,12 @@ BAD_FILES = {
         ":3: expected an offset, a colon, and up to 16 bytes",
     ),
     "offset": (b"00:00.0 Host bridge: X\n05: 86\n", ":2: expected an offset that is a multiple of 10"),
+    "gzip": (gzip.compress(b"00:00.0 Host bridge: X\n"), ": it is compressed: use zcat "),
+    "xz": (lzma.compress(b"00:00.0 Host bridge: X\n"), ": it is compressed: use xzcat "),
+    "bzip2": (bz2.compress(b"00:00.0 Host bridge: X\n"), ": it is compressed: use bzcat "),
+    "zstd": (b"\x28\xb5\x2f\xfd\x24\x01\x09\x00\x00", ": it is compressed: use zstdcat "),
+    "zip": (b"PK\x03\x04" + bytes(40), ": it is an archive: use unzip -p "),
+    "UTF-16": ("00:00.0 Host bridge: X\n".encode("utf-16"), ": it is in UTF-16: use iconv "),
 }
 
 
@@ -565,7 +575,9 @@ BAD_ARGUMENTS = [
     (["--class", "drives"], "expected storage"),
     (["--numa", "x"], "expected the number of a node"),
     (["--dump", "0"], "expected the number of a dump"),
-    (["--class", "12"], "no such devices"),
+    (["--class", "12"], "no such devices: expected one that all kinds of these options fit"),
+    (["--driver", "nvme"], "no such devices: no driver is named in the input"),
+    (["--numa", "1"], "no such devices: no NUMA node is in the input"),
     (["show"], "no such command: show"),
     (["matrix", "03:00.0"], "expected nothing more"),
     (["--frobnicate"], "try p2ptopo --help"),

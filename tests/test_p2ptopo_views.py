@@ -714,6 +714,16 @@ def test_man_page_and_completion_have_all(tool):
         assert one in said.stdout.split(), one
 
 
+def test_completed_nodes_are_some():
+    """A function of no node is of node -1, which no option takes."""
+    script = (
+        f"source {ROOT}/tools/pci/p2ptopo/p2ptopo.bash; COMP_WORDS=(p2ptopo --numa ''); COMP_CWORD=2; "
+        "_p2ptopo p2ptopo '' --numa; printf '%s\\n' \"${COMPREPLY[@]}\""
+    )
+    said = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True, timeout=60)
+    assert all(node.isdigit() for node in said.stdout.split())
+
+
 def keys(value):
     if isinstance(value, dict):
         return set(value) | {one for part in value.values() for one in keys(part)}

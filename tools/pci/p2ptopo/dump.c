@@ -33,6 +33,7 @@
  * @decoding: of @record
  * @last: address of the function that ended last, domain above bdf
  * @again: line where a second dump begins, 0 if none does
+ * @packed: begins as what is no text, 1 + index of packed[]; else 0
  * @failed: there has been an error
  */
 struct dump {
@@ -52,6 +53,7 @@ struct dump {
 	struct decoding decoding;
 	u64 last;
 	unsigned int again;
+	unsigned int packed;
 	bool failed;
 };
 
@@ -451,11 +453,41 @@ static void read_line(struct dump *dump, const char *text)
 	dump->blank = false;
 }
 
+/* What is no text yet: how it begins, and what makes it text */
+static const struct {
+	const char *begins;
+	unsigned int len;
+	const char *what, *command;
+} packed[] = {
+	{ "\x1f\x8b", 2, "compressed", "zcat" },
+	{ "\xfd" "7zXZ", 5, "compressed", "xzcat" },
+	{ "\x28\xb5\x2f\xfd", 4, "compressed", "zstdcat" },
+	{ "BZh", 3, "compressed", "bzcat" },
+	{ "PK\x03\x04", 4, "an archive", "unzip -p" },
+	{ "\xff\xfe", 2, "in UTF-16", "iconv -f UTF-16 -t UTF-8" },
+	{ "\xfe\xff", 2, "in UTF-16", "iconv -f UTF-16 -t UTF-8" },
+};
+
+static void look_at_beginning(struct dump *dump, const char *text, size_t len)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(packed) && !dump->packed; i++)
+		if (len >= packed[i].len && !memcmp(text, packed[i].begins, packed[i].len))
+			dump->packed = i + 1;
+}
+
 static bool none_found(struct dump *dump)
 {
-	if (dump->wanted > 1 && dump->current < dump->wanted)
-		fprintf(stderr, "p2ptopo: %s: there is no dump %u in it, but %u: use --dump 1 to %u\n",
-			dump->name, dump->wanted, dump->current, dump->current);
+	if (dump->packed)
+		fprintf(stderr, "p2ptopo: %s: it is %s: use %s %s | p2ptopo -F -\n", dump->name,
+			packed[dump->packed - 1].what, packed[dump->packed - 1].command,
+			strcmp(dump->name, "-") ? dump->name : "FILE");
+	else if (dump->wanted > dump->current)
+		fprintf(stderr, dump->current > 1 ?
+			"p2ptopo: %s: there is no dump %u in it: use --dump 1 to %u\n" :
+			"p2ptopo: %s: there is no dump %u in it: it is just one\n",
+			dump->name, dump->wanted, dump->current);
 	else
 		fprintf(stderr, "p2ptopo: %s: no PCI function in it: expected what lspci -xxxx or lspci -vvnn prints\n",
 			dump->name);
@@ -491,9 +523,11 @@ bool dump_stream(struct machine *machine, FILE *stream, const char *name,
 			     .machine = machine };
 	size_t room = 0;
 	char *text = NULL;
+	ssize_t len;
 
-	while (!dump.failed && getline(&text, &room, stream) >= 0) {
-		dump.line++;
+	while (!dump.failed && (len = getline(&text, &room, stream)) >= 0) {
+		if (!dump.line++)
+			look_at_beginning(&dump, text, len);
 		read_line(&dump, text);
 	}
 	if (ferror(stream)) {

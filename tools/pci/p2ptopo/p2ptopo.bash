@@ -29,7 +29,7 @@ _p2ptopo() {
 	--cpu)		mapfile -t COMPREPLY < <(compgen -W 'amd intel other' -S : -- "$word") ;;
 	--class)	mapfile -t COMPREPLY < <(compgen -W 'storage nvme network display accelerator memory' -- "$word") ;;
 	--driver)	mapfile -t COMPREPLY < <(cd /sys/bus/pci/drivers 2>/dev/null && compgen -f -- "$word") ;;
-	--numa)		mapfile -t COMPREPLY < <(compgen -W "$(cat /sys/bus/pci/devices/*/numa_node 2>/dev/null)" -- "$word") ;;
+	--numa)		mapfile -t COMPREPLY < <(compgen -W "$(cat /sys/bus/pci/devices/*/numa_node 2>/dev/null | grep -v '^-')" -- "$word" | sort -u) ;;
 	-s | --select)	mapfile -t COMPREPLY < <(compgen -W "$(_p2ptopo_functions)" -- "$word") ;;
 	*)
 		if [[ -n $verb && $word != -* ]]; then

@@ -146,6 +146,30 @@ static void check_selected(const struct selection *selection, const struct machi
 			      "use one that p2ptopo --all lists");
 }
 
+/* Drivers and nodes are not in every input, and what is not there does not fit. */
+static const char *none_fits(const struct selection *selection,
+			     const struct machine *machine)
+{
+	bool by_driver = false, by_numa = false, drivers = false, nodes = false;
+	unsigned int i;
+
+	for (i = 0; i < selection->num; i++) {
+		by_driver |= selection->filter[i].kind == BY_DRIVER;
+		by_numa |= selection->filter[i].kind == BY_NUMA;
+	}
+	for (i = 0; i < machine->num; i++) {
+		drivers |= !!machine->function[i].driver;
+		nodes |= machine->function[i].numa >= 0;
+	}
+	if (by_driver && !drivers)
+		return "no driver is named in the input: lspci -v does";
+	if (by_numa && !nodes)
+		return "no NUMA node is in the input: lspci -v has it, where there are several";
+	if (selection->num)
+		return "expected one that all kinds of these options fit; p2ptopo --all lists what there is";
+	return "there are drives, GPUs, accelerators, network cards or memory only if they are listed; use --all";
+}
+
 /**
  * selection_choose - the devices of a view
  * @selection: which
@@ -162,5 +186,5 @@ void selection_choose(const struct selection *selection, struct view *view)
 		if (is_wanted(selection, &machine->pdev[i]))
 			view->pdev[view->num++] = &machine->pdev[i];
 	if (!view->num)
-		wrong("no such devices", "", "there are drives, GPUs, accelerators, network cards or memory only if they are listed; use --all");
+		wrong("no such devices", "", none_fits(selection, machine));
 }

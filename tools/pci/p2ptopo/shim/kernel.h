@@ -129,7 +129,8 @@ static inline void *kmemdup(const void *from, size_t size, int flags)
 
 int strscpy_size(char *to, const char *from, size_t size);
 #define strscpy(to, from, ...)	strscpy_size(to, from, sizeof(to))
-/* Of the kernel, which takes any char */
+/* Of the kernel, which takes any char; that of the library may be a macro. */
+#undef isspace
 #define isspace(c)		isspace((unsigned char)(c))
 char *skip_spaces(const char *text);
 int kstrtou16(const char *text, unsigned int base, u16 *value);
