@@ -97,6 +97,37 @@ def test_egress_vector(vector, expected, ask):
     assert {one["device"] for one in answer["not_read"]} == {"0000:02:00.0"}
 
 
+@pytest.mark.parametrize("vector", [0, 1 << 2, (1 << 32) - 1])
+@pytest.mark.parametrize("twin, number", [("02:02.0", 2), ("01:00.0", 2), ("02:00.0", 2), ("02:02.0", 0)])
+def test_port_number_twice(twin, number, vector, ask):
+    """Where another port has the number, nobody knows whose bit it is; another device may have what it likes."""
+    machine = switch(ports=(ALL, EC))
+    for fn in machine:
+        fn.vector = vector
+        fn.port = number if fn.address in (twin, "02:01.0") else fn.port + 8
+    answer = ask(as_hex(machine), *DRIVES)["route"]
+    assert answer["certainty"] == "unknown" and answer["possible_read"] == ["none", "bus-addr"]
+    assert answer["not_read"] == [
+        {"device": f"0000:{twin}", "what": "a port number of its own, which egress control goes by"}
+    ]
+    for fn in machine:
+        fn.port = number if fn.address in ("00:01.0", "03:00.0", "02:01.0") else fn.port + (fn.address == twin)
+    assert ask(as_hex(machine), *DRIVES)["route"]["certainty"] == "certain"
+
+
+def test_port_number_twice_without_egress_control(run, ask):
+    machine = switch(ports=(ALL, EC))
+    for fn in machine:
+        fn.port = 0
+    said = run(as_hex(machine), "explain", *DRIVES)
+    assert "No input has that: the kernel takes it that egress control forbids." in said
+    assert "lspci" not in said and "as root" not in said
+    machine = switch(ports=(ALL, RR | CR | UF))
+    for fn in machine:
+        fn.port = 0
+    assert short(ask(as_hex(machine), *DRIVES)["route"]) == (*BOTH, 8, "acs-redirect", "0000:02:00.0")
+
+
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize(
     "ids, expected",

@@ -55,6 +55,8 @@ const char *unread_text(unsigned int what)
 		return "its ACS capability register";
 	if (what & UNREAD_ACS_VECTOR)
 		return "its ACS egress control vector";
+	if (what & UNREAD_SHARED)
+		return "a port number of its own, which egress control goes by";
 	return "its port number, or whether ARI is enabled";
 }
 

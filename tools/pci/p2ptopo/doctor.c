@@ -9,7 +9,8 @@
 #include "select.h"
 
 #define UNREAD_ANY_ACS	(UNREAD_PLACE | UNREAD_TYPE | UNREAD_ACS | UNREAD_ACS_CTRL | \
-			 UNREAD_ACS_CAP | UNREAD_ACS_VECTOR | UNREAD_PORT | UNREAD_ARI)
+			 UNREAD_ACS_CAP | UNREAD_ACS_VECTOR | UNREAD_PORT | UNREAD_ARI | \
+			 UNREAD_SHARED)
 #define LISTED		16	/* providers that have a line of their own */
 #define PAIRS_OF	32	/* devices that are tried with each other for packets */
 

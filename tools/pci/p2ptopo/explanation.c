@@ -212,6 +212,7 @@ static void show_not_forwarded(const struct p2pdma_verdict *verdict, const struc
 static void show_asked(const struct view *view, const struct answer *answer)
 {
 	char address[BDF_SIZE];
+	bool readable = false;
 	unsigned int i;
 
 	puts("That depends on what is not in the input:");
@@ -220,8 +221,13 @@ static void show_asked(const struct view *view, const struct answer *answer)
 		       unread_text(answer->asked[i].what));
 	if (i < answer->num_asked)
 		printf("  and %u more\n", answer->num_asked - i);
-	puts(view->here ? "Run p2ptopo as root." :
-	     "On that machine, as root: lspci -xxxx, or lspci -nnvv; all that it prints.");
+	for (i = 0; i < min(answer->num_asked, ASKED); i++)
+		readable |= answer->asked[i].what != UNREAD_SHARED;
+	if (!readable)
+		puts("No input has that: the kernel takes it that egress control forbids. Where it is switched off, there is an answer.");
+	else
+		puts(view->here ? "Run p2ptopo as root." :
+		     "On that machine, as root: lspci -xxxx, or lspci -nnvv; all that it prints.");
 }
 
 /* All that is certain if the CPU is this one */

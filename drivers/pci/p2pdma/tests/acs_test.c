@@ -284,6 +284,12 @@ static struct siblings with_egress_control(struct kunit *test)
 	return s;
 }
 
+/* Is it the number of another port of the switch? */
+static bool is_taken(const struct siblings *s, unsigned int port)
+{
+	return port == s->in->port || port == s->in->bus->bridge->port;
+}
+
 /* Each Port Number has its bit, in each of the eight words. */
 static void acs_port_numbers(struct kunit *test)
 {
@@ -291,6 +297,8 @@ static void acs_port_numbers(struct kunit *test)
 	unsigned int port;
 
 	for (port = 0; port < 256; port++) {
+		if (is_taken(&s, port))
+			continue;
 		memset(s.in->egress, 0, sizeof(s.in->egress));
 		s.in->egress[port / 32] = BIT(port % 32);
 		expect_port(test, &s, port, P2PDMA_ACS_BLOCK);
@@ -311,11 +319,61 @@ static void acs_vector_size(struct kunit *test)
 
 	for (size = 1; size < 256; size++) {
 		s.in->egress_bits = size;
-		expect_port(test, &s, size - 1, P2PDMA_ACS_DIRECT);
+		if (!is_taken(&s, size - 1))
+			expect_port(test, &s, size - 1, P2PDMA_ACS_DIRECT);
 		expect_port(test, &s, size, P2PDMA_ACS_BLOCK);
 	}
 	s.in->egress_bits = 0;
 	expect_port(test, &s, 255, P2PDMA_ACS_DIRECT);
+}
+
+/*
+ *	upstream port
+ *	   |
+ *	[in, out, third]	(or three root ports, beside a device with a Port
+ *				Number of 0 that is none)
+ *
+ * Where several ports have the number that @out has, nobody knows whose bit it
+ * is: what cannot be told, is forbidden.
+ */
+static void acs_port_number_twice(struct kunit *test)
+{
+	struct fabric *fabric = fabric_alloc(test);
+	struct fabric_host *host = host_bridge(fabric);
+	struct fabric_fn *sw, *port[2][4];
+	unsigned int i, j;
+	struct siblings s;
+
+	sw = switch_under(root_port(host), 3);
+	port[0][3] = sw;
+	host = host_bridge(fabric);
+	root_endpoint(host);
+	port[1][3] = NULL;
+	for (i = 0; i < 3; i++) {
+		port[0][i] = downstream(sw, i);
+		port[1][i] = root_port(host);
+	}
+	for (i = 0; i < 2; i++) {
+		port[i][1]->port = 0;
+		with_acs(port[i][0], PCI_ACS_EC);
+	}
+	fabric_scan(fabric);
+	for (i = 0; i < 2; i++) {
+		s = (struct siblings){ port[i][0], port[i][1] };
+		expect_port(test, &s, 0, P2PDMA_ACS_DIRECT);
+		for (j = 0; j < 4; j++) {
+			if (j == 1 || !port[i][j])
+				continue;
+			s.in->acs_ctrl = PCI_ACS_EC;
+			expect_port(test, &s, port[i][j]->port,
+				    P2PDMA_ACS_BLOCK);
+			s.in->acs_ctrl = PCI_ACS_EC | PCI_ACS_RR;
+			expect_port(test, &s, port[i][j]->port,
+				    P2PDMA_ACS_REDIRECT);
+		}
+		s.in->acs_ctrl = PCI_ACS_EC | PCI_ACS_RR;
+		expect_port(test, &s, 0, P2PDMA_ACS_DIRECT);
+	}
 }
 
 /*
@@ -403,7 +461,8 @@ static void acs_isolation(struct kunit *test)
 	for (port = 0; port < 256; port++) {
 		memset(s.in->egress, 0xff, sizeof(s.in->egress));
 		s.in->egress[port / 32] &= ~BIT(port % 32);
-		expect_port(test, &s, port, P2PDMA_ACS_DIRECT);
+		expect_port(test, &s, port, is_taken(&s, port) ?
+			    P2PDMA_ACS_REDIRECT : P2PDMA_ACS_DIRECT);
 		/* Nothing goes out where it comes in. */
 		KUNIT_ASSERT_EQ_MSG(test, pci_acs_enabled(s.in->pdev, flags),
 				    port == s.in->port, "port %u", port);
@@ -498,6 +557,7 @@ static struct kunit_case acs_cases[] = {
 	KUNIT_CASE_PARAM(acs_none, acs_kind_gen_params),
 	KUNIT_CASE(acs_conventional),
 	KUNIT_CASE(acs_port_numbers),
+	KUNIT_CASE(acs_port_number_twice),
 	KUNIT_CASE(acs_vector_size),
 	KUNIT_CASE(acs_function_without_bit),
 	KUNIT_CASE_PARAM(acs_quirk, acs_port_gen_params),

@@ -172,6 +172,29 @@ static bool in_groups(const struct fabric_bus *bus)
 	       reg(bus->bridge, devctl2, 2) & PCI_EXP_DEVCTL2_ARI;
 }
 
+static u32 port_number(const struct fabric_fn *port)
+{
+	return reg(port, FABRIC_PCIE_CAP + PCI_EXP_LNKCAP, 4) >> 24;
+}
+
+/* What a vector says of a number is said of one port, if it has the number alone. */
+static bool has_number_alone(const struct fabric_fn *port)
+{
+	const struct fabric_fn *fn = port->bus->bridge;
+	unsigned int i;
+
+	if (fn && fn->type == PCI_EXP_TYPE_UPSTREAM &&
+	    port_number(fn) == port_number(port))
+		return false;
+	for (i = 0; i < port->bus->end; i++) {
+		fn = port->bus->fn[i];
+		if (fn && fn != port && fn->type == port->type &&
+		    port_number(fn) == port_number(port))
+			return false;
+	}
+	return true;
+}
+
 /* Is the bit for @out in the egress vector of @in 1?  As far as there is one */
 static bool vector_forbids(const struct fabric_fn *in,
 			   const struct fabric_fn *out)
@@ -183,10 +206,10 @@ static bool vector_forbids(const struct fabric_fn *in,
 		return true;
 	if (out->type == PCI_EXP_TYPE_ROOT_PORT ||
 	    out->type == PCI_EXP_TYPE_DOWNSTREAM)
-		nr = reg(out, FABRIC_PCIE_CAP + PCI_EXP_LNKCAP, 4) >> 24;
+		nr = has_number_alone(out) ? port_number(out) : U32_MAX;
 	else
 		nr = in_groups(out->bus) ? U32_MAX : out->devfn % 8;
-	/* Fewer bits than that: nothing tells that it may be sent to */
+	/* No bit, or fewer than that: nothing tells that it may be sent to */
 	if (nr >= (bits ?: 256))
 		return true;
 	word = reg(in, FABRIC_ACS_CAP + PCI_ACS_EGRESS_CTL_V + nr / 32 * 4, 4);

@@ -175,6 +175,10 @@ static void draw_below(struct draw *d, struct fabric_fn *port,
 	} else {
 		n = 1 + below(d, 5);
 		sw = switch_under(port, n);
+		/* As there are switches whose ports are all number 0 */
+		if (percent(d, 10))
+			downstream(sw, below(d, n))->port =
+				percent(d, 50) ? sw->port : downstream(sw, 0)->port;
 		maybe_acs(d, sw);
 		if (percent(d, 20)) {
 			extra = function_beside(sw);

@@ -66,6 +66,7 @@ extern enum shim_world shim_world;
 #define UNREAD_ARI		BIT(5)	/* whether ARI is enabled */
 #define UNREAD_PLACE		BIT(6)	/* where it is: a bridge is not there */
 #define UNREAD_ACS_CAP		BIT(7)	/* which ACS controls it has */
+#define UNREAD_SHARED		BIT(9)	/* nothing, but its port number is another's, too */
 
 struct pci_dev {
 	struct list_head bus_list;
@@ -155,6 +156,13 @@ static inline struct pci_host_bridge *pci_find_host_bridge(struct pci_bus *bus)
 int pci_read_config_byte(const struct pci_dev *pdev, int where, u8 *value);
 int pci_read_config_word(const struct pci_dev *pdev, int where, u16 *value);
 int pci_read_config_dword(const struct pci_dev *pdev, int where, u32 *value);
+int pci_bus_read_config_byte(const struct pci_bus *bus, unsigned int devfn, int where,
+			     u8 *value);
+int pci_bus_read_config_word(const struct pci_bus *bus, unsigned int devfn, int where,
+			     u16 *value);
+int pci_bus_read_config_dword(const struct pci_bus *bus, unsigned int devfn, int where,
+			      u32 *value);
+u8 pci_bus_find_capability(const struct pci_bus *bus, unsigned int devfn, int id);
 int pcie_capability_read_dword(const struct pci_dev *pdev, int where, u32 *value);
 const struct pci_device_id *pci_match_id(const struct pci_device_id *ids,
 					 const struct pci_dev *pdev);

@@ -88,17 +88,19 @@ int pci_read_config_byte(const struct pci_dev *pdev, int where, u8 *value)
 	return 0;
 }
 
-int pci_read_config_word(const struct pci_dev *pdev, int where, u16 *value)
-{
-	*value = read_config(pdev, where, 2);
-	return 0;
-}
-
 /*
  * Whose bit of an egress control vector is asked for next is not in the input: then
  * it is not set, except in the world where it cannot be told and so counts as set.
  */
 static bool port_open;
+
+/* ACS controls are read so, before any vector. */
+int pci_read_config_word(const struct pci_dev *pdev, int where, u16 *value)
+{
+	*value = read_config(pdev, where, 2);
+	port_open = false;
+	return 0;
+}
 
 int pci_read_config_dword(const struct pci_dev *pdev, int where, u32 *value)
 {
@@ -107,18 +109,97 @@ int pci_read_config_dword(const struct pci_dev *pdev, int where, u32 *value)
 	return 0;
 }
 
+/* That of the port whose bit is asked for */
+static unsigned int port_number;
+
 /* Port numbers are all that is read so. */
 int pcie_capability_read_dword(const struct pci_dev *pdev, int where, u32 *value)
 {
 	*value = 0;
 	port_open = !function_knows(pdev->function, pdev->pcie_cap + where, 4);
-	if (!port_open)
-		return pci_read_config_dword(pdev, pdev->pcie_cap + where, value);
+	if (!port_open) {
+		pci_read_config_dword(pdev, pdev->pcie_cap + where, value);
+		port_number = *value >> 24;
+		return 0;
+	}
 	shim_asked(pdev, UNREAD_PORT);
 	if (shim_world != WORLD_EGRESS)
 		return 0;
 	port_open = false;
 	return -EINVAL;
+}
+
+/* ---- what is beside a port: the kernel looks for other ports with its number ---- */
+
+#define EXPRESS_AT	0x40	/* wherever the capability is in truth */
+
+/* Nobody, if it has been settled that the bit is not known. */
+static struct pci_dev *beside(const struct pci_bus *bus, unsigned int devfn)
+{
+	struct pci_dev *pdev;
+
+	list_for_each_entry(pdev, &bus->devices, bus_list)
+		if (pdev->devfn == devfn && !pdev->is_virtfn)
+			return port_open ? NULL : pdev;
+	return NULL;
+}
+
+/* What is read so is whether there are more functions: always, as not all need be in the input. */
+int pci_bus_read_config_byte(const struct pci_bus *bus, unsigned int devfn, int where,
+			     u8 *value)
+{
+	(void)bus;
+	(void)devfn;
+	(void)where;
+	*value = PCI_HEADER_TYPE_MFD;
+	return 0;
+}
+
+u8 pci_bus_find_capability(const struct pci_bus *bus, unsigned int devfn, int id)
+{
+	struct pci_dev *pdev = beside(bus, devfn);
+
+	(void)id;
+	return pdev && pci_is_pcie(pdev) ? EXPRESS_AT : 0;
+}
+
+int pci_bus_read_config_word(const struct pci_bus *bus, unsigned int devfn, int where,
+			     u16 *value)
+{
+	struct pci_dev *pdev = beside(bus, devfn);
+
+	(void)where;
+	*value = pdev ? pci_pcie_type(pdev) << 4 : 0;
+	return 0;
+}
+
+/*
+ * The kernel takes the bit to be set where a number is not that of one port alone.
+ * In truth it may be clear for the one that is meant: so it is in one of the worlds.
+ */
+int pci_bus_read_config_dword(const struct pci_bus *bus, unsigned int devfn, int where,
+			      u32 *value)
+{
+	struct pci_dev *pdev = beside(bus, devfn);
+	bool known;
+
+	*value = ~0U;
+	if (!pdev)
+		return 0;
+	where += pdev->pcie_cap - EXPRESS_AT;
+	known = function_knows(pdev->function, where, 4);
+	if (known && function_get(pdev->function, where, 4) >> 24 != port_number)
+		return 0;
+	if (!known)
+		shim_asked(pdev, UNREAD_PORT);
+	else if (shim_world == WORLD_REDIRECT)
+		/* There egress control is enabled only if the input says so. */
+		shim_asked(pdev, UNREAD_SHARED);
+	if (known && shim_world == WORLD_OFF)
+		port_open = true;
+	else if (known || shim_world == WORLD_EGRESS)
+		*value = port_number << 24;
+	return 0;
 }
 
 /* ---- what else the kernel knows of devices ---- */
