@@ -460,7 +460,7 @@ static const struct {
 	const char *what, *command;
 } packed[] = {
 	{ "\x1f\x8b", 2, "compressed", "zcat" },
-	{ "\xfd" "7zXZ", 5, "compressed", "xzcat" },
+	{ "\xfd\x37zXZ", 5, "compressed", "xzcat" },
 	{ "\x28\xb5\x2f\xfd", 4, "compressed", "zstdcat" },
 	{ "BZh", 3, "compressed", "bzcat" },
 	{ "PK\x03\x04", 4, "an archive", "unzip -p" },

@@ -146,7 +146,7 @@ static void check_selected(const struct selection *selection, const struct machi
 			      "use one that p2ptopo --all lists");
 }
 
-/* Drivers and nodes are not in every input, and what is not there does not fit. */
+/* Drivers and nodes are not in every input.  NULL if no option asks for any. */
 static const char *none_fits(const struct selection *selection,
 			     const struct machine *machine)
 {
@@ -165,9 +165,7 @@ static const char *none_fits(const struct selection *selection,
 		return "no driver is named in the input: lspci -v does";
 	if (by_numa && !nodes)
 		return "no NUMA node is in the input: lspci -v has it, where there are several";
-	if (selection->num)
-		return "expected one that all kinds of these options fit; p2ptopo --all lists what there is";
-	return "there are drives, GPUs, accelerators, network cards or memory only if they are listed; use --all";
+	return selection->num ? "p2ptopo --all lists those that there are" : NULL;
 }
 
 /**
@@ -178,6 +176,7 @@ static const char *none_fits(const struct selection *selection,
 void selection_choose(const struct selection *selection, struct view *view)
 {
 	struct machine *machine = view->machine;
+	const char *why;
 	unsigned int i;
 
 	check_selected(selection, machine);
@@ -185,6 +184,10 @@ void selection_choose(const struct selection *selection, struct view *view)
 	for (i = 0; i < machine->num; i++)
 		if (is_wanted(selection, &machine->pdev[i]))
 			view->pdev[view->num++] = &machine->pdev[i];
-	if (!view->num)
-		wrong("no such devices", "", none_fits(selection, machine));
+	if (view->num)
+		return;
+	why = none_fits(selection, machine);
+	if (why)
+		wrong("no device fits these options", "", why);
+	wrong("no such devices", "", "there are drives, GPUs, accelerators, network cards or memory only if they are listed; use --all");
 }
