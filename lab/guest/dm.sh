@@ -32,7 +32,7 @@ refuses() {
 	refused $FILL $dm "$c" "$mib" && [ "$(said "takes no peer memory: $1 does not pass it on")" -gt 0 ]
 }
 
-plan 16
+plan 17
 announce "$2" "$3" "$4" "$5" "$6" && announce_bar "$2"
 result $? "drives and peer memory are there"
 card=$(drive_bdf "$2")
@@ -91,6 +91,9 @@ table "0 2048 linear $a 0" "2048 4096 linear $far 2048" && refused $DRAIN "$c" $
 result $? "half of it does not reach the memory: what is there is refused"
 moves half "$c" $dm 1
 result $? "the other half takes it"
+gone
+table "0 2048 linear $a 0" "2048 2048 error" && moves error "$c" $dm 1
+result $? "half of it fails: the other half takes it"
 gone
 MDADM_NO_UDEV=1 mdadm --create /dev/md0 --run --force --metadata=1.0 --size=8M --level=1 --raid-devices=2 \
 	--assume-clean "$a" "$b" </dev/null >/dev/null 2>&1

@@ -52,7 +52,7 @@ reset_under_load() {
 	done
 }
 
-plan 28
+plan 29
 announce "$2" "$3" "$4" "$5" "$6" && announce_bar "$2"
 result $? "drives and peer memory are there"
 card=$(drive_bdf "$2")
@@ -115,6 +115,10 @@ stop "$a" "$far"
 make 1 --raid-devices=2 "$a" --write-mostly "$b" --write-behind=256 && refused $FILL $md "$c" "$mib" &&
 	[ "$(said "takes no peer memory: write-behind")" -gt 0 ]
 result $? "write-behind refuses, and says why"
+stop "$a" "$b"
+make 1 --raid-devices=2 "$a" --write-mostly "$b" && moves mostly "$c" $md "$mib" && echo 256 >/sys/block/md0/md/bitmap/backlog &&
+	refused $FILL $md "$c" "$mib" && echo 0 >/sys/block/md0/md/bitmap/backlog && moves mostly2 "$c" $md "$mib"
+result $? "also when it is switched on later, until it is switched off"
 stop "$a" "$b"
 make 5 --raid-devices=3 --chunk=64K "$a" "$b" "$c" && refused $FILL $md "$a" 1 &&
 	[ "$(said "takes no peer memory: the CPU computes parity")" -gt 0 ]

@@ -205,14 +205,14 @@ def check_md(vm: Vm, _before: Before) -> Reasons:
             **through("raid1", 2),
             **through("raid10", 2),
             **dict.fromkeys(("degraded", "far", "far2", "mixed", "mixed10"), two),
-            "near": 3 * STACK_MIB,
+            **dict.fromkeys(("near", "mostly", "mostly2"), 3 * STACK_MIB),
             "alone": 2,
         },
     )
 
 
 def check_dm(vm: Vm, _before: Before) -> Reasons:
-    copies = {"back": 2 * STACK_MIB, "half": 2, **through("volume", 2)}
+    copies = {"back": 2 * STACK_MIB, "half": 2, "error": 2, **through("volume", 2)}
     for name in ("linear", "striped", "multipath", "delay"):
         copies |= through(name)
     return check_stack(vm, copies)

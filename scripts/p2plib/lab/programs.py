@@ -284,6 +284,15 @@ ALL = [
         env=WATCHED,
     ),
     Program(
+        "btrfs-profiles",
+        "file systems on several devices, one of which does not reach the provider, or is missing",
+        lambda t: ["btrfs-profiles.sh", t.providers[0], *t.clients],
+        where=("one-far",),
+        skip_on=("stock",),
+        extras=("dmsetup", "mkfs.btrfs"),
+        trace_dma=False,
+    ),
+    Program(
         "merge",
         "small reads that follow each other",
         lambda t: ["merge.sh", t.providers[0], t.clients[0]],
