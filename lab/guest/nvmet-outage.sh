@@ -145,9 +145,25 @@ named() {
 	result $? "it serves when it does"
 	disconnect "$one"
 }
+# Nobody has chosen it before, and the reason is right all the same.
+away_at_first() {
+	nvmet-config.sh export first 1 "$a" 1 1 && nvmet-config.sh port 3 tcp 127.0.0.3 4420 first
+	result $? "a namespace takes any provider"
+	decode $((command & ~2))
+	one=$(connect tcp 127.0.0.3 first) && disk=$(node "$one" 1) &&
+		dd if="$disk" of=/dev/null bs=64k count=1 iflag=direct 2>/dev/null && more first ram_outage 0 &&
+		[ "$(stat first ram_unreachable)" = 0 ]
+	result $? "a client connects while the only one does not answer: RAM, for an outage"
+	decode "$command"
+	until_ok first_and_more
+	result $? "and from there when it does"
+	disconnect "$one"
+}
+first_and_more() { dd if="$disk" of=/dev/null bs=4k count=1 iflag=direct 2>/dev/null && more first cpu_requests 0; }
+
 named_and_more() { dd if="$disk" of=/dev/null bs=4k count=1 iflag=direct 2>/dev/null && more named cpu_requests 0; }
 
-plan 28
+plan 31
 announce "$2" "$3" && announce_bar "$3"
 result $? "drives and provider are there"
 a=$(drive_node "$2")
@@ -162,6 +178,7 @@ over digests data_digest blink
 over plain '' blink
 in_halves
 named
+away_at_first
 more tcp interrupted 0
 result $? "commands were interrupted, which the host repeats"
 more tcp ram_outage 0

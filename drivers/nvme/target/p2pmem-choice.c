@@ -222,33 +222,83 @@ static void remember_away(struct nvmet_ns *ns, struct pci_dev *provider)
 	ns->p2pmem.away = provider;
 }
 
-/* Any provider that all @clients reach, @now if that is good */
+/*
+ * Will @clients reach @provider again when its outage ends?  There is no verdict
+ * before that, but the topology says as much.
+ */
+static bool is_back_soon(struct nvmet_ns *ns, struct pci_dev *provider,
+			 struct device **clients, int count)
+{
+	int i;
+
+	if (why_not(provider) != NVMET_P2PMEM_RAM_OUTAGE ||
+	    own_is_refused(ns, provider))
+		return false;
+	for (i = 0; i < count; i++)
+		if (pci_p2pdma_tlp_type(provider, clients[i],
+					PCI_P2PDMA_TLP_REQUEST) ==
+		    PCI_P2PDMA_MAP_NOT_SUPPORTED)
+			return false;
+	return true;
+}
+
+/*
+ * Why there is no provider for these @clients, of whom @had says whether they
+ * may have had one.  What is away for others may be nothing to them; and one
+ * that has been in an outage since before they came was never chosen.
+ */
+static enum nvmet_p2pmem_ram why_none(struct nvmet_ns *ns,
+				      struct device **clients, int count,
+				      bool had)
+{
+	struct pci_dev *away = ns->p2pmem.away, *pdev = NULL;
+
+	if (had && why_not(away) == NVMET_P2PMEM_RAM_GONE)
+		return NVMET_P2PMEM_RAM_GONE;
+	if (away && is_back_soon(ns, away, clients, count))
+		return NVMET_P2PMEM_RAM_OUTAGE;
+	for_each_pci_dev(pdev) {
+		if (!is_back_soon(ns, pdev, clients, count))
+			continue;
+		pci_dev_put(pdev);
+		return NVMET_P2PMEM_RAM_OUTAGE;
+	}
+	return NVMET_P2PMEM_RAM_UNREACHABLE;
+}
+
+/* Any provider that all @clients reach, that of @old if that is good */
 static struct pci_dev *choose_any(struct nvmet_ns *ns, struct device **clients,
-				  int count, struct nvmet_p2pmem_use *now,
+				  int count, void *old,
 				  enum nvmet_p2pmem_ram *reason)
 {
+	struct nvmet_p2pmem_use *now = xa_is_value(old) ? NULL : old;
+	/* Who is new may have missed one that has just gone, too. */
+	bool had = old != xa_mk_value(NVMET_P2PMEM_RAM_UNREACHABLE);
 	struct pci_dev *provider;
 
 	if (now && why_not(now->provider) != NVMET_P2PMEM_RAM_UNREACHABLE)
 		remember_away(ns, now->provider);
-	*reason = why_not(ns->p2pmem.away);
 	provider = keep_good_provider(now, clients, count) ?:
 		   pci_p2pmem_find_many(clients, count);
-	if (!provider || !own_is_refused(ns, provider))
-		return provider;
-	pci_dev_put(provider);
-	return find_other(ns, clients, count);
+	if (provider && own_is_refused(ns, provider)) {
+		pci_dev_put(provider);
+		provider = find_other(ns, clients, count);
+	}
+	if (!provider)
+		*reason = why_none(ns, clients, count, had);
+	return provider;
 }
 
 /*
- * Choose for one controller and namespace.  @now is the present use, if there
- * is one, which stays while it is good.  Returns a provider with a reference,
- * or NULL and sets @reason.
+ * Choose for one controller and namespace.  @old is the present choice, a use
+ * that stays while it is good, or a reason for RAM, or NULL.  Returns a provider
+ * with a reference, or NULL and sets @reason.
  */
 static struct pci_dev *choose(struct nvmet_ns *ns, struct nvmet_ctrl *ctrl,
-			      struct nvmet_p2pmem_use *now, bool verbose,
+			      void *old, bool verbose,
 			      enum nvmet_p2pmem_ram *reason)
 {
+	struct nvmet_p2pmem_use *now = xa_is_value(old) ? NULL : old;
 	struct device *clients[NVMET_P2PMEM_DRIVES + 1];
 	int count;
 
@@ -269,7 +319,7 @@ static struct pci_dev *choose(struct nvmet_ns *ns, struct nvmet_ctrl *ctrl,
 	else if (ns->p2pmem.named)
 		return choose_named(ns, clients, count, now, verbose, reason);
 	else
-		return choose_any(ns, clients, count, now, reason);
+		return choose_any(ns, clients, count, old, reason);
 	return NULL;
 }
 
@@ -329,8 +379,7 @@ static void update_choice(struct nvmet_ns *ns, struct nvmet_ctrl *ctrl,
 	int error = 0;
 
 	lockdep_assert_held(&p2pmem_lock);
-	provider = choose(ns, ctrl, xa_is_value(old) ? NULL : old, verbose,
-			  &reason);
+	provider = choose(ns, ctrl, old, verbose, &reason);
 	if (provider) {
 		use = nvmet_p2pmem_use_choose(ctrl, provider);
 		error = use ? 0 : -ENOMEM;
