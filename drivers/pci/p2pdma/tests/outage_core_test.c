@@ -141,6 +141,13 @@ static void core_driver_flr(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, s->downs, 1);
 	KUNIT_EXPECT_EQ(test, s->ups, 1);
 	KUNIT_EXPECT_TRUE(test, s->decoded);
+
+	/* One that is ready at once (Immediate Readiness) is not waited for. */
+	s->pdev->imm_ready = 1;
+	s->since = pci_p2pdma_outages();
+	KUNIT_ASSERT_EQ(test, 0, pcie_flr(s->pdev));
+	expect(test, s, true);
+	KUNIT_EXPECT_EQ(test, s->ups, 2);
 }
 
 /*
@@ -271,6 +278,13 @@ static void core_system_sleep(struct kunit *test)
 	expect(test, s, false);
 	dev->power.must_resume = true;
 	KUNIT_ASSERT_EQ(test, 0, pm->resume_noirq(dev));
+	expect(test, s, true);
+
+	/* Another device fails to suspend: that phase is not gone through again. */
+	s->since = pci_p2pdma_outages();
+	KUNIT_ASSERT_EQ(test, 0, pm->suspend_noirq(dev));
+	expect(test, s, false);
+	KUNIT_ASSERT_EQ(test, 0, pm->resume(dev));
 	expect(test, s, true);
 }
 #endif
