@@ -17,6 +17,18 @@ def test_mutants_apply(tree):
     assert len({(m.file, m.fault) for m in found}) == len(found)
 
 
+def test_each_hunk_has_a_mutant(tree):
+    """What the series changes in files of the base: each hunk that could be wrong has a fault planted in it."""
+    assert len(list(mutants.hunks())) > 300
+    assert not mutants.bare(mutants.load())
+
+
+def test_hunk_without_a_mutant(tree):
+    """Without those of a file its hunks are found."""
+    most = [m for m in mutants.load() if m.file != "mm/gup.c"]
+    assert len(bare := mutants.bare(most)) > 3 and all(line.startswith("mm/gup.c:") for line in bare)
+
+
 @pytest.mark.parametrize("old, words", [("nowhere to be found", "there 0 times"), ("e", "times, it must be once")])
 def test_mutant_that_does_not_fit(old, words):
     mutant = mutants.Mutant("drivers/pci/p2pdma/pool.c", "fault", old, "new")

@@ -10,6 +10,7 @@ T= or arguments choose those whose file or description contains a word. The tabl
 import argparse
 import functools
 import os
+import re
 import shutil
 import subprocess
 import time
@@ -130,6 +131,57 @@ def patched() -> dict[str, set[str]]:
             elif line.startswith("+") and not line.startswith("+++"):
                 lines.add(line[1:].strip())
     return found
+
+
+# Lines of C that say nothing which could be wrong and build: there is no mutant of a hunk that has no others.
+QUIET = re.compile(
+    r"""
+    /?\*.* | //.* | \#.* | [{}]*;? | \w+: | (\}\s)?else(\s\{)?    # comments, directives, braces, labels
+  | [a-z][\w\s\*]*[\w\]\*](\s=\s(false|NULL|-?\w+))?(,\s\w+(\s=\s-?\w+)?)*;(\s*(/\*.*|\\))?    # variables, members
+  | struct\s\w+\s\{ | static\sinline\s\w+ | \w+\(struct\s[^)]*\)
+  | (static\s(inline\s)?)?(bool|int|void|u16|struct\s\w+\s\*)\s?\w+\(.*[;,)]    # heads of functions
+  | (bool|struct\s\w+\s\*)\s?\(\*\w+\)\(.*;    # members that are functions
+  | (unsigned\sint|const\schar|struct\s\w+|u32|u64|size_t|dma_addr_t|phys_addr_t|enum\s\w+|sector_t)\s[^=()]*\)?[,);]
+  | [A-Z][A-Z0-9_a-z]*(\s=\s[^,]*)?,(\s*/\*.*)?    # enumerators
+  | defined\(.* | return\s(false|0|NULL);
+  | .*_ratelimited\(.* | ".*
+  | mutex_(init|unlock)\(.*
+    """,
+    re.VERBOSE,
+)
+
+
+def hunks() -> Iterable[tuple[str, range, list[str]]]:
+    """(file, lines, those added that could be wrong) of each hunk of the series in a file of the base."""
+    diff = ["git", "-C", str(TREE), "diff", "--diff-filter=M", "-U3", "base..HEAD", "--", "*.c", "*.h"]
+    text = subprocess.run(diff, capture_output=True, text=True, check=True).stdout
+    for of_file in re.split(r"^diff --git ", text, flags=re.M)[1:]:
+        path = found(r"^\+\+\+ b/(.*)$", of_file)[1]
+        for hunk in re.split(r"^(?=@@ )", of_file, flags=re.M)[1:]:
+            where = found(r"@@ -\S+ \+(\d+)(?:,(\d+))? @@", hunk)
+            added = [line[1:].strip() for line in hunk.splitlines()[1:] if line.startswith("+")]
+            first, count = int(where[1]), int(where[2] or 1)
+            yield path, range(first, first + count), [line for line in added if not QUIET.fullmatch(line)]
+
+
+def found(pattern: str, text: str) -> re.Match[str]:
+    match = re.search(pattern, text, re.M)
+    assert match, (pattern, text)
+    return match
+
+
+def bare(mutants: Sequence[Mutant]) -> list[str]:
+    """Hunks that no mutant is in: FILE:LINE and what could be wrong there."""
+    texts = {m.file: source(m) for m in mutants}
+    spans: dict[str, list[tuple[int, int]]] = {}
+    for mutant in mutants:
+        first = texts[mutant.file].count("\n", 0, texts[mutant.file].index(mutant.old)) + 1
+        spans.setdefault(mutant.file, []).append((first, first + mutant.old.count("\n")))
+    return [
+        f"{path}:{lines.start}: {loud[0]}"
+        for path, lines, loud in hunks()
+        if loud and not any(first < lines.stop and last >= lines.start for first, last in spans.get(path, []))
+    ]
 
 
 def chosen(mutants: Sequence[Mutant], words: Sequence[str]) -> list[Mutant]:
