@@ -42,7 +42,7 @@ busy() {
 
 by_ram() { p2p_copy --from "$other" --to "$head" --via ram --bytes $((mib << 20)) >/dev/null; }
 
-plan 16
+plan 17
 announce "$2" "$3" "$4" && announce_bar "$2"
 result $? "drives and peer memory are there"
 card=$(drive_bdf "$2")
@@ -77,6 +77,14 @@ sleep 1
 echo 1 >"$(port second)/device/reset"
 wait $pid
 result $? "the only port that reaches it is reset under load"
+load "$head" 1 20 >/dev/null &
+pid=$!
+sleep 1
+# Nothing gets through the switch port above it any more.
+printf '\000' | dd of="$(readlink -f "$(port second)/device")/../config" bs=1 seek=4 conv=notrunc 2>/dev/null
+echo 1 >"$(port second)/reset_controller" 2>/dev/null
+! wait $pid && grep -q "error=Remote I/O error" /tmp/fio.log
+result $? "and dies in a reset: what has waited for it is refused"
 lab unplug second
 refused $FILL "$head" "$other" "$mib" && refused $DRAIN "$other" "$head" "$mib"
 result $? "without a port that reaches it: refused"

@@ -190,6 +190,33 @@ static void map_bus_address(struct kunit *test)
 	unmap(test, list, m.client, DMA_BIDIRECTIONAL);
 }
 
+/* A list of two arrays: the link between them is no entry. */
+static void map_chained(struct kunit *test)
+{
+	struct scatterlist second[2], *sg;
+	struct list *list = make_list(test, 3);
+	struct machine m;
+	u8 *addr;
+	int i;
+
+	build(test, &m);
+	addr = provider_alloc(test, m.provider, 4 * PAGE_SIZE);
+	sg_init_table(second, 2);
+	sg_chain(list->sg, 3, second);
+	list->table.orig_nents = 4;
+	for_each_sgtable_sg(&list->table, sg, i)
+		sg_set_buf(sg, addr + (3 - i) * PAGE_SIZE, PAGE_SIZE);
+	KUNIT_ASSERT_EQ(test, 0, dma_map_sgtable(&m.client->pdev->dev, &list->table,
+						 DMA_TO_DEVICE, 0));
+	KUNIT_EXPECT_EQ(test, list->table.nents, 4);
+	for_each_sgtable_dma_sg(&list->table, sg, i)
+		KUNIT_EXPECT_EQ(test, sg_dma_address(sg),
+				provider_bus_address(m.provider,
+						     addr + (3 - i) * PAGE_SIZE));
+	KUNIT_EXPECT_PTR_EQ(test, sg_last(list->sg, 4), &second[1]);
+	dma_unmap_sgtable(&m.client->pdev->dev, &list->table, DMA_TO_DEVICE, 0);
+}
+
 /* The provider itself needs no route to its own memory. */
 static void map_self(struct kunit *test)
 {
@@ -737,6 +764,7 @@ static void map_no_merge(struct kunit *test)
 
 static struct kunit_case map_cases[] = {
 	KUNIT_CASE_PARAM(map_bus_address, bus_offset_gen_params),
+	KUNIT_CASE(map_chained),
 	KUNIT_CASE(map_self),
 	KUNIT_CASE(map_mixed),
 	KUNIT_CASE_PARAM(map_directions, root_gen_params),

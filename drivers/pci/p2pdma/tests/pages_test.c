@@ -158,13 +158,13 @@ static void pages_each(struct kunit *test)
 /* While no BAR is registered, the question costs no look at the page. */
 static void pages_key(struct kunit *test)
 {
-	bool before = static_key_enabled(&pci_p2pdma_key);
+	int before = static_key_count(&pci_p2pdma_key.key);
 	struct ground *g = make_pages(test);
 
 	KUNIT_EXPECT_TRUE(test, static_key_enabled(&pci_p2pdma_key));
 	KUNIT_EXPECT_FALSE(test, is_pci_p2pdma_page(virt_to_page(g)));
 	remove_pages(g);
-	KUNIT_EXPECT_EQ(test, before, static_key_enabled(&pci_p2pdma_key));
+	KUNIT_EXPECT_EQ(test, before, static_key_count(&pci_p2pdma_key.key));
 }
 
 /* ---- user space ---- */
