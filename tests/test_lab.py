@@ -83,6 +83,9 @@ def test_lab_fails(how, image):
 IOAPIC = "[    0.087068] RIP: 0010:mask_ioapic_irq+0x15/0xb0\n"
 INIT = "[    4.113030] Run /init as init process\n"
 IDLE = "[  168.266488] NMI backtrace for cpu 1 skipped: idling at default_idle+0x13/0x20\n"
+HUNG = "[   88.266488] INFO: task poweroff:71 blocked for more than 60 seconds.\n"
+DOWN = "[    4.901540] reboot: Power down\n"
+STUCK, SILENT = "killed after the sentinel", "killed before it"
 TIMER = "[  168.269546] rcu: \tPossible timer handling issue on cpu=1 timer-softirq=3694\n"
 
 
@@ -100,11 +103,16 @@ TIMER = "[  168.269546] rcu: \tPossible timer handling issue on cpu=1 timer-soft
         (((INIT + IDLE + TIMER, 0), (INIT + IDLE + TIMER, 0)), 2),
         (((INIT + IDLE, 0),), 1),
         (((INIT + TIMER, 0),), 1),
+        (((INIT, STUCK), (INIT, 0)), 2),
+        (((INIT, STUCK), (INIT, STUCK)), 2),
+        (((INIT + HUNG, STUCK),), 1),
+        (((INIT + DOWN, STUCK),), 1),
+        (((INIT, SILENT),), 1),
         (((INIT, -signal.SIGABRT),), 1),
         (((INIT, -signal.SIGKILL),), 1),
     ],
 )
-def test_a_run_is_excused_once_and_for_three_things(ends, attempts, image, monkeypatch, tmp_path):
+def test_a_run_is_excused_once_and_for_four_things(ends, attempts, image, monkeypatch, tmp_path):
     """The console, and how QEMU ended, of each attempt."""
     left = list(ends)
     monkeypatch.setattr(runner, "RUNS", tmp_path)
@@ -114,7 +122,10 @@ def test_a_run_is_excused_once_and_for_three_things(ends, attempts, image, monke
         console, status = left.pop(0)
         run.folder.mkdir(exist_ok=True)
         (run.folder / "console.log").write_text(console)
-        return SimpleNamespace(vm=SimpleNamespace(process=SimpleNamespace(returncode=status)))
+        stuck = status in (STUCK, SILENT)
+        process = SimpleNamespace(returncode=-signal.SIGKILL if stuck else status)
+        sentinel = {"status": 0} if status == STUCK else None
+        return SimpleNamespace(vm=SimpleNamespace(process=process, timed_out=stuck, sentinel=sentinel))
 
     monkeypatch.setattr(run, "attempt", attempt)
     run.go()

@@ -108,7 +108,8 @@ class Run:
     def go(self) -> "Result":
         """Boot, run, judge. What is left in the folder is complete or not there at all."""
         result = self.attempt()
-        if why := emulation_died(result.vm.process, (self.folder / "console.log").read_text(errors="replace")):
+        still = result.vm.timed_out and result.vm.sentinel is not None
+        if why := emulation_died(result.vm.process, (self.folder / "console.log").read_text(errors="replace"), still):
             say(f"{self.name}: {why}: once more")
             result = self.attempt()
         return result
@@ -263,14 +264,18 @@ def target_modules(kernel: Path) -> list[Path]:
 # Of RCU, which has found a CPU that does not answer
 IDLE = re.compile(r"NMI backtrace for cpu \d+ skipped: idling at default_idle\+")
 
+# What a guest says that is switched off, or cannot be
+STOPPED = re.compile(r"reboot: Power down|BUG: |WARNING: |INFO: |rcu: ")
 
-def emulation_died(qemu: subprocess.Popen | None, console: str) -> str:
+
+def emulation_died(qemu: subprocess.Popen | None, console: str, still: bool = False) -> str:
     """Why a run says nothing of what is tested; "" if it does. Nothing else is excused, and that once.
 
     Once in some thousand boots the emulated timer interrupts while the base's check_timer() sets up its interrupt, long
     before any code of ours has run. QEMU 7.2 may dereference a null pointer when a drive is reset while it does DMA.
     And on a busy machine the timer of an emulated CPU that idles may stop for good: RCU finds its own thread waiting
-    for that, and the CPU idle.
+    for that, and the CPU idle. Or all stand STILL while the guest is switched off, everything having been told, and not
+    even the watchdogs, which have a minute, say anything.
     """
     if re.search(r"RIP: \S+:mask_ioapic_irq\+", console) and "Run /init" not in console:
         return "the guest died of its timer before it had set up the IOAPIC"
@@ -278,6 +283,8 @@ def emulation_died(qemu: subprocess.Popen | None, console: str) -> str:
         return "QEMU itself died of a segmentation fault"
     if IDLE.search(console) and "rcu: \tPossible timer handling issue on cpu=" in console:
         return "the timer of an emulated CPU has stopped"
+    if still and not STOPPED.search(console):
+        return "the guest stands still, and has said all"
     return ""
 
 
