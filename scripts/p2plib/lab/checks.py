@@ -461,7 +461,7 @@ def check_paths(vm: Vm, before: Before) -> Reasons:
 
 
 def check_queues(vm: Vm, before: Before) -> Reasons:
-    """Of the queues that the drives were told of, the provider's I/O queues (one a CPU) are in its BAR."""
+    """Of the queues that the drives were told of, the provider's I/O queues (one a CPU) are in its BAR, both times."""
     first, last = vm.bars[vm.topology.providers[0]]
     addresses = [
         int(found[1], 16)
@@ -469,10 +469,10 @@ def check_queues(vm: Vm, before: Before) -> Reasons:
         if (found := re.match(rb"pci_nvme_create_sq .*addr=0x([0-9a-f]+)", line))
     ]
     inside = [a for a in addresses if first <= a <= last]
-    if len(inside) != CPUS or len(set(inside)) != CPUS:
+    if len(inside) != 2 * CPUS or any(len(set(bound)) != CPUS for bound in (inside[:CPUS], inside[CPUS:])):
         return [
             f"submission queues at {[hex(a) for a in addresses]}: {len(inside)} of them in the BAR, {first:#x}-"
-            f"{last:#x}; expected {CPUS}"
+            f"{last:#x}; expected {CPUS}, twice"
         ]
     if f"# digest {before[vm.topology.providers[0]][0]}" not in vm.lines:
         return ["the guest read something else from the provider than there was"]
