@@ -16,8 +16,6 @@ volume() {
 		dmsetup create "$1" --noudevsync --noudevrules
 }
 
-gone() { until_ok dmsetup remove "$1" --noudevsync --noudevrules; }
-
 # format PROFILE: both volumes, with a file of random data
 format() {
 	{ mkfs.btrfs -q -f -M -d "$1" -m "$1" $one $two && mount -t btrfs -o nodatasum,device=$two $one $mnt &&
@@ -26,16 +24,16 @@ format() {
 	return 1
 }
 
-# reads: the file, through peer memory, and no device is said to be broken
+# reads NAME: the file, through peer memory, counted under NAME, and no device is said to be broken
 reads() {
 	want=$(sha256sum <$file)
-	attempt $file "$c" $mib >/dev/null && [ "$(head -c $((mib << 20)) "$c" | sha256sum)" = "$want" ] && [ "$(said "errs: ")" = 0 ]
+	attempt $file "$c" $mib --phase "$1" >/dev/null && [ "$(head -c $((mib << 20)) "$c" | sha256sum)" = "$want" ] && [ "$(said "errs: ")" = 0 ]
 }
 
 # far_is_asked: btrfs has each process read from one of the mirrors
 far_is_asked() {
-	for _ in $(seq 20); do
-		reads || return 1
+	for round in $(seq 20); do
+		reads "raid1.$round" || return 1
 		[ "$(said "$far_ctrl: a command failed, for no fault of the drive")" = 0 ] || return 0
 	done
 	echo "# FAR was never asked"
@@ -58,10 +56,12 @@ result $? "RAID 1: what a device does not reach is read from the other"
 umount $mnt
 gone two
 
-volume two "$b" "$far" && format raid0 && reads && attempt "$c" $file $mib && reads
+volume two "$b" "$far" && format raid0 && reads raid0.out &&
+	dd if=/dev/urandom of="$c" bs=1M count=$mib oflag=direct 2>/dev/null && want=$(head -c $((mib << 20)) "$c" | sha256sum) &&
+	attempt "$c" $file $mib --phase raid0.in && [ "$(sha256sum <$file)" = "$want" ]
 result $? "RAID 0"
 umount $mnt
-format raid5 && reads
+format raid5 && reads raid5.out
 result $? "RAID 5: a read that takes no parity"
 umount $mnt
 gone two

@@ -15,8 +15,6 @@ table() {
 	return 1
 }
 
-gone() { until_ok dmsetup remove lab --noudevsync --noudevrules; }
-
 # swap LINE...: another table for the device, while it is in use
 swap() {
 	printf '%s\n' "$@" | dmsetup load lab && dmsetup suspend --nolockfs lab && dmsetup resume lab --noudevsync --noudevrules
@@ -61,44 +59,44 @@ swap "0 16384 $crypt" && ! wait $pid && grep -q "error=Remote I/O error" /tmp/fi
 result $? "a crypt target takes its place under load"
 swap "0 16384 linear $a 0" && moves back "$c" $dm "$mib"
 result $? "and goes again"
-gone
+gone lab
 table "0 32768 striped 2 128 $a 0 $b 0" && through striped
 result $? "striped"
-gone
+gone lab
 table "0 16384 multipath 0 0 1 1 round-robin 0 1 1 $a 1" && through multipath
 result $? "multipath"
-gone
+gone lab
 table "0 16384 delay $a 0 20" && through delay
 result $? "delay"
-gone
+gone lab
 table "0 16384 linear $a 0" "16384 16384 $crypt" && refuses crypt
 result $? "linear and crypt in one table refuse"
-gone
+gone lab
 table "0 16384 flakey $a 0 60 0" && refuses flakey
 result $? "flakey refuses"
-gone
+gone lab
 table "0 16384 mirror core 1 1024 2 $a 0 $b 0" && refuses mirror
 result $? "mirror refuses"
-gone
+gone lab
 table "0 16384 snapshot-origin $a" && refuses snapshot-origin
 result $? "snapshot-origin refuses"
-gone
+gone lab
 table "0 2048 linear $a 0" "2048 2048 linear /dev/ram0 0" && refused $FILL $dm "$c" 1 &&
 	[ "$(said "takes no peer memory: a device below does not")" -gt 0 ]
 result $? "half of it in RAM refuses"
-gone
+gone lab
 table "0 2048 linear $a 0" "2048 4096 linear $far 2048" && refused $DRAIN "$c" $dm 2
 result $? "half of it does not reach the memory: what is there is refused"
 moves half "$c" $dm 1
 result $? "the other half takes it"
-gone
+gone lab
 table "0 2048 linear $a 0" "2048 2048 error" && moves error "$c" $dm 1
 result $? "half of it fails: the other half takes it"
-gone
+gone lab
 MDADM_NO_UDEV=1 mdadm --create /dev/md0 --run --force --metadata=1.0 --size=8M --level=1 --raid-devices=2 \
 	--assume-clean "$a" "$b" </dev/null >/dev/null 2>&1
 table "0 16384 linear /dev/md0 0" && through volume && [ "$(digest "$a" 0 "$mib")" = "$(digest "$b" 0 "$mib")" ]
 result $? "linear on a mirror"
-gone
+gone lab
 mdadm --quiet --stop /dev/md0
 finish

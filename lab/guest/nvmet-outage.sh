@@ -145,6 +145,8 @@ named() {
 	result $? "it serves when it does"
 	disconnect "$one"
 }
+named_and_more() { dd if="$disk" of=/dev/null bs=4k count=1 iflag=direct 2>/dev/null && more named cpu_requests 0; }
+
 # Nobody has chosen it before, and the reason is right all the same.
 away_at_first() {
 	nvmet-config.sh export first 1 "$a" 1 1 && nvmet-config.sh port 3 tcp 127.0.0.3 4420 first
@@ -160,8 +162,6 @@ away_at_first() {
 	disconnect "$one"
 }
 first_and_more() { dd if="$disk" of=/dev/null bs=4k count=1 iflag=direct 2>/dev/null && more first cpu_requests 0; }
-
-named_and_more() { dd if="$disk" of=/dev/null bs=4k count=1 iflag=direct 2>/dev/null && more named cpu_requests 0; }
 
 plan 31
 announce "$2" "$3" && announce_bar "$3"

@@ -33,6 +33,9 @@ watched() {
 	p2p_copy --from "$2" --to "$3" --via "$card" --bytes $((${P2P_WATCHED_KIB:-256} << 10)) --watch "$1" >/dev/null
 }
 
+# gone NAME: a table of device-mapper that is called so
+gone() { until_ok dmsetup remove "$1" --noudevsync --noudevrules; }
+
 # refused STEP FROM TO MIB: a copy that fails there with EREMOTEIO, and leaves TO as it was
 refused() {
 	before=$(digest "$3" 0 "$4")

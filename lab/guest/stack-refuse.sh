@@ -29,7 +29,6 @@ table() {
 	return 1
 }
 
-gone() { until_ok dmsetup remove "${1:-lab}" --noudevsync --noudevrules; }
 clean() { for disk in "$@"; do dd if=/dev/zero of="$disk" bs=64k count=16 oflag=direct 2>/dev/null; done; }
 
 # target NAME LINE: a table with it
@@ -37,7 +36,7 @@ target() {
 	clean "$a" "$b" "$d"
 	table "$2" && both $dm && [ "$(said "takes no peer memory: $1 does not pass it on")" -gt 0 ]
 	result $? "dm $1"
-	gone
+	gone lab
 }
 
 # level LEVEL MEMBER...
@@ -101,12 +100,12 @@ clean "$a" "$b"
 echo "0 $length thin-pool $a $b 128 0" | dmsetup create pool --noudevsync --noudevrules &&
 	dmsetup message pool 0 "create_thin 0" && dm=/dev/dm-1 && table "0 $length thin /dev/dm-0 0" && both $dm
 result $? "dm thin"
-gone
+gone lab
 gone pool
 dm=/dev/dm-0
 
 table "0 $length verity 1 $a $b 4096 4096 512 1 sha256 $(printf '%064d' 0) -" --readonly && refused $FILL $dm "$c" 1 &&
 	[ "$(said "takes no peer memory: verity does not pass it on")" -gt 0 ]
 result $? "dm verity, which is read only"
-gone
+gone lab
 finish

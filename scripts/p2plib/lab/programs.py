@@ -287,10 +287,10 @@ ALL = [
         "btrfs-profiles",
         "file systems on several devices, one of which does not reach the provider, or is missing",
         lambda t: ["btrfs-profiles.sh", t.providers[0], *t.clients],
+        checks.check_btrfs_profiles,
         where=("one-far",),
         skip_on=("stock",),
         extras=("dmsetup", "mkfs.btrfs"),
-        trace_dma=False,
     ),
     Program(
         "merge",
