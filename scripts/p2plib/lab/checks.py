@@ -167,9 +167,7 @@ def check_btrfs_profiles(vm: Vm, before: Before) -> Reasons:
     if not {"raid1.1", "raid0.out", "raid0.in", "raid5.out"} <= names:
         return [f"phases are {sorted(names)}, expected those of raid1, raid0 and raid5"]
     bars = {vm.topology.providers[0]: 2 * MIB}
-    return [
-        reason for phase in vm.phases for reason in moved(phase, bars, min(phase.ram, STACK_RAM)) + kept_out(phase)
-    ]
+    return [reason for phase in vm.phases for reason in moved(phase, bars, min(phase.ram, STACK_RAM)) + kept_out(phase)]
 
 
 # Superblocks and bitmaps of arrays, which are written when it is time
