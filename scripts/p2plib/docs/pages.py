@@ -25,6 +25,7 @@ PCI peer-to-peer DMA
    admin-guide/pci-p2pdma-nvmet
    admin-guide/p2ptopo
    userspace-api/pci-p2pdma
+   userspace-api/pci-p2pdma-netlink
    driver-api/pci/p2pdma
    driver-api/pci/p2pdma-internals
    core-api/rlist
