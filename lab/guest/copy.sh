@@ -27,6 +27,8 @@ copy_one() {
 		--offset $((at << 20)) --watch "$1.$2.$3.watched" >/dev/null 2>&1
 	[ $? = $status ] || { echo "# the second copy fares differently"; return 1; }
 	after=$(digest "$to" $at "$mib")
+	# Nothing is wrong with the drive
+	! dmesg | grep " error, dev ${from#/dev/}\\>\| error, dev ${to#/dev/}\\>" || return 1
 	case $4 in
 	ok)	[ $status = 0 ] && [ "$after" = "$want" ] ;;
 	fill)	[ $status = 3 ] && [ "$after" = "$before" ] && refused ;;

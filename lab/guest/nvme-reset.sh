@@ -92,7 +92,7 @@ card=$(drive_bdf "$provider") && from=$(drive_node "$source") && to=$(drive_node
 p2pmem=/sys/bus/pci/devices/$card/p2pmem
 [ "${4:-}" = suspend ] && sleep_and_wake
 
-plan 9
+plan 11
 announce "$provider" "$source" "$target"
 result $? "drives are there"
 free=$(available)
@@ -110,6 +110,25 @@ result $? "a copy after the provider's function was reset"
 [ "$(available)" = "$free" ]
 result $? "nothing lost: $(available) bytes of $free are free"
 
+# The second of two transfers waits for seconds, until an outage has come and gone and the drive is reset
+ctrl=$(controller "$target")
+lab slow "$target"
+dd if="$to" of=/dev/null bs=$bytes count=1 iflag=direct 2>/dev/null
+copy >/tmp/cut-off &
+worker=$!
+sleep 1
+kill -0 $worker && echo 1 >"/sys/bus/pci/devices/$card/reset" && kill -0 $worker && echo 1 >"$ctrl/reset_controller"
+cut_off=$?
+lab release "$target"
+if wait $worker; then
+	echo "# the write was repeated from memory that had lost it"
+	false
+else
+	sed 's/^/# /' /tmp/cut-off
+	[ $cut_off = 0 ] && live "$ctrl" && live "$(controller "$provider")" && copy | sed 's/^/# /' && intact
+fi
+result $? "a write that an outage and a reset of its drive cut off is not repeated"
+
 begin
 timeout 30 sh -c "echo $card >/sys/bus/pci/drivers/nvme/unbind"
 result $? "the provider's driver can be taken away while its memory is in use"
@@ -122,4 +141,18 @@ fi
 result $? "its memory is gone, copies fail"
 echo "$card" >/sys/bus/pci/drivers/nvme/bind && controller "$provider" >/dev/null && copy | sed 's/^/# /' && intact
 result $? "and comes back with the driver"
+
+# Its registers are somewhere else then: there is nothing to be reset, while the CMB has a BAR of its own.
+ctrl=$(controller "$provider")
+printf '\0\0\0\360' | dd of="/sys/bus/pci/devices/$card/config" bs=4 seek=4 conv=notrunc 2>/dev/null
+echo 1 >"$ctrl/reset_controller"
+given_up() { [ ! -e "$ctrl/state" ] || [ "$(cat "$ctrl/state")" = dead ]; }
+tries=600 until_ok given_up
+if [ $? != 0 ] || said=$(copy); then
+	echo "# its CMB is lent on"
+	false
+else
+	echo "# $said"
+fi
+result $? "a provider that fails in its reset lends nothing any more"
 finish

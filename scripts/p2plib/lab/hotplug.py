@@ -71,6 +71,11 @@ def hold(vm: Vm, drive: str) -> None:
     vm.qmp.throttle(f"file-{drive}", 1)
 
 
+def slow(vm: Vm, drive: str) -> None:
+    """I/O of the drive takes seconds, from the second on."""
+    vm.qmp.throttle(f"file-{drive}", 64 << 10)
+
+
 def release(vm: Vm, drive: str) -> None:
     vm.qmp.throttle(f"file-{drive}", 0)
 

@@ -396,6 +396,7 @@ ALL = [
         "nvme-reset",
         "controllers reset, and the provider's driver removed, during copies",
         lambda t: ["nvme-reset.sh", t.providers[0], *t.clients[:2]],
+        handlers={"slow": hotplug.slow, "release": hotplug.release},
         timeout=300,
         where=("same-switch", "two-root-ports-iommu"),
         skip_on=("stock",),
