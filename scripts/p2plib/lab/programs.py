@@ -230,6 +230,16 @@ ALL = [
         handlers={"unplug": hotplug.unplug, "replug_port": hotplug.replug_port},
     ),
     Program(
+        "md-half-way",
+        "mirrors whose slow member refuses what the other has",
+        lambda t: ["md-half-way.sh", t.providers[0], *t.clients[:3]],
+        where=("one-far",),
+        skip_on=("stock",),
+        extras=("dmsetup", "mdadm"),
+        trace_dma=False,
+        timeout=240,
+    ),
+    Program(
         "md",
         "arrays: members go, come back, do not reach the provider",
         lambda t: ["md.sh", str(STACK_MIB), t.providers[0], *t.clients],
