@@ -30,7 +30,7 @@ refuses() {
 	refused $FILL $dm "$c" "$mib" && [ "$(said "takes no peer memory: $1 does not pass it on")" -gt 0 ]
 }
 
-plan 17
+plan 18
 announce "$2" "$3" "$4" "$5" "$6" && announce_bar "$2"
 result $? "drives and peer memory are there"
 card=$(drive_bdf "$2")
@@ -99,4 +99,10 @@ table "0 16384 linear /dev/md0 0" && through volume && [ "$(digest "$a" 0 "$mib"
 result $? "linear on a mirror"
 gone lab
 mdadm --quiet --stop /dev/md0
+table "0 32768 multipath 0 0 1 1 round-robin 0 1 1 $a 1" && MDADM_NO_UDEV=1 mdadm --create /dev/md0 --run --force \
+	--metadata=1.0 --size=8M --level=1 --raid-devices=2 --assume-clean $dm "$b" </dev/null >/dev/null 2>&1 &&
+	moves requests "$c" /dev/md0 "$mib" && [ "$(digest "$a" 0 "$mib")" = "$(digest "$b" 0 "$mib")" ]
+result $? "a mirror on a multipath of requests"
+mdadm --quiet --stop /dev/md0
+gone lab
 finish
