@@ -39,7 +39,7 @@ with() {
 failed_some() { ! grep -q "failed=0 .*failed=0 " $said; }
 succeeded_some() { ! grep -q -e "reads=0 " -e "writes=0 " $said; }
 
-plan 8
+plan 9
 load_cards && wire 0
 result $? "a wire"
 announce "$1" "$3" "$2" && announce_bar "$2"
@@ -62,5 +62,18 @@ succeeded_some
 result $? "the rest succeeded"
 with true && [ $intact = 0 ] && succeeded_some && ! failed_some
 result $? "afterwards it goes on"
+
+# A write that waits for three seconds before the card has to do with it
+start_of() { dd if="$1" bs=64k count=1 iflag=direct 2>/dev/null | sha256sum; }
+dd if=/dev/urandom of="$from" bs=64k count=1 oflag=direct 2>/dev/null
+had=$(start_of "$to")
+echo "0 2048 delay $to 0 0 $to 0 3000" | dmsetup create lab --noudevsync --noudevrules
+p2p_copy --from "$from" --to /dev/dm-0 --via "$provider" --bytes 65536 >/tmp/waits 2>&1 &
+worker=$!
+sleep 1
+echo 1 >"/sys/bus/pci/devices/$provider/reset" && kill -0 $worker && ! wait $worker && grep -q "errno 121" /tmp/waits &&
+	[ "$(start_of "$to")" = "$had" ]
+result $? "what the provider was reset under while it waited is not sent: $(cat /tmp/waits)"
+until_ok dmsetup remove lab --noudevsync --noudevrules
 stop "$one"
 finish

@@ -133,6 +133,7 @@ def on_cards(
     say: str = "",
     order: Order | None = None,
     timeout: int = 300,
+    extras: Sequence[str] = ("rdma",),
     **options: Any,
 ) -> Program:
     """SCRIPT gets MORE arguments after the usual ones, or ORDER's; SAY is for the kernel's command line."""
@@ -145,7 +146,7 @@ def on_cards(
         timeout=timeout,
         where=("rdma-cards",),
         only_on=("lab", "debug"),
-        extras=("rdma",),
+        extras=tuple(extras),
         cmdline=f"{NO_RDMA} {say}",
         modules=("dma_card", "lab_rxe", "lab_siw", "wire"),
         taint=TAINT_MODULE,
@@ -724,6 +725,7 @@ ALL = [
         "a client whose card reads into peer memory that is reset meanwhile",
         nothing,
         order=lambda t: [t.clients[0], t.providers[0], t.clients[1]],
+        extras=("rdma", "dmsetup"),
         trace_dma=False,
     ),
     on_cards(
