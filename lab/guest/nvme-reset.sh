@@ -142,13 +142,18 @@ result $? "its memory is gone, copies fail"
 echo "$card" >/sys/bus/pci/drivers/nvme/bind && controller "$provider" >/dev/null && copy | sed 's/^/# /' && intact
 result $? "and comes back with the driver"
 
-# Its registers are somewhere else then: there is nothing to be reset, while the CMB has a BAR of its own.
+# Its registers are somewhere else for that long: there is nothing to be reset. The CMB has a BAR of its own.
 ctrl=$(controller "$provider")
-printf '\0\0\0\360' | dd of="/sys/bus/pci/devices/$card/config" bs=4 seek=4 conv=notrunc 2>/dev/null
+config=/sys/bus/pci/devices/$card/config
+dd if="$config" of=/tmp/bar0 bs=4 skip=4 count=1 2>/dev/null
+printf '\0\0\0\360' | dd of="$config" bs=4 seek=4 conv=notrunc 2>/dev/null
 echo 1 >"$ctrl/reset_controller"
 given_up() { [ ! -e "$ctrl/state" ] || [ "$(cat "$ctrl/state")" = dead ]; }
 tries=600 until_ok given_up
-if [ $? != 0 ] || said=$(copy); then
+dead=$?
+dd if=/tmp/bar0 of="$config" bs=4 seek=4 conv=notrunc 2>/dev/null
+sleep 3	# until it has been found to decode
+if [ $dead != 0 ] || said=$(copy); then
 	echo "# its CMB is lent on"
 	false
 else
