@@ -72,7 +72,7 @@ intact() { [ "$(start_of "$from")" = "$(start_of "$to")" ]; }
 available() { cat "$p2pmem/available"; }
 
 sleep_and_wake() {
-	plan 4
+	plan 5
 	announce "$provider" "$source" "$target"
 	result $? "drives are there"
 	echo 1 >/sys/module/suspend/parameters/pm_test_delay
@@ -85,6 +85,16 @@ sleep_and_wake() {
 	result $? "each copy but the one under way succeeded"
 	intact
 	result $? "contents equal"
+
+	# What is slow is under way then, between two transfers
+	lab slow "$target"
+	p2p_copy --from "$from" --to "$to" --via "$card" --bytes $bytes --chunk 16384 >/tmp/asleep 2>&1 &
+	worker=$!
+	sleep 1
+	kill -0 $worker && echo mem >/sys/power/state
+	lab release "$target"
+	! wait $worker
+	result $? "a program that had memory mapped has it no more: $(cat /tmp/asleep)"
 	finish
 }
 

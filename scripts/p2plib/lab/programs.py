@@ -417,6 +417,7 @@ ALL = [
         "nvme-suspend",
         "all devices suspended and resumed during copies",
         lambda t: ["nvme-reset.sh", t.providers[0], *t.clients[:2], "suspend"],
+        handlers={"slow": hotplug.slow, "release": hotplug.release},
         timeout=180,
         where=("same-switch", "two-root-ports-iommu"),
         skip_on=("stock",),
