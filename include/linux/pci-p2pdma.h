@@ -473,7 +473,9 @@ static inline bool pci_p2pmem_intact(struct pci_dev *pdev, unsigned long since)
  *	data were put into its memory
  *
  * To be asked after a transfer, before it is taken for complete: the caller has
- * ordered this after the device's word that it is.
+ * ordered this after the device's word that it is.  Also before the list is
+ * mapped if that may be of pages that somebody pinned long before: it tells of
+ * an outage since these were given to user space, too.
  *
  * Context: any.
  * Return: false if some of it belongs to a provider that had an outage since then,
