@@ -86,6 +86,35 @@ over_tcp() {
 	nvmet-config.sh clear
 }
 
+# The route is withdrawn between the choice for a command and its mapping, which a slow drive has far apart.
+late() {
+	echo "0 16384 delay $a 0 3000 $a 0 3000" | dmsetup create late --noudevsync --noudevrules
+	nvmet-config.sh export tcp 1 /dev/dm-0 1 1
+	nvmet-config.sh port 1 tcp 127.0.0.1 4420 tcp
+	one=$(connect tcp 127.0.0.1 tcp) && disk=$(node "$one" 1)
+	for verb in write read; do
+		allow
+		until_ok last_line "data in memory of"
+		dd if=/dev/urandom of=/tmp/late.in bs=64k count=1 2>/dev/null
+		served=$(stat tcp requests) unreachable=$(stat tcp ram_unreachable)
+		case $verb in
+		write)	dd if=/tmp/late.in of="$disk" bs=64k count=1 oflag=direct 2>/dev/null & ;;
+		read)	dd if=/tmp/late.in of="$a" bs=64k count=1 oflag=direct 2>/dev/null
+			dd if="$disk" of=/tmp/late.out bs=64k count=1 iflag=direct 2>/dev/null & ;;
+		esac
+		worker=$!
+		sleep 1
+		withdraw
+		wait $worker && [ "$verb" = read ] || dd if="$a" of=/tmp/late.out bs=64k count=1 iflag=direct 2>/dev/null
+		cmp /tmp/late.in /tmp/late.out && [ "$(stat tcp requests)" = "$served" ] && more tcp ram_unreachable "$unreachable"
+		result $? "a $verb that is refused when it is mapped is repeated, in RAM, and counted there alone"
+	done
+	disconnect "$one"
+	nvmet-config.sh clear
+	until_ok dmsetup remove late --noudevsync --noudevrules
+	allow
+}
+
 # To the host's own memory the target can do nothing.
 over_loop() {
 	nvmet-config.sh export loop 1 "$a" 1
@@ -109,7 +138,7 @@ over_loop() {
 	allow
 }
 
-plan 14
+plan 16
 announce "$2" "$3" "$4" && announce_bar "$4"
 result $? "drives and provider are there"
 a=$(drive_node "$2")
@@ -121,6 +150,7 @@ read -r device <$root/device
 bridge=${vendor#0x}:${device#0x}
 allow
 over_tcp
+late
 over_loop
 echo >$param
 [ -z "$(ls $config/subsystems)" ]

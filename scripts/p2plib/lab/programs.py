@@ -626,7 +626,7 @@ ALL = [
         timeout=300,
         where=("unknown-root-complex",),
         skip_on=("stock",),
-        extras=("fio",),
+        extras=("dmsetup", "fio"),
         trace_dma=False,
     ),
     Program(
