@@ -232,6 +232,7 @@ static int provider_create(struct pci_dev *pdev, struct p2pdma_memory *first)
 		return error;
 	}
 	list_add_tail_rcu(&p2pdma->node, &p2pdma_providers);
+	p2pdma_lists_changed();
 	return 0;
 }
 
@@ -241,6 +242,7 @@ static void memory_unlink(struct p2pdma_memory *mem)
 	lockdep_assert_held(&p2pdma_lock);
 	WRITE_ONCE(mem->unlinked, true);
 	list_del_rcu(&mem->node);
+	p2pdma_lists_changed();
 }
 
 /* Nobody finds the provider or a resource of it after this and a grace period. */
@@ -378,6 +380,7 @@ static int add_resource(struct pci_dev *pdev, int bar, size_t size, u64 offset,
 			if (unvetted)
 				WRITE_ONCE(p2pdma->unvetted, true);
 			list_add_tail_rcu(&mem->node, &p2pdma->resources);
+			p2pdma_lists_changed();
 		}
 		memalloc_noio_restore(noio);
 	}

@@ -20,8 +20,9 @@
  *
  * A dump may take several messages, between which resources and clients come
  * and go.  Each one goes on behind what was said last, which is known by its
- * address and not by its position in a list; if it has gone, the dump ends with
- * NLM_F_DUMP_INTR, so that the program asks again.
+ * address and not by its position in a list.  If anything has come, gone or
+ * changed meanwhile, messages have NLM_F_DUMP_INTR from then on, so that the
+ * program asks again.
  */
 #include <linux/capability.h>
 #include <linux/device/bus.h>
@@ -35,6 +36,7 @@
 #include <net/genetlink.h>
 #include <net/net_namespace.h>
 
+#include "../pci.h"
 #include "explain.h"
 #include "netlink-gen.h"
 #include "p2pdma.h"
@@ -97,6 +99,8 @@ static const u8 changes[] = {
 	[PCI_P2PDMA_UNPUBLISHED]	= PCI_P2PDMA_CHANGE_UNPUBLISHED,
 };
 
+static_assert(ARRAY_SIZE(changes) == PCI_P2PDMA_UNPUBLISHED + 1);
+
 /* ---- who may ask ---- */
 
 static int check_permission(struct sk_buff *request,
@@ -128,12 +132,16 @@ int pci_p2pdma_nl_pre_doit(const struct genl_split_ops *ops,
  * @cb: the dump
  *
  * Context: process context, may sleep.
- * Return: 0, or -EPERM.
+ * Return: 0;
+ *	-EPERM;
+ *	-EINVAL if it names anything: that may mean something some day.
  */
 int pci_p2pdma_nl_start(struct netlink_callback *cb)
 {
-	/* Another one than that of a dump which lost its place */
-	cb->seq = 1;
+	if (nlmsg_attrlen(cb->nlh, GENL_HDRLEN)) {
+		NL_SET_ERR_MSG(cb->extack, "a list takes no attributes");
+		return -EINVAL;
+	}
 	return check_permission(cb->skb, cb->extack);
 }
 
@@ -328,7 +336,12 @@ int pci_p2pdma_nl_route_get_doit(struct sk_buff *skb, struct genl_info *info)
 		return -ENOMEM;
 	reply->client = client;
 	reply->provider = provider;
+	/* What sleeps in D3cold reads as ones. */
+	pci_config_pm_runtime_get(client);
+	pci_config_pm_runtime_get(provider);
 	ask_route(reply);
+	pci_config_pm_runtime_put(provider);
+	pci_config_pm_runtime_put(client);
 	return send_route(info, reply);
 }
 
@@ -365,10 +378,17 @@ struct dump {
 	bool ahead;
 };
 
-/* What it said last is not there any more: something may have been left out. */
-static void dump_lost(struct dump *dump)
+/*
+ * What the order of resources, of functions, and all verdicts go by.  If it has
+ * changed between two messages, something may be left out, also where what was
+ * said last has come back: at the end of the list.
+ */
+static unsigned int dump_seq(void)
 {
-	dump->cb->seq++;
+	u64 generation = atomic64_read_acquire(&p2pdma_topology_generation);
+
+	/* 0 is for a dump that has not begun. */
+	return (unsigned int)generation + p2pdma_list_changes() ?: 1;
 }
 
 static int dump_resources(struct sk_buff *skb, struct netlink_callback *cb,
@@ -381,10 +401,12 @@ static int dump_resources(struct sk_buff *skb, struct netlink_callback *cb,
 		.mark = mark,
 		.ahead = mark->any,
 	};
-	int error = p2pdma_for_each_resource(fn, &dump);
+	int error;
 
-	if (!error && dump.ahead)
-		dump_lost(&dump);
+	cb->seq = dump_seq();
+	error = p2pdma_for_each_resource(fn, &dump);
+	/* For the next message, or the end, if it has changed meanwhile */
+	cb->seq = dump_seq();
 	return error;
 }
 
@@ -505,6 +527,7 @@ static bool get_cached(const struct p2pdma_resource *res,
 	copy->verdict = peer->verdict;
 	copy->walks = READ_ONCE(peer->walks);
 	copy->changes = peer->changes;
+	p2pdma_peer_masked(res, &client->dev, &copy->verdict);
 	return true;
 }
 
@@ -557,8 +580,6 @@ static int dump_pairs(struct p2pdma_resource *res, void *data)
 			return -EMSGSIZE;
 		}
 	}
-	if (ahead)
-		dump_lost(dump);
 	return 0;
 }
 
@@ -567,13 +588,21 @@ static int dump_pairs(struct p2pdma_resource *res, void *data)
  * @skb: next message
  * @cb: the dump
  *
+ * Verdicts are as new as the topology: a program that asks because it has heard
+ * of a change may be faster than who renews them.
+ *
  * Context: process context, takes p2pdma_lock.
- * Return: 0, or -EMSGSIZE if there is more than one message holds.
+ * Return: 0;
+ *	-EMSGSIZE if there is more than one message holds;
+ *	-ENOMEM if memory is short.
  */
 int pci_p2pdma_nl_pair_get_dumpit(struct sk_buff *skb,
 				  struct netlink_callback *cb)
 {
-	return dump_resources(skb, cb, dump_pairs);
+	const struct dump_mark *mark = (struct dump_mark *)cb->ctx;
+	int error = mark->any ? 0 : p2pdma_peers_fill();
+
+	return error ?: dump_resources(skb, cb, dump_pairs);
 }
 
 /* ---- what changes ---- */
@@ -620,8 +649,10 @@ static int notify_listeners(struct notifier_block *nb, unsigned long event,
 	return NOTIFY_DONE;
 }
 
+/* Last: drivers have to stop what they do, and there may be many listeners. */
 static struct notifier_block listeners_nb = {
 	.notifier_call = notify_listeners,
+	.priority = INT_MIN,
 };
 
 static int __init p2pdma_netlink_init(void)

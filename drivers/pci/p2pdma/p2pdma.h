@@ -115,6 +115,8 @@ p2pdma_to_memory(struct p2pdma_resource *res)
 extern struct mutex p2pdma_lock;
 extern struct list_head p2pdma_providers;
 
+void p2pdma_lists_changed(void);
+unsigned int p2pdma_list_changes(void);
 int p2pdma_for_each_resource(int (*fn)(struct p2pdma_resource *, void *),
 			     void *data);
 bool p2pdma_verdict_now(struct pci_dev *provider, struct pci_dev *client,

@@ -132,6 +132,21 @@ static void forbid_bus_address(struct p2pdma_verdict *verdict)
 	}
 }
 
+/**
+ * p2pdma_peer_masked - what a verdict is for a client's DMA mask
+ * @res: resource
+ * @client: device that would do DMA
+ * @verdict: what is cached of the pair, or would be
+ *
+ * Context: any.
+ */
+void p2pdma_peer_masked(const struct p2pdma_resource *res,
+			struct device *client, struct p2pdma_verdict *verdict)
+{
+	if (unlikely(p2pdma_bus_last(res) > dma_get_mask(client)))
+		forbid_bus_address(verdict);
+}
+
 /* Ask for the pair to be cached by the time of another question. */
 static void peer_request(struct p2pdma_resource *res, struct pci_dev *client)
 {
@@ -194,13 +209,14 @@ static struct p2pdma_verdict peer_verdict(struct p2pdma_resource *res,
 	}
 	if (!cached) {
 		verdict = p2pdma_peer_walk(res, pdev);
-		trace_p2pdma_verdict(pdev, res->pdev, &verdict);
-		atomic_long_inc(&res->walks);
-		if (cache)
+		/* Who only wants to know does not use the pair. */
+		if (cache) {
+			trace_p2pdma_verdict(pdev, res->pdev, &verdict);
+			atomic_long_inc(&res->walks);
 			peer_request(res, pdev);
+		}
 	}
-	if (unlikely(p2pdma_bus_last(res) > dma_get_mask(client)))
-		forbid_bus_address(&verdict);
+	p2pdma_peer_masked(res, client, &verdict);
 	return verdict;
 }
 
@@ -226,7 +242,7 @@ struct p2pdma_verdict p2pdma_peer_verdict(struct p2pdma_resource *res,
  * @res: resource
  * @client: device that would do DMA; not necessarily a PCI device
  *
- * Nothing is cached that was not.
+ * Nothing is cached that was not, nor counted or traced.
  *
  * Context: as p2pdma_peer_verdict().
  * Return: the verdict, never older than the topology.

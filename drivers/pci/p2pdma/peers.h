@@ -62,6 +62,8 @@ struct p2pdma_verdict p2pdma_peer_verdict_uncached(struct p2pdma_resource *res,
 						   struct device *client);
 struct p2pdma_verdict p2pdma_peer_walk(const struct p2pdma_resource *res,
 				       struct pci_dev *client);
+void p2pdma_peer_masked(const struct p2pdma_resource *res,
+			struct device *client, struct p2pdma_verdict *verdict);
 struct p2pdma_peer *p2pdma_peer_alloc(void);
 int p2pdma_peers_fill(void);
 void p2pdma_peers_add(struct p2pdma_resource *res);

@@ -19,6 +19,32 @@
  */
 DEFINE_MUTEX(p2pdma_lock);
 LIST_HEAD(p2pdma_providers);
+static unsigned int list_changes;	/* of these two kinds of list, under the lock */
+
+/**
+ * p2pdma_lists_changed - a provider or a resource has come or gone
+ *
+ * Context: p2pdma_lock held.
+ */
+void p2pdma_lists_changed(void)
+{
+	lockdep_assert_held(&p2pdma_lock);
+	WRITE_ONCE(list_changes, list_changes + 1);
+}
+
+/**
+ * p2pdma_list_changes - how often has a provider or a resource come or gone?
+ *
+ * For who goes through the lists in several steps, by what he saw last, which
+ * may have come back at another place.
+ *
+ * Context: any.
+ * Return: a number that is another after each change; it may wrap.
+ */
+unsigned int p2pdma_list_changes(void)
+{
+	return READ_ONCE(list_changes);
+}
 
 /**
  * p2pdma_for_each_resource - call a function for every resource

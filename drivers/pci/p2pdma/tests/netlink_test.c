@@ -296,7 +296,10 @@ static struct fabric_fn *last_said(struct machine *m)
 	return m->client[bit % CLIENTS];
 }
 
-/* A client that was said goes: nobody else is left out or said twice. */
+/*
+ * A client that was said goes: nobody else is left out or said twice, and the
+ * program is told that something has changed.
+ */
 static void netlink_pairs_client_gone(struct kunit *test)
 {
 	struct machine *m = build(test);
@@ -305,7 +308,7 @@ static void netlink_pairs_client_gone(struct kunit *test)
 	fabric_unplug(m->client[0]);
 	rest(m);
 	KUNIT_EXPECT_FALSE(test, m->twice);
-	KUNIT_EXPECT_FALSE(test, m->interrupted);
+	KUNIT_EXPECT_TRUE(test, m->interrupted);
 	/* With the other two providers there are all but one. */
 	KUNIT_EXPECT_EQ(test, said(m), CLIENTS * PROVIDERS - 2);
 }
@@ -322,6 +325,37 @@ static void netlink_pairs_lost(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, m->twice);
 }
 
+/* It comes back, as the last of all functions: who is behind it may be left out. */
+static void netlink_pairs_back(struct kunit *test)
+{
+	struct machine *m = build(test);
+	struct fabric_fn *fn;
+
+	first_pairs(m);
+	fn = last_said(m);
+	fabric_unplug(fn);
+	fabric_replug(fn);
+	rest(m);
+	KUNIT_EXPECT_TRUE(test, m->interrupted);
+}
+
+/* A client that cannot have the addresses: what is listed is what it would get. */
+static void netlink_pairs_mask(struct kunit *test)
+{
+	struct machine *m = build(test);
+	int i;
+
+	for (i = 0; i < CLIENTS; i++)
+		KUNIT_ASSERT_EQ(test, 0, dma_set_mask(&m->client[i]->pdev->dev,
+						      DMA_BIT_MASK(32)));
+	m->read = m->write = PCI_P2PDMA_MAPPING_BUS_ADDR;
+	start_pairs(m);
+	rest(m);
+	KUNIT_EXPECT_EQ(test, said(m), CLIENTS * PROVIDERS);
+	KUNIT_EXPECT_EQ(test, m->read, PCI_P2PDMA_MAPPING_NONE);
+	KUNIT_EXPECT_EQ(test, m->write, PCI_P2PDMA_MAPPING_NONE);
+}
+
 /* Each resource once */
 static void netlink_resources(struct kunit *test)
 {
@@ -335,25 +369,40 @@ static void netlink_resources(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, m->interrupted);
 }
 
-/* The last that was said is unregistered, and one is registered behind it. */
-static void netlink_resources_lost(struct kunit *test)
+/* Unregister the last that was said; returns whose it was */
+static struct fabric_fn *resource_lost(struct machine *m)
 {
-	struct machine *m = build(test);
-	unsigned int last;
+	struct fabric_fn *fn;
 
 	start(m, PCI_P2PDMA_CMD_RESOURCE_GET,
 	      pci_p2pdma_nl_resource_get_dumpit);
 	do {
-		KUNIT_ASSERT_GT(test, next(m), 0);
+		KUNIT_ASSERT_GT(m->test, next(m), 0);
 	} while (!said(m));
-	KUNIT_ASSERT_LT(test, said(m), PROVIDERS);
-	last = find_last_bit(m->said, CLIENTS * PROVIDERS) / CLIENTS;
-	KUNIT_ASSERT_EQ(test, 0,
-			pci_p2pdma_remove_resource(m->provider[last]->pdev, 0,
-						   0));
+	KUNIT_ASSERT_LT(m->test, said(m), PROVIDERS);
+	fn = m->provider[find_last_bit(m->said, CLIENTS * PROVIDERS) / CLIENTS];
+	KUNIT_ASSERT_EQ(m->test, 0, pci_p2pdma_remove_resource(fn->pdev, 0, 0));
+	return fn;
+}
+
+static void netlink_resources_lost(struct kunit *test)
+{
+	struct machine *m = build(test);
+
+	resource_lost(m);
 	rest(m);
 	KUNIT_EXPECT_TRUE(test, m->interrupted);
 	KUNIT_EXPECT_FALSE(test, m->twice);
+}
+
+/* It comes back, as the last of all: those behind it may be left out. */
+static void netlink_resources_back(struct kunit *test)
+{
+	struct machine *m = build(test);
+
+	provider_register(test, resource_lost(m));
+	rest(m);
+	KUNIT_EXPECT_TRUE(test, m->interrupted);
 }
 
 static struct kunit_case netlink_cases[] = {
@@ -362,8 +411,11 @@ static struct kunit_case netlink_cases[] = {
 	KUNIT_CASE(netlink_pairs_unused),
 	KUNIT_CASE(netlink_pairs_client_gone),
 	KUNIT_CASE(netlink_pairs_lost),
+	KUNIT_CASE(netlink_pairs_back),
+	KUNIT_CASE(netlink_pairs_mask),
 	KUNIT_CASE(netlink_resources),
 	KUNIT_CASE(netlink_resources_lost),
+	KUNIT_CASE(netlink_resources_back),
 	{}
 };
 

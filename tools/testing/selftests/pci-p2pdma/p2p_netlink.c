@@ -341,6 +341,10 @@ TEST_F(family, unknown_commands)
 		EXPECT_EQ(ask(self->fd, &r, ignore, NULL), -EOPNOTSUPP) TH_LOG("%d", cmds[i]);
 		EXPECT_EQ(dump(self->fd, cmds[i], ignore, NULL), -EOPNOTSUPP) TH_LOG("%d", cmds[i]);
 	}
+	/* What a list would be about has no meaning yet */
+	begin(&r, family, PCI_P2PDMA_CMD_RESOURCE_GET, NLM_F_DUMP);
+	add_name(&r, PCI_P2PDMA_A_RESOURCE_PROVIDER, self->provider);
+	EXPECT_EQ(ask(self->fd, &r, ignore, NULL), -EINVAL);
 	/* A dump of what is no list, and one of what is */
 	EXPECT_EQ(dump(self->fd, PCI_P2PDMA_CMD_ROUTE_GET, ignore, NULL), -EOPNOTSUPP);
 	begin(&r, family, PCI_P2PDMA_CMD_PAIR_GET, 0);
@@ -461,6 +465,19 @@ TEST_F(family, resources_as_in_sysfs)
 	EXPECT_GT(mapped.allocations, before.allocations);
 	munmap(mem, MIB);
 	close(fd);
+}
+
+/* Who only asks is nobody who uses it: questions leave its counters alone. */
+TEST_F(family, questions_do_not_count)
+{
+	unsigned long long walks = dump_resources(self->fd, self->provider).walks;
+	struct route route;
+	int i;
+
+	/* The provider is no client of its own, so nothing is cached of that pair. */
+	for (i = 0; i < 10; i++)
+		EXPECT_GE(ask_route(self->fd, self->provider, self->provider, &route), 0);
+	EXPECT_EQ(dump_resources(self->fd, self->provider).walks, walks);
 }
 
 /* ---- what is cached ---- */
