@@ -50,6 +50,9 @@ healthy() {
 	return 1
 }
 
+# forgotten: no write is under way for the bitmap any more
+forgotten() { grep -q "bitmap: 0/" /proc/mdstat; }
+
 # all_the_same: what many read at once
 all_the_same() {
 	rm -f /tmp/read.*
@@ -75,8 +78,8 @@ c=$(drive_node "$4")
 echo "0 16384 delay $b 0 0 $b 0 0" | dmsetup create lab --noudevsync --noudevrules
 
 for level in 1 10; do
-	mdadm --create $md --run --force --metadata=1.0 --level=$level --size=${member}M --raid-devices=2 "$a" $slow \
-		</dev/null >/tmp/mdadm.log 2>&1 && in_sync && equal "$a" $slow
+	mdadm --create $md --run --force --metadata=1.0 --level=$level --size=${member}M --bitmap=internal \
+		--bitmap-chunk=64K --raid-devices=2 "$a" $slow </dev/null >/tmp/mdadm.log 2>&1 && in_sync && equal "$a" $slow
 	result $? "raid$level is in sync"
 	echo frozen >/sys/block/md0/md/sync_action
 	half_way && differ && healthy
@@ -84,8 +87,8 @@ for level in 1 10; do
 	all_the_same && differ
 	result $? "raid$level: while the members differ, reads are from one of them"
 	echo idle >/sys/block/md0/md/sync_action
-	in_sync && healthy && equal "$a" $slow
-	result $? "raid$level: they are equal again"
+	in_sync && healthy && equal "$a" $slow && tries=300 until_ok forgotten
+	result $? "raid$level: they are equal again, and the bitmap has forgotten it"
 
 	echo frozen >/sys/block/md0/md/sync_action
 	half_way && differ && until_ok mdadm --quiet --stop $md && mdadm --examine "$a" | grep "State : active" | sed 's/^/# /' &&

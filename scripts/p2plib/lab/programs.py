@@ -238,7 +238,7 @@ ALL = [
         skip_on=("stock",),
         extras=("dmsetup", "mdadm"),
         trace_dma=False,
-        timeout=240,
+        timeout=300,
     ),
     Program(
         "md",
