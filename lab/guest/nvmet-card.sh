@@ -19,7 +19,7 @@ no_ram() {
 	done
 }
 
-plan 9
+plan 10
 load_cards && wire 0 && wire 1 && rdma_soft "$type" client0 client0 && rdma_soft "$type" client1 client1
 result $? "wires, and the client's devices"
 announce "$2" "$3" && announce_bar "$3"
@@ -46,4 +46,10 @@ card_moved "$far" read_peer=0 write_peer=0 read_ram=$bytes write_ram~$bytes fail
 	more far ram_unreachable 0 && [ "$(stat far requests)" = 0 ]
 result $? "far: in RAM, with the reason"
 stop "$one"
+
+provider=$(drive_bdf "$3")
+p2pmem=/sys/bus/pci/devices/$provider/p2pmem
+[ "$(cat "$p2pmem/available")" = "$(cat "$p2pmem/size")" ] && echo "$provider" >"/sys/bus/pci/devices/$provider/driver/unbind" &&
+	[ ! -e "$p2pmem" ]
+result $? "all of the memory is back, and its driver can be taken away"
 finish
