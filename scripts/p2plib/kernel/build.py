@@ -16,6 +16,7 @@ from typing import TextIO
 
 from p2plib import BUILD, ROOT, Fail
 from p2plib.advice import no_command, words_of_disk
+from p2plib.arch import Arch, chosen
 from p2plib.common import need_space, say
 from p2plib.kernel.warned import Warned
 
@@ -36,12 +37,12 @@ drivers/nvme/target/rdma.o
 class Config:
     """What scripts/build knows by a name."""
 
-    fragments: tuple[str, ...]  # of configs/; a later one wins
+    fragments: tuple[str, ...]  # of configs/; a later one wins; with "lab" goes the architecture's
     targets: tuple[str, ...]  # of the kernel's make
     stock: bool = False  # of the base as it came, which lacks symbols that the fragments name
 
 
-IMAGE = ("bzImage", "modules")
+IMAGE = ("IMAGE", "modules")  # the first stands for what the architecture calls it
 CONFIGS = {
     "lab": Config(("lab",), IMAGE),
     "debug": Config(("lab", "debug"), IMAGE),
@@ -59,17 +60,17 @@ CONFIGS = {
     "stock-off": Config(("lab", "p2pdma-off"), ("vmlinux",), stock=True),
 }
 
-# Everything else in the environment (ARCH, W, O, KCFLAGS ...) would change what is built.
+# Everything else in the environment (W, O, KCFLAGS ...) would change what is built.
 KEEP = re.compile(r"(PATH|HOME|USER|TERM|TMPDIR|CCACHE_\w+)$")
 
 
-def environment() -> dict[str, str]:
+def environment(arch: Arch) -> dict[str, str]:
     env = {k: v for k, v in os.environ.items() if KEEP.match(k)}
     # The same input must give the same bytes, or ccache has nothing to find; and it should find
     # what a clone in another folder has compiled.
     env.update(
         LC_ALL="C",
-        ARCH="x86_64",
+        ARCH=arch.name,
         LOCALVERSION="",
         KBUILD_BUILD_USER="p2pdma",
         KBUILD_BUILD_HOST="lab",
@@ -78,6 +79,8 @@ def environment() -> dict[str, str]:
         CCACHE_BASEDIR=str(ROOT),
         CCACHE_NOHASHDIR="1",
     )
+    if arch.cross:
+        env["CROSS_COMPILE"] = arch.cross
     return env
 
 
@@ -121,6 +124,7 @@ class Build:
     out_name: str = ""  # under build/out
     variables: Sequence[str] = ()  # of the kernel's make, NAME=VALUE
     lenient: bool = False  # the tree may lack symbols that the fragments name
+    arch: Arch = field(default_factory=chosen)
     stock: bool = field(init=False)
     source: Path = field(init=False)
     fragments: list[Path] = field(init=False)
@@ -129,10 +133,11 @@ class Build:
         known = self.known()
         self.stock = known.stock
         self.lenient = self.lenient or known.stock
-        self.targets = self.targets or known.targets
-        self.fragments = [ROOT / "configs" / f"{name}.config" for name in known.fragments]
+        self.targets = self.targets or [self.arch.target if t == "IMAGE" else t for t in known.targets]
+        names = [n for name in known.fragments for n in ([name, self.arch.name] if name == "lab" else [name])]
+        self.fragments = [ROOT / "configs" / f"{name}.config" for name in names]
         self.source = self.tree or (BUILD / "stock" / "linux" if known.stock else BUILD / "tree")
-        self.name = self.out_name or self.config
+        self.name = self.arch.folder(self.out_name or self.config)
         self.out = BUILD / "out" / self.name
         self.log = BUILD / "out" / f"{self.name}.log"
 
@@ -142,7 +147,7 @@ class Build:
         return CONFIGS[self.config]
 
     def environment(self) -> dict[str, str]:
-        return environment()
+        return environment(self.arch)
 
     def check(self) -> None:
         if not (self.source / "Kconfig").is_file():
@@ -151,7 +156,7 @@ class Build:
         for f in self.fragments:
             if not f.is_file():
                 raise Fail(f"no {f.relative_to(ROOT)}: restore it with git checkout")
-        for tool in ("make", "gcc", "ld", "flex", "bison", "bc"):
+        for tool in ("make", "gcc", self.arch.tool("gcc"), self.arch.tool("ld"), "flex", "bison", "bc"):
             if not shutil.which(tool):
                 raise Fail(no_command(tool))
         self.out.mkdir(parents=True, exist_ok=True)
@@ -172,7 +177,7 @@ class Build:
 
     def make(self, *args: str, config: str = ".config") -> Progress:
         """Run the kernel's make; its output goes to the log, progress to stdout."""
-        cc = "ccache gcc" if shutil.which("ccache") else "gcc"
+        ccache = "ccache " if shutil.which("ccache") else ""
         jobs = os.environ.get("J") or str((os.cpu_count() or 1) + 1)
         cmd = [
             "make",
@@ -180,8 +185,8 @@ class Build:
             str(self.source),
             f"O={self.out}",
             "-j" + jobs,
-            "CC=" + cc,
-            "HOSTCC=" + cc,
+            "CC=" + ccache + self.arch.tool("gcc"),
+            "HOSTCC=" + ccache + "gcc",
             f"KCONFIG_CONFIG={self.out / config}",
             *args,
         ]

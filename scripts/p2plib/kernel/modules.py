@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 
 from p2plib import BUILD, ROOT, Fail
+from p2plib.arch import chosen
 from p2plib.common import locked, run, say, write_file
 
 SOURCES = ROOT / "lab" / "modules"
@@ -56,7 +57,7 @@ def lay_out(folder: Path) -> None:
 
 def build(config: str) -> None:
     """Beside the kernel build/out/CONFIG, which is left as it is; -> build/modules/CONFIG."""
-    folder = BUILD / "modules" / config
+    folder = BUILD / "modules" / chosen().folder(config)
     need_kernel(config)
     folder.mkdir(parents=True, exist_ok=True)
     with locked(folder):
@@ -66,9 +67,9 @@ def build(config: str) -> None:
 
 
 def need_kernel(config: str) -> None:
-    out = BUILD / "out" / config
+    out = BUILD / "out" / chosen().folder(config)
     if not (out / "Module.symvers").is_file():
-        raise Fail(f"no kernel in {out.relative_to(ROOT)}: run 'make build CONFIG={config}'")
+        raise Fail(f"no kernel in {out.relative_to(ROOT)}: run 'make build CONFIG={config}{chosen().word}'")
 
 
 def make(config: str, folder: Path, what: str) -> None:
@@ -91,8 +92,8 @@ def build_own(config: str, source: Path) -> list[Path]:
     """Build a copy of it, so that the source stays as it is; the modules, which a shell's guest has from now on."""
     check_own(source)
     need_kernel(config)
-    folder = OWN / config / source.resolve().name
-    with locked(OWN / config):
+    folder = OWN / chosen().folder(config) / source.resolve().name
+    with locked(folder.parent):
         shutil.rmtree(folder, ignore_errors=True)
         # Of a build in place: what is in its way here
         shutil.copytree(source, folder, ignore=shutil.ignore_patterns("*.o", "*.ko", "*.mod", "*.mod.c", ".*", "*.cmd"))
@@ -105,4 +106,4 @@ def build_own(config: str, source: Path) -> list[Path]:
 
 def own(config: str) -> list[Path]:
     """What was built of users' own modules for this kernel."""
-    return sorted((OWN / config).glob("*/**/*.ko"))
+    return sorted((OWN / chosen().folder(config)).glob("*/**/*.ko"))
