@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Boot the kernel on a topology, run a program there, print the verdict."""
+"""Boot the kernel on a topology, run a program there, print the verdict. ARCH= names another architecture."""
 
 import argparse
 from collections import Counter
@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from p2plib import Fail
+from p2plib.arch import chosen
 from p2plib.lab import programs, runner, topology
 from p2plib.lab.vm import Vm, ignore
 
@@ -31,12 +32,12 @@ def show(_vm: Vm, line: str) -> None:
 def main(argv: Sequence[str]) -> int:
     args = arguments(argv)
     if args.list:
-        print("\n".join(f"{t}.{p}" for t, p in programs.matrix(args.config)))
+        print("\n".join(f"{t}.{p}" for t, p in programs.matrix(args.config, chosen())))
         return 0
     if not args.topology or not args.program:
         raise Fail(
             f"which topology and program? run TOPOLOGY PROGRAM; topologies: "
-            f"{', '.join(topology.names())}; programs: {', '.join(p.name for p in programs.ALL)}"
+            f"{', '.join(topology.names(chosen()))}; programs: {', '.join(p.name for p in programs.ALL)}"
         )
     if args.timeout is not None and args.timeout <= 0:
         raise Fail(f"--timeout {args.timeout:g}: say how many seconds, more than 0")

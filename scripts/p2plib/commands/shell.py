@@ -56,8 +56,8 @@ def main(argv: Sequence[str]) -> int:
     # Only to find the image and its source, and to complain where there is none.
     run = runner.Run(topo, programs.get("demo"), config=config, kernel=Path(kernel) if kernel else None)
     target = [module for module in runner.target_modules(run.image) if module.is_file()]
-    initrd = initramfs.build(run.source, files=target, home=home)
-    mode = accel.choose(run.image, initrd)
+    initrd = initramfs.build(run.source, files=target, home=home, arch=topo.arch)
+    mode = accel.choose(run.image, initrd, topo.arch)
     print(f"{topo.name}: {topo.about}\n{topo.picture}\nIt boots, about ten seconds; Ctrl-A x ends the VM.", flush=True)
     if home:
         print(f"In /root: {', '.join(file.name for file in home)}", flush=True)

@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 
 from p2plib import BUILD, Fail
+from p2plib.arch import X86_64, Arch
 from p2plib.lab.topology import Topology
 from p2plib.lab.vm import Vm
 
@@ -13,10 +14,14 @@ PROBE_SECONDS = 6
 BARE = Topology(name="probe", about="no devices", picture="", cpu="max", devices=(), drives={}, expect={})
 
 
-def choose(kernel: Path, initrd: Path) -> str:
+def choose(kernel: Path, initrd: Path, arch: Arch = X86_64) -> str:
     wish = os.environ.get("ACCEL") or "auto"
     if wish not in ("tcg", "kvm", "auto"):
         raise Fail(f"ACCEL={wish} is unknown: choose tcg, kvm or auto")
+    if arch.name != os.uname().machine:
+        if wish == "kvm":
+            raise Fail(f"ACCEL=kvm: this machine's processors are not {arch.name}: use ACCEL=tcg")
+        return "tcg"
     if wish == "tcg" or not os.access("/dev/kvm", os.R_OK | os.W_OK):
         if wish == "kvm":
             raise Fail("/dev/kvm cannot be opened: use ACCEL=tcg")

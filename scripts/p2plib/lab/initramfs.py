@@ -15,6 +15,8 @@ from collections.abc import Sequence, Mapping, Iterable
 
 from p2plib import BUILD, ROOT, Fail
 from p2plib.advice import no_command
+from p2plib.arch import X86_64, Arch
+from p2plib.lab import foreign
 
 SELFTESTS = ROOT / "tools" / "testing" / "selftests" / "pci-p2pdma"
 GUEST = ROOT / "lab" / "guest"
@@ -88,15 +90,16 @@ def build(
     installed: bool = False,
     root: Path | None = None,
     home: Sequence[Path] = (),
+    arch: Arch = X86_64,
 ) -> Path:
     """The path of an initramfs made of the sources as they are now. TREE lends what it has for selftests.
 
-    EXTRAS are names of the host's programs, FILES are paths and go to the guest's /lib. With INSTALLED the guest has
+    EXTRAS are names of the host's programs, or of the same for ARCH, FILES are paths and go to the guest's /lib. With INSTALLED the guest has
     the selftests also as `make install` installs them, in /selftests. ROOT has folders for the guest's root. Those of
     HOME go to /root.
     """
-    busybox = tool("busybox", "busybox-static")
-    binaries = {name: tool(name) for name in extras}
+    busybox = tool(arch, "busybox", "busybox-static")
+    binaries = {name: tool(arch, name) for name in extras}
     facilities = [tree / path for path in FACILITIES]
     for missing in (path for path in facilities if not path.is_file()):
         raise Fail(f"{missing} is missing: --tree must name a kernel tree")
@@ -113,18 +116,20 @@ def build(
     folder.mkdir(parents=True, exist_ok=True)
     parts = [*extras, *(f"{f.parent.name}.{f.name}" for f in files), *(["installed"] if installed else []), *folders]
     parts += ["home"] if home else []
+    parts += [arch.name] if arch != X86_64 else []
     name = "-".join(["initramfs", *parts])
     image = folder / f"{name}-{key.hexdigest()[:16]}.cpio"
     if image.exists():
         return image
     with tempfile.TemporaryDirectory(dir=folder) as work:
         lay_out(tree, Path(work))
-        trees = {**folders, **({"selftests": install(Path(work))} if installed else {})}
+        trees = {**folders, **({"selftests": install(Path(work), arch)} if installed else {})}
         # Where scripts in /p2p look for it, as the tree has it
         trees["kselftest"] = Path(work) / SELFTESTS.parent.relative_to(ROOT) / "kselftest"
-        programs = compile_programs(Path(work))
+        programs = compile_programs(Path(work), arch)
         new = Path(work) / "cpio"
-        new.write_bytes(pack(busybox, programs, binaries, files, home, trees))
+        libraries = shared_libraries(arch, binaries.values())
+        new.write_bytes(pack(busybox, programs, binaries, libraries, files, home, trees))
         for old in folder.glob("*.cpio"):
             if re.fullmatch(name + "-[0-9a-f]{16}.cpio", old.name):
                 old.unlink(missing_ok=True)
@@ -142,18 +147,19 @@ def lay_out(tree: Path, work: Path) -> None:
     shutil.copy(UAPI, work / UAPI.relative_to(ROOT))
 
 
-def install(work: Path) -> Path:
+def install(work: Path, arch: Arch) -> Path:
     """As a distributor does it; but for -static, as the guest has no libraries."""
     into = work / "installed"
     folder = work / SELFTESTS.parent.relative_to(ROOT)
     command = ["make", "-C", str(folder), f"TARGETS={SELFTESTS.name}", "USERCFLAGS=-static -Werror", "FORCE_TARGETS=1"]
+    command += [f"CROSS_COMPILE={arch.cross}"] if arch.cross else []
     done = subprocess.run([*command, "install", f"INSTALL_PATH={into}"], capture_output=True, text=True)
     if done.returncode:
         raise Fail(f"the selftests cannot be installed: correct their Makefile\n{done.stdout}{done.stderr}")
     return into
 
 
-def compile_programs(work: Path) -> list[Path]:
+def compile_programs(work: Path, arch: Arch) -> list[Path]:
     """The selftests with what lab.h adds to them, and the lab's own programs, which stand beside them here."""
     source = work / SELFTESTS.relative_to(ROOT)
     for path in (*GUEST.glob("*.c"), *GUEST.glob("*.h")):
@@ -161,7 +167,7 @@ def compile_programs(work: Path) -> list[Path]:
     found = source / "find.o"
 
     def gcc(*argv: str) -> None:
-        done = subprocess.run(["gcc", *CFLAGS, *argv], cwd=source, capture_output=True, text=True)
+        done = subprocess.run([arch.tool("gcc"), *CFLAGS, *argv], cwd=source, capture_output=True, text=True)
         if done.returncode:
             raise Fail(f"{argv[-1]} does not compile: correct it\n{done.stderr}")
 
@@ -178,6 +184,7 @@ def pack(
     busybox: Path,
     programs: Iterable[Path],
     binaries: Mapping[str, Path],
+    libraries: Mapping[str, Path],
     files: Sequence[Path],
     home: Sequence[Path],
     trees: Mapping[str, Path],
@@ -188,8 +195,7 @@ def pack(
     for folder in ("proc", "sys", "tmp", "mnt", "root"):
         cpio.add(folder, 0o040755)
     cpio.file("bin/busybox", busybox)
-    applets = subprocess.run([busybox, "--list"], capture_output=True, text=True, check=True).stdout.split()
-    for applet in applets:
+    for applet in applets(busybox):
         if applet != "busybox":
             cpio.link(f"bin/{applet}", "busybox")
     cpio.file("init", GUEST / "init")
@@ -200,12 +206,10 @@ def pack(
     for name, tree in trees.items():
         for path in sorted(p for p in tree.rglob("*") if p.is_file()):
             cpio.file(f"{name}/{path.relative_to(tree)}", path)
-    libraries: set[str] = set()
     for name, path in binaries.items():
         cpio.file(f"bin/{name}", path)
-        libraries |= shared_libraries(path)
-    for library in sorted(libraries):
-        cpio.file(library.lstrip("/"), Path(library))
+    for name, path in sorted(libraries.items()):
+        cpio.file(name, path)
     for file in files:
         cpio.file(f"lib/{file.name}", file)
     for file in home:
@@ -213,13 +217,28 @@ def pack(
     return cpio.finish()
 
 
-def shared_libraries(path: Path) -> set[str]:
-    """What the dynamic linker would load, and the linker itself."""
-    done = subprocess.run(["ldd", path], capture_output=True, text=True)
-    return set(re.findall(r"(/\S+) \(0x", done.stdout))
+def applets(busybox: Path) -> list[str]:
+    """The names that it goes by: a table in it, as this machine cannot run another architecture's."""
+    table = re.search(rb"\0(\[\0\[\[\0(?:[\w.-]+\0)+)\0", busybox.read_bytes())
+    if not table:
+        raise Fail(f"{busybox} has no table of applets: look at how this version keeps their names")
+    return table[1].decode().split("\0")[:-1]
 
 
-def tool(name: str, package: str | None = None) -> Path:
+def shared_libraries(arch: Arch, binaries: Iterable[Path]) -> dict[str, Path]:
+    """{name in the guest: file} of what the dynamic linker would load, and the linker itself."""
+    if arch != X86_64:
+        return foreign.libraries(arch, binaries)
+    found: set[str] = set()
+    for path in binaries:
+        done = subprocess.run(["ldd", path], capture_output=True, text=True)
+        found |= set(re.findall(r"(/\S+) \(0x", done.stdout))
+    return {name.lstrip("/"): Path(name) for name in found}
+
+
+def tool(arch: Arch, name: str, package: str | None = None) -> Path:
+    if arch != X86_64:
+        return foreign.tool(arch, name)
     path = shutil.which(name, path=f"{BUILD / 'tools'}:{os.environ['PATH']}")  # scripts/tools lays ours there
     if not path:
         raise Fail(no_command(name, package))

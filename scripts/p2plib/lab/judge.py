@@ -19,6 +19,7 @@ CONSOLE = re.compile(
     r"possible (?:circular|recursive|irq lock inversion) |inconsistent lock state|suspicious RCU usage|"
     r"INFO: task .* blocked|\b(?:rcu_\w+|rcu) .*stall|soft lockup|hard LOCKUP|"
     r"KASAN: |DMA-API: (?!preallocated|debugging enabled)|refcount_t: |Bad page state|page_table_check|"
+    r"Internal error: |Unable to handle kernel |arm-smmu-v3 .*event 0x|"
     r"UBSAN: |ODEBUG: |(?:DMAR|AMD-Vi): .*(?:[Ff]ault|IO_PAGE_FAULT)|unreferenced object"
 )
 

@@ -81,6 +81,7 @@ class Pair:
             devices=(),
             drives={},
             expect={},
+            arch=first.topology.arch,
         )
         return Vm(
             topology,

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from p2plib import Fail
+from p2plib.arch import X86_64, Arch
 from p2plib.lab import checks, hotplug, topology as topologies
 from p2plib.lab.checks import all_moved, nothing
 from p2plib.lab.sizes import DEMO_MIB, FIO_MIB, HOSTS_KIB, MIB, NVMET_MIB, STACK_MIB, WATCHED_KIB
@@ -907,11 +908,11 @@ def get(name: str) -> Program:
     return BY_NAME[name]
 
 
-def matrix(config: str = "lab") -> list[tuple[str, str]]:
+def matrix(config: str = "lab", arch: Arch = X86_64) -> list[tuple[str, str]]:
     """Every (topology, program) that `make test` runs on the kernel CONFIG."""
     return [
         (t, p.name)
-        for t in topologies.names()
+        for t in topologies.names(arch)
         for p in ALL
         if (p.where is None or t in p.where) and (not p.only_on or config in p.only_on)
     ]

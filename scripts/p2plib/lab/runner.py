@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from p2plib import BUILD, Fail
+from p2plib.arch import X86_64, Arch
 from p2plib.common import say
 from p2plib.lab import accel, drives, initramfs, programs, races, topology
 from p2plib.lab.judge import Verdict, judge
@@ -59,30 +60,34 @@ class Run:
 
     def __post_init__(self) -> None:
         """Complain before anything is shown or made."""
-        if self.program.cpu:
+        if self.program.cpu and self.arch == X86_64:
             self.topology = replace_fields(self.topology, cpu=self.program.cpu)
-        qemu()
+        qemu(self.arch)
         if self.kernel and not self.kernel.is_file():
             raise Fail(f"no kernel image {self.kernel}: name another file, or none for that of --config")
-        self.image = self.kernel or self.out / "arch/x86/boot/bzImage"
+        self.image = self.kernel or self.out / self.arch.image
         if not self.image.is_file():
-            raise Fail(f"no kernel image {self.image}: run 'make build CONFIG={self.config}'")
+            raise Fail(f"no kernel image {self.image}: run 'make build CONFIG={self.config}{self.arch.word}'")
         built_from = self.out / "source"
         self.source = self.tree or (built_from.resolve() if built_from.exists() else BUILD / "tree")
         if not (self.source / "tools/testing/kunit/kunit_parser.py").is_file():
             raise Fail(f"{self.source} is no kernel tree: run 'make tree', or name one with --tree")
         for module in self.modules:
             if not module.is_file():
-                how = "scripts/lab-modules" if module.parent.name == self.config else "scripts/build"
+                how = "scripts/lab-modules" if module.parent.name == self.out.name else "scripts/build"
                 raise Fail(f"no {module}: run {how} {self.config}")
 
     @property
+    def arch(self) -> Arch:
+        return self.topology.arch
+
+    @property
     def name(self) -> str:
-        return f"{self.topology.name}.{self.program.name}.{self.config}"
+        return f"{self.topology.name}.{self.program.name}.{self.out.name}"
 
     @property
     def out(self) -> Path:
-        return BUILD / "out" / self.config
+        return BUILD / "out" / self.arch.folder(self.config)
 
     @property
     def folder(self) -> Path:
@@ -91,7 +96,7 @@ class Run:
     @property
     def modules(self) -> list[Path]:
         """Those of lab/modules, and the kernel's own, which are beside it."""
-        ours = [BUILD / "modules" / self.config / f"{name}.ko" for name in self.program.modules]
+        ours = [BUILD / "modules" / self.out.name / f"{name}.ko" for name in self.program.modules]
         own = [self.image.parents[3] / f"{name}.ko" for name in self.program.kernel_modules]
         return [*ours, *own, *(target_modules(self.image) if self.program.target else ())]
 
@@ -153,14 +158,14 @@ class Run:
     def machine(self, folder: Path, pair: Pair | None) -> Vm:
         program = self.program
         files = (*self.files, *self.modules)
-        initrd = initramfs.build(self.source, program.extras, files, program.installed, self.root)
+        initrd = initramfs.build(self.source, program.extras, files, program.installed, self.root, arch=self.arch)
         return Vm(
             self.topology,
             self.image,
             initrd,
             program.order(self.topology),
             folder,
-            accel=self.accel or accel.choose(self.image, initrd),
+            accel=self.accel or accel.choose(self.image, initrd, self.arch),
             memory="2G" if self.config == "debug" else "",
             cmdline=self.cmdline,
             env=program.env,

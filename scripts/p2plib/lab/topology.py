@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, NoReturn
 
-from p2plib import ROOT, Fail
+from p2plib import ROOT, Fail, arch as arches
+from p2plib.arch import X86_64, Arch
 from p2plib.lab.sizes import RANDOM_MIB
 from p2plib.schema import complaint
 
@@ -64,6 +65,14 @@ class Route:
 
 
 @dataclass(frozen=True)
+class Variant:
+    """The topology on another architecture than x86_64: a table of that name, with what is different there."""
+
+    machine: str | None = None
+    cmdline: str = ""  # where the host bridge is on no list, the administrator's word on it
+
+
+@dataclass(frozen=True)
 class Topology:
     name: str
     about: str
@@ -74,11 +83,12 @@ class Topology:
     expect: dict[str, dict[str, Route]]  # provider id -> client id -> Route
     ram_bars: dict[str, RamBar] = field(default_factory=dict)
     ports: dict[str, Port] = field(default_factory=dict)
-    machine: str = "q35"
+    machine: str = ""  # of QEMU, if not the usual one
     memory: str = "1G"
     cmdline: str = ""
     iommu: bool = False  # a translating one: what a drive's DMA shows is an IOVA
     copy_mib: int = 16  # what a copy moves; the emulation of some machines is slow
+    arch: Arch = X86_64
 
     @property
     def providers(self) -> list[str]:
@@ -96,24 +106,37 @@ class Topology:
         return [(p, a, b) for p in self.providers for a in self.clients for b in self.clients if a != b]
 
 
-def names() -> list[str]:
-    return sorted(path.stem for path in FOLDER.glob("*.toml"))
+def names(arch: Arch = X86_64) -> list[str]:
+    """Of those that an architecture has."""
+    found = sorted(path.stem for path in FOLDER.glob("*.toml"))
+    return [name for name in found if arch == X86_64 or arch.name in read(name)]
 
 
-def load(name: str) -> Topology:
+def read(name: str) -> dict[str, Any]:
     path = FOLDER / f"{name}.toml"
-    if name not in names():
-        raise Fail(f"no topology '{name}': choose one of {', '.join(names())}")
     try:
-        data = tomllib.loads(path.read_text())
+        return tomllib.loads(path.read_text())
     except tomllib.TOMLDecodeError as error:
         raise Fail(f"{path.name}: {error}: correct it") from error
-    return parse(name, data)
 
 
-def parse(name: str, data: Mapping[str, Any]) -> Topology:
+def load(name: str, arch: Arch | None = None) -> Topology:
+    """On the architecture that ARCH= names, unless told."""
+    arch = arch or arches.chosen()
+    if name not in names():
+        raise Fail(f"no topology '{name}': choose one of {', '.join(names(arch))}")
+    if name not in names(arch):
+        raise Fail(f"topology {name} is not there on {arch.name}: choose one of {', '.join(names(arch))}")
+    return parse(name, read(name), arch)
+
+
+def parse(name: str, data: Mapping[str, Any], arch: Arch = X86_64) -> Topology:
     """A Topology from what the file holds, or a Fail that names the key at fault."""
-    check(name, data, Topology, "name")
+    variants = {other: data[other] for other in arches.ALL if other in data}
+    data = {key: value for key, value in data.items() if key not in variants}
+    for other, keys in variants.items():
+        check(f"{name}: {other}", keys, Variant)
+    check(name, data, Topology, "name", "arch")
     for device in data["devices"]:
         if not isinstance(device, str):
             fault(name, f"devices: {device!r} is not a string")
@@ -134,14 +157,22 @@ def parse(name: str, data: Mapping[str, Any]) -> Topology:
             fault(where, "is the id of something else already")
         if port.drive not in drives or drives[port.drive].pi:
             fault(where, f"drive = '{port.drive}' is no drive without protection information")
-    read: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "devices": tuple(data["devices"]),
         "drives": drives,
         "ram_bars": ram_bars,
         "ports": ports,
         "expect": parse_expect(name, data["expect"], drives, ram_bars),
     }
-    topology = Topology(name=name, **{**data, **read})
+    if arch != X86_64:
+        variant = Variant(**variants[arch.name])
+        fields |= {
+            "devices": tuple(d for d in data["devices"] if not d.startswith(arch.foreign)),
+            "machine": variant.machine or "",
+            "cmdline": variant.cmdline,
+            "cpu": arch.cpu,
+        }
+    topology = Topology(name=name, arch=arch, **{**data, **fields})
     if len(topology.clients) < 2 or not topology.providers:
         fault(name, "drives: two that are no providers, and one with cmb_size_mb or a RAM BAR, are the least")
     if (pairs := len(topology.pairs())) * topology.copy_mib > RANDOM_MIB:

@@ -21,11 +21,11 @@ from typing import Any
 from p2plib.lab.cpus import Touched
 
 EVENTS = ("pci_nvme_map_addr", "pci_nvme_map_addr_cmb")
-IOMMU_EVENTS = ("vtd_dmar_translate",)
 CPU_EVENTS = ("memory_region_ops_read", "memory_region_ops_write")
 
 MAP = re.compile(rb"pci_nvme_map_addr(?:_cmb)? addr 0x([0-9a-f]+) len (\d+)")
 TRANSLATE = re.compile(rb"vtd_dmar_translate dev \S+ iova 0x([0-9a-f]+) -> gpa 0x([0-9a-f]+) mask 0x([0-9a-f]+)")
+TRANSLATE_SMMU = re.compile(rb"smmuv3_translate_success \S+ sid=\S+ iova=0x([0-9a-f]+) translated=0x([0-9a-f]+)")
 ACCESS = re.compile(rb"memory_region_ops_(read|write) cpu (-?\d+) mr \S+ addr 0x([0-9a-f]+) value \S+ size (\d+)")
 PAGE = 4096
 KEEP = 16 << 20
@@ -81,13 +81,25 @@ def account(path: Path, phase: Phase, bars: Mapping[str, tuple[int, int]], iommu
         elif line.startswith(b"pci_nvme_"):
             phase.events[line.split()[0].decode()] += 1
         # One line per access of four bytes: most repeat the one before.
-        elif waiting and line != last and (found := TRANSLATE.search(line)):
-            iova, gpa, mask = (int(x, 16) for x in found.groups())
+        elif waiting and line != last and (translated := translation(line)):
+            iova, gpa, mask = translated
             for page in [p for p in waiting if iova <= p * PAGE <= iova | mask]:
                 for part in waiting.pop(page):
                     add(phase, bars, gpa + page * PAGE - iova, part)
         last = line
     phase.unknown += sum(sum(parts) for parts in waiting.values())
+
+
+def translation(line: bytes) -> tuple[int, int, int] | None:
+    """(first address of a block of IOVAs, where that is, the bits of an address that are within it)."""
+    if found := TRANSLATE.search(line):
+        iova, gpa, mask = (int(x, 16) for x in found.groups())
+        return iova, gpa, mask
+    if found := TRANSLATE_SMMU.search(line):
+        # The SMMU's does not say how large the block is; a page at least.
+        iova, gpa = (int(x, 16) // PAGE * PAGE for x in found.groups())
+        return iova, gpa, PAGE - 1
+    return None
 
 
 def watch(phase: Phase, bars: Mapping[str, tuple[int, int]], line: bytes) -> None:

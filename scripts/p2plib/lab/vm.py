@@ -16,18 +16,17 @@ from pathlib import Path
 
 from p2plib import Fail
 from p2plib.advice import no_command
+from p2plib.arch import X86_64, Arch
 from p2plib.lab import trace
 from p2plib.lab.cpus import Cpus, Range, ram_block
 from p2plib.lab.qmp import Qmp
 from p2plib.lab.topology import Topology
 
-# A fault of any kind ends the guest; -no-reboot then ends QEMU, and the sentinel is missing. no_timer_check: on a
-# busy host an emulated timer ticks late, which the kernel takes for a broken IO-APIC; and the host itself may stand
+# A fault of any kind ends the guest; -no-reboot then ends QEMU, and the sentinel is missing. The host itself may stand
 # still for half a minute, which is no stall of the guest's.
 CMDLINE = (
-    "console=ttyS0 panic_on_warn=1 oops=panic panic=-1 softlockup_panic=1 sysctl.kernel.hung_task_panic=1 "
-    "sysctl.kernel.hung_task_timeout_secs=60 rcupdate.rcu_cpu_stall_timeout=60 watchdog_thresh=30 kunit.enable=0 "
-    "no_timer_check"
+    "panic_on_warn=1 oops=panic panic=-1 softlockup_panic=1 sysctl.kernel.hung_task_panic=1 "
+    "sysctl.kernel.hung_task_timeout_secs=60 rcupdate.rcu_cpu_stall_timeout=60 watchdog_thresh=30 kunit.enable=0"
 )
 # icount: guest time is the number of instructions, and the same in each run. One processor, no contention.
 ACCELERATORS = {
@@ -39,10 +38,10 @@ PR_SET_PDEATHSIG = 1
 GUEST_MAY_SAY = 4 << 20  # bytes on the results channel
 
 
-def qemu() -> str:
-    path = shutil.which("qemu-system-x86_64")
+def qemu(arch: Arch = X86_64) -> str:
+    path = shutil.which(arch.qemu)
     if not path:
-        raise Fail(no_command("qemu-system-x86_64"))
+        raise Fail(no_command(arch.qemu))
     return path
 
 
@@ -106,12 +105,12 @@ class Vm:
 
     def command(self, interactive: bool = False, console: Sequence[str] = ()) -> list[str]:
         """QEMU's argv, without the sockets that run() adds. CONSOLE is the guest's when INTERACTIVE."""
-        topology = self.topology
+        topology, arch = self.topology, self.topology.arch
         accelerator, leave = [*ACCELERATORS[self.accel]], ""
         if self.possible_cpus:  # without CPU hotplug that is as many as there are
             leave, accelerator[-1] = f"maxcpus={accelerator[-1]}", str(self.possible_cpus)
-        argv = [qemu(), "-M", topology.machine, *accelerator]
-        argv += ["-cpu", f"{topology.cpu},check=off", "-m", self.memory or topology.memory]
+        argv = [qemu(arch), "-M", topology.machine or arch.machine, *accelerator]
+        argv += ["-cpu", topology.cpu + arch.cpu_options, "-m", self.memory or topology.memory]
         argv += ["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"]
         argv += ["-kernel", str(self.kernel), "-initrd", str(self.initrd), "-append", self.append(interactive, leave)]
         if interactive:
@@ -123,13 +122,28 @@ class Vm:
     def append(self, interactive: bool, leave: str) -> str:
         """The kernel's command line; behind it init's orders."""
         # A guest that panics before it has a shell, or after, ends; -no-reboot then ends QEMU.
-        base = "console=ttyS0 quiet panic=-1 kunit.enable=0 no_timer_check" if interactive else CMDLINE
+        arch = self.topology.arch
+        base = "quiet panic=-1 kunit.enable=0" if interactive else CMDLINE
         # Not the kernel's: it ends up in the environment of init.
         ram_bars = "P2P_RAM_BARS=" + ",".join(self.topology.ram_bars) if self.topology.ram_bars else ""
         several = {port.drive: None for port in self.topology.ports.values()}
         ports = "P2P_PORTS=" + ",".join(several) if several else ""
         env = [f"{name}={value}" for name, value in self.env.items()]
-        words = [base, leave, self.topology.cmdline, self.cmdline, ram_bars, ports, *env, "--", *self.order]
+        results = "" if arch == X86_64 else f"P2P_RESULTS={arch.results}"  # what init takes for granted
+        words = [
+            f"console={arch.console}",
+            base,
+            arch.cmdline,
+            leave,
+            self.topology.cmdline,
+            self.cmdline,
+            results,
+            ram_bars,
+            ports,
+            *env,
+            "--",
+            *self.order,
+        ]
         return " ".join(word for word in words if word)
 
     def drives(self) -> list[str]:
@@ -181,12 +195,13 @@ class Vm:
         argv += [
             "-serial",
             f"file:{self.folder}/console.log",
-            "-serial",
-            "chardev:results",
+            *self.topology.arch.results_port,
             "-mon",
             "chardev=qmp,mode=control",
         ]
-        more = trace.EVENTS + (trace.IOMMU_EVENTS if self.topology.iommu else ()) if self.trace_dma else ()
+        more = (
+            trace.EVENTS + ((self.topology.arch.translates,) if self.topology.iommu else ()) if self.trace_dma else ()
+        )
         for event in self.events + more:
             argv += ["-trace", f"enable={event}"]
         fds = [end.fileno() for end in theirs]
