@@ -4,7 +4,7 @@
 .NOTPARALLEL:
 # The kernel has a make of its own, which must not inherit this one's variables and flags.
 unexport MAKEFLAGS MFLAGS MAKEOVERRIDES MAKELEVEL
-export KERNEL_SRC KERNEL T TOPO ACCEL NET FIXES FORCE INTO J STEP WARM CHECK ACCEPT PROFILE CONFIG_FROM LOCALVERSION M FILES TIMEOUT
+export ARCH KERNEL_SRC KERNEL T TOPO ACCEL NET FIXES FORCE INTO J STEP WARM CHECK ACCEPT PROFILE CONFIG_FROM LOCALVERSION M FILES TIMEOUT
 
 CONFIG ?= lab
 export CONFIG
@@ -14,6 +14,8 @@ endif
 
 check := @scripts/check-input
 setup := @scripts/setup
+# What another architecture than this machine's needs besides
+foreign := $(filter arm64,$(ARCH))
 # A T= that selects nothing is refused before the rest is installed and built.
 select = $(if $(T),@scripts/setup test && scripts/test --check)
 compose := @scripts/tree$(if $(filter stock,$(CONFIG)), --stock)
@@ -27,16 +29,16 @@ demo: kernel    ## copy drive to drive through a peer's BAR, and show the proof
 	@scripts/tools
 	@scripts/demo
 
-test:           ## every check: tree, lint, builds, end-to-end (T= selects)
+test:           ## every check: tree, lint, builds, end-to-end (T= selects); with ARCH=, those of that architecture
 	$(check) $@
 	$(select)
-	$(setup) base build lab lint docs test tools
+	$(setup) base build lab lint docs test tools $(foreign)
 	@scripts/test
 
-test-all:       ## test, and what takes longer: every 6.12.y, every commit
+test-all:       ## test, and what takes longer: every 6.12.y, every commit, every architecture
 	$(check) $@
 	$(select)
-	$(setup) base build lab lint docs test tools
+	$(setup) base build lab lint docs test tools arm64
 	@scripts/test --all
 
 coverage:       ## lines and branches of each file that the tests reach
@@ -100,7 +102,7 @@ check-apply:    ## try the patches on the 6.12.y that the archive offers
 
 tools:          ## p2ptopo, in build/tools: who reaches whose memory, on any machine
 	$(check) $@
-	$(setup) base tools
+	$(setup) base tools $(foreign)
 	@scripts/tree
 	@scripts/tools
 
@@ -118,13 +120,13 @@ lint:           ## checkpatch, sparse, W=1, kernel-doc, shellcheck, codespell, m
 
 build:          ## the kernel of CONFIG= (lab, debug, kcsan, p2pdma-off, callers, stock)
 	$(check) $@
-	$(setup) base build
+	$(setup) base build $(foreign)
 	$(compose)
 	@scripts/build $(CONFIG)
 
 kernel:
 	$(check) $(verb)
-	$(setup) base build lab
+	$(setup) base build lab $(foreign)
 	$(compose)
 	$(if $(KERNEL),,@scripts/build $(CONFIG))
 

@@ -10,6 +10,7 @@ import pytest
 
 from minikernel import MiniProject
 from p2plib import ROOT
+from p2plib.arch import X86_64
 from p2plib.lab import topology
 from p2plib.lab.vm import Vm
 
@@ -30,6 +31,7 @@ TIERS = {
     "test_lab.py": "end-to-end",
     "test_debug.py": "debug kernel",
     "test_kcsan.py": "KCSAN kernel",
+    "test_arch.py": "other architectures",
 }
 ORDER = list(dict.fromkeys(TIERS.values()))
 # Seconds of a test, by tier, on two processors and with nothing built: for the estimate, until there are times of here.
@@ -133,22 +135,23 @@ def print_through(config, text):
 
 
 class Runner:
-    """Runs a script of ours, once per session for each argument list, its progress in plain sight."""
+    """Runs a script of ours, once per session for each argument list (and ARCH=), its progress in plain sight."""
 
     def __init__(self, config):
         self.config, self.done = config, {}
 
-    def __call__(self, *argv):
-        if argv not in self.done:
+    def __call__(self, *argv, arch=X86_64):
+        if (argv, arch) not in self.done:
             with self.config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
                 print(flush=True)
-                self.done[argv] = subprocess.run(
-                    [ROOT / "scripts" / argv[0], *argv[1:]], cwd=ROOT, check=False
+                self.done[argv, arch] = subprocess.run(
+                    [ROOT / "scripts" / argv[0], *argv[1:]],
+                    cwd=ROOT,
+                    env={**os.environ, "ARCH": arch.name},
+                    check=False,
                 ).returncode
-        if self.done[argv]:
-            pytest.fail(
-                f"scripts/{' '.join(argv)}: exit status {self.done[argv]}, " "its message is above", pytrace=False
-            )
+        if status := self.done[argv, arch]:
+            pytest.fail(f"scripts/{' '.join(argv)}: exit status {status}, its message is above", pytrace=False)
 
 
 def vm_that_says(*lines):
@@ -174,9 +177,9 @@ def tree(progress):
 def kernel(progress, tree):
     """kernel("lab"): builds that configuration (once) and returns its O= folder."""
 
-    def build(name):
-        progress("build", name)
-        return ROOT / "build/out" / name
+    def build(name, arch=X86_64):
+        progress("build", name, arch=arch)
+        return ROOT / "build/out" / arch.folder(name)
 
     return build
 

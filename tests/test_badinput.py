@@ -32,11 +32,8 @@ def newer(tmp_path_factory):
 
 def make(*argv, **env):
     """make VERB as a user types it; nothing of this run's own environment that would change it."""
-    clean = {
-        key: value
-        for key, value in os.environ.items()
-        if key not in ("T", "TOPO", "ACCEL", "CONFIG", "KERNEL", "J", "M", "FILES", "TIMEOUT", "MAKEFLAGS", "MAKELEVEL")
-    }
+    ours = ("ARCH", "T", "TOPO", "ACCEL", "CONFIG", "KERNEL", "J", "M", "FILES", "TIMEOUT", "MAKEFLAGS", "MAKELEVEL")
+    clean = {key: value for key, value in os.environ.items() if key not in ours}
     return subprocess.run(
         ["make", *argv], cwd=ROOT, env={**clean, **env}, capture_output=True, text=True, check=False, timeout=60
     )
@@ -213,6 +210,14 @@ TYPOS = (
     (("demo", "ACCEL=fast"), "ACCEL=fast: use one of tcg, kvm, auto"),
     (("demo", "KERNEL=/nowhere"), "KERNEL=/nowhere: no such file"),
     (("demo", "KERNEL=/etc/passwd"), "KERNEL=/etc/passwd: not a bzImage"),
+    (("demo", "ARCH=arm"), "ARCH=arm: use one of x86_64, arm64"),
+    (("tree", "ARCH=riscv"), "ARCH=riscv: use one of x86_64, arm64"),
+    (("deb", "ARCH=arm64"), "ARCH=arm64: deb knows x86_64 only"),
+    (("test-all", "ARCH=arm64"), "ARCH=arm64: test-all knows x86_64 only"),
+    (("demo", "ARCH=arm64", "ACCEL=kvm"), "ACCEL=kvm: this machine's processors are not arm64: use ACCEL=tcg"),
+    (("demo", "ARCH=arm64", "KERNEL=/etc/passwd"), "KERNEL=/etc/passwd: not an Image of arm64"),
+    (("demo", "ARCH=arm64", "TOPO=q35-root-bus"), "topology q35-root-bus is not there on arm64: choose one of"),
+    (("test", "ARCH=arm64", "T=nvmet_config"), "no test has that name"),
     (("tree", "FORCE=0"), "FORCE=0: use FORCE=1"),
     (("series", "NET=no"), "NET=no: use NET=1"),
     (("bench", "CHECK=1", "ACCEPT=1"), "CHECK ACCEPT: each is a run of its own"),

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Run the tests of tests/, fast ones first, and end with one line of counts.
 
-T= selects by name (a pytest -k expression). Log and JUnit XML go to build/test/.
+T= selects by name (a pytest -k expression). Log and JUnit XML go to build/test/. ARCH= names another architecture,
+whose tests are in a file of their own, and in `make test-all`.
 """
 
 import argparse
@@ -16,6 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from p2plib import BUILD, ROOT, Fail
+from p2plib.arch import X86_64, chosen
 
 OUT = BUILD / "test"
 PYTEST = [sys.executable, "-B", "-u", "-m", "pytest"]
@@ -30,10 +32,15 @@ def names(*argv: str) -> tuple[subprocess.CompletedProcess[str], list[str]]:
     return run, found
 
 
+def scope() -> list[str]:
+    """Where the tests of another architecture are, if they are meant."""
+    return [] if chosen() == X86_64 else ["--all", "tests/test_arch.py"]
+
+
 def check_selection(select: str) -> None:
     if not re.search(r"\w", select):  # pytest takes a lone bracket for a name
         raise Fail(f"T={select}: not a selection: use names joined by and, or, not")
-    run, found = names("-k", select)
+    run, found = names("-k", select, *scope())
     if run.returncode == 4:
         raise Fail(f"T={select}: not a selection: use names joined by and, or, not")
     if found or "error" in run.stdout.lower():  # a file that does not import: let the run say so
@@ -95,7 +102,7 @@ def main(argv: Sequence[str]) -> int:
             f"--junitxml={OUT / 'junit.xml'}",
             *(["--all"] if args.all else []),
             *(["-k", select] if select else []),
-            *args.files,
+            *(args.files or scope()),
         ]
     )
 
