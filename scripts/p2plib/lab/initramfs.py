@@ -94,9 +94,9 @@ def build(
 ) -> Path:
     """The path of an initramfs made of the sources as they are now. TREE lends what it has for selftests.
 
-    EXTRAS are names of the host's programs, or of the same for ARCH, FILES are paths and go to the guest's /lib. With INSTALLED the guest has
-    the selftests also as `make install` installs them, in /selftests. ROOT has folders for the guest's root. Those of
-    HOME go to /root.
+    EXTRAS are names of the host's programs, or of the same for ARCH; FILES are paths and go to the guest's /lib. With
+    INSTALLED the guest has the selftests also as `make install` installs them, in /selftests. ROOT has folders for the
+    guest's root. Those of HOME go to /root.
     """
     busybox = tool(arch, "busybox", "busybox-static")
     binaries = {name: tool(arch, name) for name in extras}
