@@ -171,6 +171,8 @@ def parse(name: str, data: Mapping[str, Any], arch: Arch = X86_64) -> Topology:
             "machine": variant.machine or "",
             "cmdline": variant.cmdline,
             "cpu": arch.cpu,
+            # It may name a processor of x86.
+            "picture": re.sub(r"CPU \(\w+\)", "CPU", data["picture"]),
         }
     topology = Topology(name=name, arch=arch, **{**data, **fields})
     if len(topology.clients) < 2 or not topology.providers:
