@@ -255,8 +255,8 @@ class Result:
             [
                 *(f"{self.name}: {reason}" for reason in self.reasons),
                 f"log:   {self.folder}",
-                f"rerun: {prefix}make test T={run.topology.name}.{run.program.name}",
-                f"shell: {prefix}make shell TOPO={run.topology.name}",
+                f"rerun: {prefix}make test{run.arch.word} T={run.topology.name}.{run.program.name}",
+                f"shell: {prefix}make shell{run.arch.word} TOPO={run.topology.name}",
             ]
         )
 
