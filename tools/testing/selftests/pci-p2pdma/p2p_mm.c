@@ -298,6 +298,36 @@ static bool prefetchable(void)
 	return of_most & 0x2000;	/* IORESOURCE_PREFETCH */
 }
 
+#ifdef __aarch64__
+/* How many lines of the dump of the kernel's linear map have these words */
+static int in_linear_map(FILE *f, const char *words)
+{
+	bool inside = false;
+	char line[512];
+	int found = 0;
+
+	while (fgets(line, sizeof(line), f)) {
+		if (strstr(line, "Linear Mapping start"))
+			inside = true;
+		else if (strstr(line, "Linear Mapping end"))
+			inside = false;
+		else if (inside && strstr(line, words))
+			found++;
+	}
+	return found;
+}
+
+/* The kernel's own mapping is not cacheable; of a program's page tables nothing is shown. */
+TEST_F(mm, memory_type)
+{
+	FILE *f = fopen("/sys/kernel/debug/kernel_page_tables", "r");
+
+	if (!f)
+		SKIP(return, "needs debugfs and CONFIG_PTDUMP_DEBUGFS");
+	EXPECT_GE(in_linear_map(f, prefetchable() ? "MEM/NORMAL-NC" : "DEVICE/nGnRnE"), 1);
+	fclose(f);
+}
+#else
 /* Not cacheable, whatever mprotect() does, and of the type that the PAT has. */
 TEST_F(mm, memory_type)
 {
@@ -338,6 +368,7 @@ TEST_F(mm, memory_type)
 	fclose(f);
 	EXPECT_GE(found, 1);
 }
+#endif
 
 TEST_F(mm, exec_ends_it)
 {
