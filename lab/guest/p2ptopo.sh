@@ -7,7 +7,8 @@
 . /p2p/lib.sh
 
 cpu=$(sed -n 's/^vendor_id.*AuthenticAMD/amd/p' /proc/cpuinfo | head -n 1)
-cpu=${cpu:-other}:$(sed -n 's/^cpu family[^0-9]*//p' /proc/cpuinfo | head -n 1)
+family=$(sed -n 's/^cpu family[^0-9]*//p' /proc/cpuinfo | head -n 1)
+cpu=${cpu:-other}:${family:-0}	# arm64 has none
 policy=$(cat /sys/module/pci_p2pdma/parameters/host_bridges)
 
 # routes COMMAND...: CLIENT PROVIDER CERTAINTY READ WRITE DISTANCE REASON PORT, one line for each pair

@@ -695,7 +695,8 @@ TEST_F(family, provider_does_not_decode)
 	if (*p2p_missing(P2P_RESET))
 		SKIP(return, "%s", p2p_missing(P2P_RESET));
 	ASSERT_EQ(ask_route(self->fd, self->provider, self->provider, &before), 1);
-	EXPECT_STREQ(before.now, before.verdict);
+	/* Where its BAR is beyond its own DMA mask it does not reach itself. */
+	EXPECT_EQ(strstr(before.now, "provider-down"), NULL) TH_LOG("%s", before.now);
 	set = set_decoding(self->provider, false);
 	if (!set)
 		SKIP(return, "config space cannot be written");
