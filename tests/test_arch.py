@@ -103,7 +103,27 @@ def test_where_packages_come_from(tmp_path, monkeypatch):
 
 # --- with one ---
 
-RUNS = programs.matrix("lab", ARM64)
+# What has been tried there; the others of programs.matrix() may be run by hand.
+RUNS = [
+    *((where, "copy") for where in topology.names(ARM64)),
+    ("ram-provider", "lockdown"),
+    ("ram-provider", "netlink"),
+    ("ram-provider", "stub"),
+    ("ram-provider", "unbind"),
+    ("same-switch", "demo"),
+    ("same-switch", "mm"),
+    ("same-switch", "mmap"),
+    ("same-switch", "nvme-paths"),
+    ("same-switch", "p2ptopo"),
+    ("same-switch", "refuse"),
+    ("same-switch", "routes"),
+    ("two-root-ports", "nvme-queues"),
+    ("two-root-ports-iommu", "mmap"),
+    ("two-root-ports-iommu", "netlink"),
+    ("two-root-ports-iommu", "nvme-paths"),
+    ("two-root-ports-iommu", "nvme-queues"),
+    ("unknown-root-complex", "policy"),
+]
 
 
 @pytest.fixture(scope="module")
