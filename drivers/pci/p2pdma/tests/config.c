@@ -412,11 +412,28 @@ static int config_read(struct pci_bus *bus, unsigned int devfn, int where,
 	return fn ? PCIBIOS_SUCCESSFUL : PCIBIOS_DEVICE_NOT_FOUND;
 }
 
+/*
+ * Is this what the kernel writes when it finds a function after pci_request_acs()?
+ * What is in force on a fabric is what is described, so it is not written.  x86
+ * requests ACS with an IOMMU only, which the fabric has not; where a device tree
+ * or IORT would tell of one it is requested in any case.
+ */
+static bool requested_acs(const struct fabric_fn *fn, int where, u16 value)
+{
+	u16 standard = PCI_ACS_SV | PCI_ACS_RR | PCI_ACS_CR | PCI_ACS_UF;
+
+	return !IS_ENABLED(CONFIG_X86) && fn->acs && !fn->pdev &&
+	       where == FABRIC_ACS_CAP + PCI_ACS_CTRL &&
+	       (value & ~PCI_ACS_TB) == ((get(fn->config + where, 2) & ~PCI_ACS_TB) |
+					 (fn->acs_cap & standard));
+}
+
 static void write_masked(struct fabric_fn *fn, int where, int size, u32 value)
 {
 	u32 old, mask;
 
-	if (fn->gone || where + size > FABRIC_CONFIG_SIZE)
+	if (fn->gone || where + size > FABRIC_CONFIG_SIZE ||
+	    requested_acs(fn, where, value))
 		return;
 	old = get(fn->config + where, size);
 	mask = get(fn->writable + where, size);

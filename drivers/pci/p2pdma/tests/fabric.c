@@ -51,6 +51,20 @@ static int hush(void)
 
 DEFINE_CLASS(hushed, int, console_loglevel = _T, hush(), void)
 
+/*
+ * Buses keep the numbers that are described, which stand for firmware's: drivers
+ * of host bridges for device trees have all of them assigned anew.
+ */
+static int keep_numbers(void)
+{
+	int flags = pci_has_flag(PCI_REASSIGN_ALL_BUS);
+
+	pci_clear_flags(flags);
+	return flags;
+}
+
+DEFINE_CLASS(numbered, int, pci_add_flags(_T), keep_numbers(), void)
+
 /* ---- the driver ---- */
 
 static int fabric_probe(struct pci_dev *pdev, const struct pci_device_id *id)
@@ -70,6 +84,12 @@ static int fabric_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 		if (!pdev->dev.dma_range_map)
 			return -ENOMEM;
 	}
+	/* As firmware says of most; x86 has no others */
+#if defined(CONFIG_ARCH_HAS_SYNC_DMA_FOR_DEVICE) || \
+	defined(CONFIG_ARCH_HAS_SYNC_DMA_FOR_CPU) || \
+	defined(CONFIG_ARCH_HAS_SYNC_DMA_FOR_CPU_ALL)
+	pdev->dev.dma_coherent = true;
+#endif
 	return dma_set_mask_and_coherent(&pdev->dev, DMA_BIT_MASK(64));
 }
 
@@ -571,6 +591,7 @@ static int host_scan(struct fabric_host *host)
 	int error;
 
 	CLASS(hushed, level)();
+	CLASS(numbered, flags)();
 	error = host_windows(host);
 	if (error)
 		return error;
@@ -747,6 +768,7 @@ void fabric_yank(struct fabric_fn *fn)
 static void rescan(struct pci_bus *bus)
 {
 	CLASS(hushed, level)();
+	CLASS(numbered, flags)();
 	pci_lock_rescan_remove();
 	pci_rescan_bus(bus);
 	pci_unlock_rescan_remove();
