@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Other architectures than x86_64: their kernel, its KUnit suites, and runs of the lab on their machines."""
 
+import fnmatch
 import re
 import subprocess
 from typing import Any
@@ -103,9 +104,20 @@ def test_where_packages_come_from(tmp_path, monkeypatch):
 
 # --- with one ---
 
+# Not yet those of BARs that have nothing behind them but are touched, which this machine answers with an abort, and of
+# kernel pointers into peer memory, which virt_addr_valid() does not know there.
+SUITES = "p2pdma_[acdefhimnps]*"
 # What has been tried there; the others of programs.matrix() may be run by hand.
 RUNS = [
-    *((where, "copy") for where in topology.names(ARM64)),
+    ("ram-provider", "copy"),
+    ("same-switch", "copy"),
+    ("same-switch-identity", "copy"),
+    ("two-root-ports", "copy"),
+    ("two-root-ports-identity", "copy"),
+    ("two-root-ports-iommu", "copy"),
+    ("two-root-ports-strict", "copy"),
+    ("unknown-root-complex", "copy"),
+    ("unknown-root-complex-iommu", "copy"),
     ("ram-provider", "lockdown"),
     ("ram-provider", "netlink"),
     ("ram-provider", "stub"),
@@ -138,7 +150,7 @@ def test_kernel(built):
 
 @pytest.fixture(scope="module")
 def boot(built):  # pylint: disable=unused-argument
-    return runner.Run(topology.load("same-switch", ARM64), programs.KUNIT).go()
+    return runner.Run(topology.load("same-switch", ARM64), programs.suite_alone(SUITES)).go()
 
 
 @pytest.mark.all
@@ -149,7 +161,7 @@ def test_boot(run, boot):
 
 
 @pytest.mark.all
-@pytest.mark.parametrize("suite", checks.suites())
+@pytest.mark.parametrize("suite", fnmatch.filter(checks.suites(), SUITES))
 def test_suite(suite, boot, pytestconfig):
     verdict = checks.suite_verdicts(boot.vm.lines).get(suite, "did not run")
     if not verdict.startswith("ok "):
