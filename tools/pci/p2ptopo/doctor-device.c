@@ -19,13 +19,26 @@ static u64 number_of_device(const struct machine *machine, const struct pci_dev 
 	return number;
 }
 
+/* A folder may have been copied without what drivers have put there. */
+static bool has_links(const struct machine *machine)
+{
+	unsigned int i;
+
+	if (!machine->sys || machine->live)
+		return machine->sys;
+	for (i = 0; i < machine->num; i++)
+		if (machine->function[i].driver)
+			return true;
+	return false;
+}
+
 static void no_memory(struct diagnosis *diagnosis, const struct pci_dev *provider)
 {
 	const struct machine *machine = diagnosis->view->machine;
 	char address[BDF_SIZE];
 
 	pdev_text(address, provider);
-	if (!machine->sys) {
+	if (!has_links(machine)) {
 		found(diagnosis, HEALTH_UNKNOWN, "memory", "%s: whether memory of it is registered is not in the input",
 		      address);
 		remedy(diagnosis, "there: cat /sys/bus/pci/devices/%s/p2pmem/size", address);
@@ -199,7 +212,7 @@ enum health driver_asks(const struct machine *machine, const struct pci_dev *cli
 
 	*how = "no driver has it";
 	if (!driver)
-		return machine->sys ? HEALTH_PROBLEM : HEALTH_UNKNOWN;
+		return has_links(machine) ? HEALTH_PROBLEM : HEALTH_UNKNOWN;
 	*how = "takes peer memory in bios and passthrough";
 	if (!strcmp(driver, "nvme"))
 		return HEALTH_OK;
@@ -209,7 +222,8 @@ enum health driver_asks(const struct machine *machine, const struct pci_dev *cli
 	*how = "takes peer memory in RDMA";
 	if (machine->sys && has_rdma(machine, client))
 		return HEALTH_OK;
-	*how = "takes peer memory in RDMA, but no RDMA device is there";
+	*how = machine->sys ? "takes peer memory in RDMA, but no RDMA device is there" :
+	       "takes peer memory in RDMA; whether its RDMA device is there is not in the input";
 	if (is_rdma(driver))
 		return machine->sys ? HEALTH_PROBLEM : HEALTH_UNKNOWN;
 	*how = "has ways of its own, which nothing here knows";
@@ -242,6 +256,8 @@ void check_driver(struct diagnosis *diagnosis, const struct pci_dev *client)
 		remedy(diagnosis, "load the RDMA part of the driver (mlx5_ib, bnxt_re, irdma ...), and enable RDMA on the card");
 	else if (health == HEALTH_PROBLEM)
 		remedy(diagnosis, "the topology may permit it, the driver does not ask: a client with another driver (NVMe, RDMA)");
+	else if (health == HEALTH_UNKNOWN && is_rdma(driver))
+		remedy(diagnosis, "there: ls /sys/bus/pci/devices/%s/infiniband", address);
 	else if (health == HEALTH_UNKNOWN)
 		remedy(diagnosis, "see what its maker says: nvidia-smi topo -p2p, nvidia-peermem; of vfio-pci, the driver in the virtual machine");
 }
