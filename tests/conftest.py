@@ -23,6 +23,7 @@ TIERS = {
     "test_pages.py": "tree",
     "test_p2ptopo.py": "p2ptopo",
     "test_p2ptopo_missing.py": "p2ptopo",
+    "test_p2ptopo_paste.py": "p2ptopo",
     "test_p2ptopo_views.py": "p2ptopo",
     "test_lint.py": "lint",
     "test_build.py": "build",

@@ -693,7 +693,7 @@ def test_no_crash(tree, tmp_path):
 
 def options(tool):
     said = subprocess.run([tool, "--help"], capture_output=True, text=True, check=True, timeout=60).stdout
-    return set(re.findall(r"--[a-z]+", said)), set(re.findall(r"OPTION\]\.\.\. \[?([a-z]+)", said))
+    return set(re.findall(r"--[a-z-]+", said)), set(re.findall(r"OPTION\]\.\.\. \[?([a-z]+)", said))
 
 
 def test_man_page_and_completion_have_all(tool):

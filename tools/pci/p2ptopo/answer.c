@@ -41,10 +41,14 @@ void shim_asked(const struct pci_dev *pdev, unsigned int what)
 
 const char *unread_text(unsigned int what)
 {
+	if (what & UNREAD_NUMBERS)
+		return "its bus numbers contradict those of other bridges";
 	if (what & UNREAD_PLACE)
 		return "a bridge above it is not there";
 	if (what & UNREAD_IDS)
 		return "vendor and device ids of this host bridge";
+	if (what & UNREAD_TOP)
+		return "whether 00.0 of its bus stood before it, which would be the host bridge";
 	if (what & UNREAD_TYPE)
 		return "its capabilities, and with them its ACS";
 	if (what & UNREAD_ACS)
@@ -91,6 +95,16 @@ static bool refused_by_root(const struct p2pdma_verdict *verdict)
 	       verdict->reason != P2PDMA_REASON_ACS_BLOCKED;
 }
 
+/* Does the root complex have a say? */
+bool answer_by_root(const struct answer *answer)
+{
+	const struct p2pdma_verdict *verdict = &answer->verdict[CPU_OTHER];
+	unsigned int bits = answer->possible[CPU_OTHER][P2PDMA_READ] |
+			    answer->possible[CPU_OTHER][P2PDMA_WRITE];
+
+	return bits & BIT(PCI_P2PDMA_MAP_THRU_HOST_BRIDGE) || refused_by_root(verdict);
+}
+
 static const struct pci_dev *standing_for(const struct pci_dev *pdev)
 {
 	const struct pci_bus *bus = pdev->bus;
@@ -98,6 +112,52 @@ static const struct pci_dev *standing_for(const struct pci_dev *pdev)
 	while (bus->parent)
 		bus = bus->parent;
 	return list_entry(bus->devices.next, struct pci_dev, bus_list);
+}
+
+/*
+ * Device 00.0 stands for a host bridge, and only where there is none another one.
+ * Text may have lost its beginning, and with it 00.0 of the bus that it begins with.
+ */
+static bool top_is_open(const struct pci_dev *root)
+{
+	return root->devfn != PCI_DEVFN(0, 0) && root->function->first;
+}
+
+/**
+ * root_is_open - is it unknown which host bridge it is?
+ * @end: a device below it
+ */
+bool root_is_open(const struct pci_dev *end)
+{
+	const struct pci_dev *root = standing_for(end);
+
+	return !root->function->has_ids || top_is_open(root);
+}
+
+static bool decided_by_root(const struct p2pdma_verdict *verdict, enum p2pdma_access access)
+{
+	return verdict->map[access] == PCI_P2PDMA_MAP_THRU_HOST_BRIDGE ||
+	       (verdict->map[access] == PCI_P2PDMA_MAP_NOT_SUPPORTED &&
+		verdict->reason != P2PDMA_REASON_ACS_BLOCKED);
+}
+
+/* Where another device stands for the host bridge it may route, or not. */
+static void look_at_top(struct answer *answer, enum cpu cpu)
+{
+	const struct pci_dev *ends[] = { answer->client, answer->provider };
+	unsigned int i, j;
+
+	for (i = 0; i < ARRAY_SIZE(ends); i++) {
+		if (!top_is_open(standing_for(ends[i])))
+			continue;
+		for (j = 0; j < P2PDMA_ACCESSES; j++) {
+			if (!decided_by_root(&answer->verdict[cpu], j))
+				continue;
+			note(answer, standing_for(ends[i]), UNREAD_TOP);
+			answer->possible[cpu][j] |= BIT(PCI_P2PDMA_MAP_THRU_HOST_BRIDGE) |
+						    BIT(PCI_P2PDMA_MAP_NOT_SUPPORTED);
+		}
+	}
 }
 
 /* A host bridge that is not known may still be one whose ids are not there. */
@@ -120,6 +180,7 @@ static void look_at_ids(struct answer *answer, enum cpu cpu)
 static void look(struct answer *answer, enum cpu cpu)
 {
 	struct p2pdma_verdict *first = &answer->verdict[cpu], other;
+	struct p2pdma_policy policies[P2PDMA_POLICIES];
 	unsigned int i;
 
 	asking = answer;
@@ -138,6 +199,24 @@ static void look(struct answer *answer, enum cpu cpu)
 	asking = NULL;
 	if (refused_by_root(first))
 		look_at_ids(answer, cpu);
+	/* The CPU routes whatever stands for the host bridge, unless a policy says more. */
+	if (boot_cpu_data.x86_vendor != X86_VENDOR_AMD || boot_cpu_data.x86 < 0x17 ||
+	    p2pdma_hostbridge_get_policies(policies))
+		look_at_top(answer, cpu);
+}
+
+/* Bridges whose numbers are why nobody knows where a device is */
+static void note_numbers(struct answer *answer, const struct pci_dev *pdev)
+{
+	const struct pci_bus *bus = pdev->bus;
+	unsigned int i;
+
+	while (bus->parent)
+		bus = bus->parent;
+	for (i = 0; i < ARRAY_SIZE(bus->conflict) && bus->conflict[i]; i++)
+		note(answer, bus->conflict[i], UNREAD_NUMBERS);
+	if (!i)
+		note(answer, pdev, UNREAD_PLACE);
 }
 
 /* Where a bridge is not in the input, nothing can be said but of a function itself. */
@@ -151,7 +230,7 @@ static void look_at_place(struct answer *answer, enum cpu cpu)
 	for (i = 0; i < ARRAY_SIZE(ends); i++) {
 		if (!(ends[i]->unread & UNREAD_PLACE))
 			continue;
-		note(answer, ends[i], UNREAD_PLACE);
+		note_numbers(answer, ends[i]);
 		answer->possible[cpu][P2PDMA_READ] = ANYTHING;
 		answer->possible[cpu][P2PDMA_WRITE] = ANYTHING;
 	}

@@ -17,6 +17,8 @@
 
 /* What is not in the input and has no bit in shim/pci.h */
 #define UNREAD_IDS	BIT(8)	/* which host bridge it is */
+#define UNREAD_TOP	BIT(10)	/* whether another device stands for it */
+#define UNREAD_NUMBERS	BIT(11)	/* which of the bus numbers that contradict are right */
 
 /* Which CPU it is taken to be */
 enum cpu { CPU_AS_IT_IS, CPU_OTHER = CPU_AS_IT_IS, CPU_ZEN, CPUS };
@@ -56,6 +58,8 @@ void answer_all(const struct machine *machine, struct answer *answers,
 unsigned int answer_packet(const struct answer *answer, enum pci_p2pdma_tlp tlp);
 enum certainty answer_certainty(const struct answer *answer);
 unsigned int answer_map(const struct answer *answer, enum p2pdma_access access);
+bool answer_by_root(const struct answer *answer);
+bool root_is_open(const struct pci_dev *end);
 void answer_cpu(const struct machine *machine, enum cpu cpu);
 const char *unread_text(unsigned int what);
 

@@ -365,13 +365,17 @@ static const struct {
 
 /* ---- what is there twice ---- */
 
-enum { CONTROL, STATUS, FLAGS, BUS, LINK };
+enum {
+	CONTROL, STATUS, FLAGS, BUS, LINK, DEVICE = LINK + 3, DEVICE_CTRL, DEVICE_STATUS,
+	DEVICE2, DEVICE2_CTRL,
+};
 
 /* What a record has once at most: where it is again it is that of another function. */
 static const char * const once[] = {
 	[CONTROL] = "Control: I/O", [STATUS] = "Status: Cap", [FLAGS] = " devsel,",
-	[BUS] = "Bus: primary=", [LINK] = "LnkCap:", "LnkCtl:", "LnkSta:", "DevCap:", "DevCtl:",
-	"DevSta:", "DevCap2:", "DevCtl2:", "ACSCap:", "ACSCtl:", "IOVCap:", "IOVCtl:",
+	[BUS] = "Bus: primary=", [LINK] = "LnkCap:", "LnkCtl:", "LnkSta:",
+	[DEVICE] = "DevCap:", [DEVICE_CTRL] = "DevCtl:", [DEVICE_STATUS] = "DevSta:",
+	[DEVICE2] = "DevCap2:", [DEVICE2_CTRL] = "DevCtl2:", "ACSCap:", "ACSCtl:", "IOVCap:", "IOVCtl:",
 	"Interrupt: pin", "Secondary status:", "BridgeCtl:", "NUMA node:", "IOMMU group:",
 	"Kernel driver in use:", "Kernel modules:",
 };
@@ -455,6 +459,9 @@ const char *decoded_line(struct function *fn, struct decoding *decoding, const c
 	if (foreign)
 		return foreign;
 	fn->cut |= ends_within(text, capabilities);
+	if (strstr(text, "] Advanced Error Reporting"))
+		decoding->reporting = true;
+	decoding->errors |= !strncmp(text, "UESta:", 6);
 	for (i = 0; i < ARRAY_SIZE(wanted); i++) {
 		at = behind(text, wanted[i].words);
 		if (at)
@@ -465,4 +472,41 @@ const char *decoded_line(struct function *fn, struct decoding *decoding, const c
 	bars_line(fn, text);
 	sriov_line(fn, text);
 	return NULL;
+}
+
+static unsigned int version(const struct function *fn)
+{
+	return function_knows(fn, fn->pcie + PCI_EXP_FLAGS, 2) ?
+	       function_get(fn, fn->pcie + PCI_EXP_FLAGS, 2) & PCI_EXP_FLAGS_VERS : 0;
+}
+
+static bool has_link(const struct function *fn)
+{
+	unsigned int type = function_get(fn, fn->pcie + PCI_EXP_FLAGS, 2) >> 4 & 0xf;
+
+	return function_knows(fn, fn->pcie + PCI_EXP_FLAGS, 2) && type != PCI_EXP_TYPE_RC_END &&
+	       type != PCI_EXP_TYPE_RC_EC;
+}
+
+/**
+ * decoded_end - the record of a function ends
+ * @fn: the function
+ * @decoding: what was said of it
+ *
+ * Where lspci prints one of these lines it prints the others: where one of them is lost
+ * its neighbours may be, among which are capabilities with all their lines.
+ */
+void decoded_end(struct function *fn, const struct decoding *decoding)
+{
+	u32 seen = decoding->seen;
+
+	if (decoding->errors && !decoding->reporting)
+		fn->cut = true;
+	if (!fn->pcie || !(seen & 1 << DEVICE))
+		return;
+	if (!(seen & 1 << DEVICE_CTRL) || (has_link(fn) && !(seen & 1 << LINK)))
+		fn->cut = true;
+	/* The second of each register is there from version 2 on. */
+	if ((seen & 1 << DEVICE2 || version(fn) >= 2) && !(seen & 1 << DEVICE2_CTRL))
+		fn->cut = true;
 }

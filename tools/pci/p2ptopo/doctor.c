@@ -8,9 +8,9 @@
 #include "doctor.h"
 #include "select.h"
 
-#define UNREAD_ANY_ACS	(UNREAD_PLACE | UNREAD_TYPE | UNREAD_ACS | UNREAD_ACS_CTRL | \
-			 UNREAD_ACS_CAP | UNREAD_ACS_VECTOR | UNREAD_PORT | UNREAD_ARI | \
-			 UNREAD_SHARED)
+#define UNREAD_ANY_ACS	(UNREAD_PLACE | UNREAD_NUMBERS | UNREAD_TYPE | UNREAD_ACS | \
+			 UNREAD_ACS_CTRL | UNREAD_ACS_CAP | UNREAD_ACS_VECTOR | \
+			 UNREAD_PORT | UNREAD_ARI | UNREAD_SHARED)
 #define LISTED		16	/* providers that have a line of their own */
 #define PAIRS_OF	32	/* devices that are tried with each other for packets */
 
@@ -112,7 +112,9 @@ static void check_route(struct diagnosis *diagnosis, const struct answer *answer
 		      "it depends on %u things that are not in the input, the first of %s: %s",
 		      answer->num_asked, pdev_text(port, answer->asked[0].pdev),
 		      unread_text(answer->asked[0].what));
-		remedy(diagnosis, "%s", as_root(diagnosis));
+		remedy(diagnosis, "%s%s%s", reading_text(diagnosis->view, answer),
+		       cpu_settles(diagnosis->view, answer) ? "; or " : "",
+		       cpu_settles(diagnosis->view, answer) ?: "");
 		return;
 	}
 	if (certainty == IF_CPU) {
@@ -121,14 +123,17 @@ static void check_route(struct diagnosis *diagnosis, const struct answer *answer
 		remedy(diagnosis, "say --cpu, such as amd:0x19; there: grep -m2 -e vendor_id -e family /proc/cpuinfo");
 		return;
 	}
-	found(diagnosis, health, "route", "reads %s, writes %s, distance %u: %s",
+	found(diagnosis, health, "route", "reads %s, writes %s, distance %u: %s%s",
 	      map_names[answer_map(answer, P2PDMA_READ)],
-	      map_names[answer_map(answer, P2PDMA_WRITE)], verdict->distance, advice.why);
+	      map_names[answer_map(answer, P2PDMA_WRITE)], verdict->distance, advice.why,
+	      diagnosis->view->policy_open && answer_by_root(answer) ?
+	      " (what pci_p2pdma.host_bridges= says there is not in the input)" : "");
 	if (health != HEALTH_PROBLEM)
 		return;
 	add_setpci(advice.change, sizeof(advice.change), &advice.remedy);
 	/* What would be worked out from a guess may open what ought to be closed. */
-	remedy(diagnosis, "%s", certainty == UNKNOWN ? as_root(diagnosis) : advice.change);
+	remedy(diagnosis, "%s", certainty == UNKNOWN ?
+	       reading_text(diagnosis->view, answer) : advice.change);
 }
 
 /* Ports on the way that send requests elsewhere than they would go by themselves */
@@ -145,7 +150,7 @@ static void check_acs_of_pair(struct diagnosis *diagnosis, const struct answer *
 			found(diagnosis, HEALTH_UNKNOWN, "acs", "%s: not in the input: %s",
 			      pdev_text(port, answer->asked[i].pdev),
 			      unread_text(answer->asked[i].what));
-			remedy(diagnosis, "%s", as_root(diagnosis));
+			remedy(diagnosis, "%s", reading_text(diagnosis->view, answer));
 			return;
 		}
 	if (verdict->reason == P2PDMA_REASON_ACS_BLOCKED) {
@@ -194,7 +199,90 @@ static void check_pair(struct diagnosis *diagnosis)
 
 /* ---- the machine ---- */
 
-static void check_acs(struct diagnosis *diagnosis)
+/**
+ * struct pairs - how those come off that the view has
+ * @num: of each health
+ * @redirected: of those that do not reach, those that ports send to the root complex
+ * @worst: the first that does not, or of which it is not known
+ * @first: the first that is redirected
+ */
+struct pairs {
+	unsigned int num[HEALTHS], redirected;
+	struct answer worst, first;
+};
+
+static void count_pair(struct pairs *pairs, const struct answer *answer)
+{
+	enum health health = route_health(answer);
+	struct advice advice;
+
+	pairs->num[health]++;
+	if (health != HEALTH_OK && (!pairs->worst.client ||
+				    (health == HEALTH_PROBLEM &&
+				     route_health(&pairs->worst) == HEALTH_UNKNOWN)))
+		pairs->worst = *answer;
+	if (health != HEALTH_PROBLEM || answer_certainty(answer) == UNKNOWN)
+		return;
+	advise(answer, CPU_OTHER, &advice);
+	if (advice.remedy.num_clear && !pairs->redirected++)
+		pairs->first = *answer;
+}
+
+/* Client by client, as there may be many. */
+static void try_pairs(const struct diagnosis *diagnosis, struct pairs *pairs)
+{
+	struct view *view = diagnosis->view;
+	unsigned int client, i, num;
+	struct answer *answers;
+
+	for (client = 0; client < view->num; client++) {
+		answers = must(calloc(view->num, sizeof(*answers)));
+		for (i = 0, num = 0; i < view->num; i++) {
+			answers[num].client = view->pdev[client];
+			answers[num].provider = view->pdev[i];
+			num += i != client;
+		}
+		answer_all(view->machine, answers, num);
+		for (i = 0; i < num; i++)
+			count_pair(pairs, &answers[i]);
+		free(answers);
+	}
+}
+
+/* Where it is not known who provides, any of them may. */
+static void check_pairs(struct diagnosis *diagnosis, const struct pairs *pairs)
+{
+	unsigned int bad = pairs->num[HEALTH_PROBLEM], open = pairs->num[HEALTH_UNKNOWN];
+	char client[BDF_SIZE], provider[BDF_SIZE];
+
+	if (!(bad + open + pairs->num[HEALTH_OK]))
+		return;
+	found(diagnosis, bad ? HEALTH_PROBLEM : open ? HEALTH_UNKNOWN : HEALTH_OK, "route",
+	      "of %u pairs %u do not reach each other, of %u that is not known",
+	      bad + open + pairs->num[HEALTH_OK], bad, open);
+	if (bad + open)
+		remedy(diagnosis, "p2ptopo explain %s %s", pdev_text(client, pairs->worst.client),
+		       pdev_text(provider, pairs->worst.provider));
+}
+
+static void found_redirect(struct diagnosis *diagnosis, const struct pairs *pairs,
+			   unsigned int redirect, unsigned int ports)
+{
+	char client[BDF_SIZE], provider[BDF_SIZE];
+
+	if (!pairs->redirected) {
+		found(diagnosis, HEALTH_OK, "acs", "%u of %u ports redirect or control peer requests",
+		      redirect, ports);
+		return;
+	}
+	found(diagnosis, HEALTH_PROBLEM, "acs",
+	      "%u of %u ports redirect or control peer requests, and by that %u pairs do not reach each other",
+	      redirect, ports, pairs->redirected);
+	remedy(diagnosis, "p2ptopo explain %s %s", pdev_text(client, pairs->first.client),
+	       pdev_text(provider, pairs->first.provider));
+}
+
+static void check_acs(struct diagnosis *diagnosis, const struct pairs *pairs)
 {
 	const struct machine *machine = diagnosis->view->machine;
 	unsigned int ports = 0, redirect = 0, unread = 0, unplaced = 0, i;
@@ -221,8 +309,7 @@ static void check_acs(struct diagnosis *diagnosis)
 		      "%u functions are below bridges that are not in the input", unplaced);
 		remedy(diagnosis, "%s", as_root(diagnosis));
 	} else {
-		found(diagnosis, HEALTH_OK, "acs", "%u of %u ports redirect or control peer requests",
-		      redirect, ports);
+		found_redirect(diagnosis, pairs, redirect, ports);
 	}
 }
 
@@ -355,9 +442,14 @@ static void check_machine(struct diagnosis *diagnosis)
 {
 	struct view *view = diagnosis->view;
 	unsigned int i, listed = 0;
+	struct pairs pairs = {};
 	struct pci_dev *pdev;
 
-	check_acs(diagnosis);
+	/* With providers check_reached() is about the routes that matter. */
+	if (!view->machine->sys)
+		try_pairs(diagnosis, &pairs);
+	check_acs(diagnosis, &pairs);
+	check_pairs(diagnosis, &pairs);
 	check_drivers(diagnosis);
 	check_all_packets(diagnosis);
 	if (!has_providers(view->machine))

@@ -133,7 +133,10 @@ void root_text(char *text, size_t size, struct pci_bus *bus)
 		return;
 	}
 	p2pdma_hostbridge_get(list_entry(bus->devices.next, struct pci_dev, bus_list), &root);
-	if (root.has_id)
+	if (root_is_open(list_entry(bus->devices.next, struct pci_dev, bus_list)))
+		snprintf(text, size, "root complex %04x:%02x, host bridge not known", bus->domain,
+			 bus->number);
+	else if (root.has_id)
 		snprintf(text, size, "root complex %04x:%02x, host bridge %04x:%04x",
 			 bus->domain, bus->number, root.vendor, root.device);
 	else

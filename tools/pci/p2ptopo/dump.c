@@ -15,6 +15,8 @@
 
 #include "machine.h"
 
+#include "class-names.h"
+
 /**
  * struct dump - a file while it is read
  * @name: of the file
@@ -22,6 +24,7 @@
  * @wanted: number of the dump that is wanted, 0 if there should be one
  * @current: number of the dump that is being read
  * @highest: address of the last function, domain above bdf
+ * @lowest: what lspci prints next is not below it: that of the last one with detail
  * @machine: where the functions of the wanted dump go
  * @other: where those of others go
  * @record: function that is being read
@@ -29,10 +32,14 @@
  * @detail: it has more than its first line
  * @blank: the last line was
  * @row: offset of the row of bytes that would be next
+ * @number: what may be the number of its first line, put before it; else 0
  * @gap: rows are lost; what is behind them may be of another function
  * @decoding: of @record
  * @last: address of the function that ended last, domain above bdf
  * @again: line where a second dump begins, 0 if none does
+ * @falls: it does so because addresses fall
+ * @nul: first line with a byte 0, which hides what is behind it; 0 if there is none
+ * @other_form: what has been printed, as far as it is nothing that is read here
  * @packed: begins as what is no text, 1 + index of packed[]; else 0
  * @failed: there has been an error
  */
@@ -42,6 +49,7 @@ struct dump {
 	unsigned int wanted;
 	unsigned int current;
 	u64 highest;
+	u64 lowest;
 	struct machine *machine;
 	struct machine other;
 	struct function record;
@@ -49,10 +57,14 @@ struct dump {
 	bool detail;
 	bool blank;
 	unsigned int row;
+	unsigned long number;
 	bool gap;
 	struct decoding decoding;
 	u64 last;
 	unsigned int again;
+	bool falls;
+	unsigned int nul;
+	const char *other_form;
 	unsigned int packed;
 	bool failed;
 };
@@ -79,6 +91,7 @@ static void merge(struct function *to, struct function *from)
 
 		*to = *from;
 		*from = swap;
+		to->first |= from->first;
 	}
 	if (!to->has_ids && from->has_ids) {
 		to->vendor = from->vendor;
@@ -117,14 +130,17 @@ static void end_dump(struct dump *dump)
 		fn->complete &= fn->closed;
 }
 
-static void begin_dump(struct dump *dump)
+static void begin_dump(struct dump *dump, bool falls)
 {
 	end_dump(dump);
 	dump->current++;
 	dump->highest = 0;
+	dump->lowest = 0;
 	forget_functions(&dump->other);
-	if (!dump->again && !dump->wanted)
-		dump->again = dump->record.line;
+	if (dump->again || dump->wanted)
+		return;
+	dump->again = dump->record.line;
+	dump->falls = falls;
 }
 
 /* The ids in the first line, and those in the bytes: a virtual function has no such bytes. */
@@ -146,6 +162,7 @@ static void end_record(struct dump *dump, bool whole)
 	dump->open = false;
 	fn->complete = whole;
 	fn->closed = dump->blank;
+	decoded_end(fn, &dump->decoding);
 	if (has_other_bytes(fn)) {
 		dump->line = fn->line;
 		complain(dump, "these ids are not those of the bytes below: has the first line of another function been lost?");
@@ -153,9 +170,15 @@ static void end_record(struct dump *dump, bool whole)
 	if (place(dump)->num && address <= dump->highest)
 		same = machine_last(place(dump), fn->domain, fn->bdf);
 	if (same && contradict(same, fn)) {
-		begin_dump(dump);
+		begin_dump(dump, false);
+		same = NULL;
+	} else if (has_detail(fn) && address < dump->lowest) {
+		/* lspci sorts, so that it is of another machine. */
+		begin_dump(dump, true);
 		same = NULL;
 	}
+	if (has_detail(fn))
+		dump->lowest = address;
 	dump->last = address;
 	if (same) {
 		merge(same, fn);
@@ -163,6 +186,7 @@ static void end_record(struct dump *dump, bool whole)
 	}
 	if (address > dump->highest)
 		dump->highest = address;
+	fn->first = !place(dump)->num;
 	*machine_add(place(dump), fn->domain, fn->bdf) = *fn;
 }
 
@@ -194,27 +218,6 @@ static unsigned int address_length(const char *text)
 	return domain + 7;
 }
 
-/* Class names of pci.ids, where numbers were not asked for */
-static const struct {
-	const char *name;
-	u16 class;
-} classes[] = {
-	{ "Host bridge", PCI_CLASS_BRIDGE_HOST },
-	{ "PCI bridge", PCI_CLASS_BRIDGE_PCI },
-	{ "CardBus bridge", PCI_CLASS_BRIDGE_CARDBUS },
-	{ "Non-Volatile memory controller", PCI_CLASS_STORAGE_EXPRESS >> 8 },
-	{ "VGA compatible controller", PCI_CLASS_DISPLAY_VGA },
-	{ "3D controller", PCI_CLASS_DISPLAY_3D },
-	{ "Display controller", PCI_CLASS_DISPLAY_OTHER },
-	{ "Ethernet controller", PCI_CLASS_NETWORK_ETHERNET },
-	{ "Network controller", PCI_CLASS_NETWORK_OTHER },
-	{ "Infiniband controller", PCI_CLASS_NETWORK_OTHER },
-	{ "InfiniBand controller", PCI_CLASS_NETWORK_OTHER },
-	{ "Processing accelerators", PCI_BASE_CLASS_ACCELERATOR << 8 },
-	{ "Co-processor", PCI_CLASS_PROCESSOR_CO },
-	{ "RAM memory", PCI_CLASS_MEMORY_RAM },
-};
-
 static void read_class(struct function *fn, const char *rest, const char *colon)
 {
 	unsigned int i;
@@ -226,11 +229,15 @@ static void read_class(struct function *fn, const char *rest, const char *colon)
 		   hex_digits(colon - 5, 4)) {
 		fn->class = strtoul(colon - 5, NULL, 16) << 8;
 		fn->has_class = true;
+	} else if (colon - rest == 10 && !strncmp(rest, "Class ", 6) && hex_digits(rest + 6, 4)) {
+		/* One that its pci.ids has no name for */
+		fn->class = strtoul(rest + 6, NULL, 16) << 8;
+		fn->has_class = true;
 	} else {
-		for (i = 0; i < ARRAY_SIZE(classes); i++)
-			if (strlen(classes[i].name) == (size_t)(colon - rest) &&
-			    !strncmp(rest, classes[i].name, colon - rest)) {
-				fn->class = classes[i].class << 8;
+		for (i = 0; i < ARRAY_SIZE(class_names); i++)
+			if (strlen(class_names[i].name) == (size_t)(colon - rest) &&
+			    !strncmp(rest, class_names[i].name, colon - rest)) {
+				fn->class = class_names[i].class << 8;
 				fn->has_class = true;
 			}
 	}
@@ -300,6 +307,34 @@ static bool first_line(struct dump *dump, const char *text)
 	dump->row = 0;
 	dump->gap = false;
 	memset(&dump->decoding, 0, sizeof(dump->decoding));
+	return true;
+}
+
+/*
+ * "12:" or, of a line that is there for the sake of another, "12-", as grep -n has it in
+ * front: what is behind that, NULL if there is none.  No segment has three digits.
+ */
+static const char *behind_number(const char *text, unsigned long *number)
+{
+	size_t digits = strspn(text, "0123456789");
+
+	if (!digits || *text == '0' || (text[digits] != ':' && text[digits] != '-'))
+		return NULL;
+	*number = strtoul(text, NULL, 10);
+	return text + digits + 1;
+}
+
+static bool numbered_line(struct dump *dump, const char *text)
+{
+	unsigned long number, before = dump->number;
+	const char *rest = behind_number(text, &number);
+	unsigned int length = rest ? address_length(rest) : 0;
+	bool first = length && rest[length] == ' ';
+
+	dump->number = first ? number : 0;
+	if (!rest || !(first ? number < 1000 : before && number == before + 1))
+		return false;
+	complain(dump, "line numbers are in front of the lines: cut -d: -f2- takes those of grep -n away");
 	return true;
 }
 
@@ -417,6 +452,53 @@ static bool stands_for_more(const char *text)
 	return !*text;
 }
 
+/* What lspci prints in other ways, and what terminals add to it */
+static const struct {
+	const char *words, *what;
+} other_forms[] = {
+	{ "-[", "a tree, as of lspci -t" },
+	{ "Slot:", "records, as of lspci -vmm" },
+	{ "Device:", "records, as of lspci -vmm" },
+	{ "\x1b[", "text with colours in it (sed 's/\\x1b\\[[0-9;]*m//g' takes them away)" },
+};
+
+static void look_at_form(struct dump *dump, const char *text)
+{
+	const char *at = strstr(text, " Host bridge");
+	unsigned int i;
+
+	if (at > text + 7 && *text != '\x1b' && address_length(at - 7) && !dump->other_form)
+		dump->other_form = "text with more in front of each line, such as a time";
+	for (i = 0; i < ARRAY_SIZE(other_forms) && !dump->other_form; i++)
+		if (!strncmp(text, other_forms[i].words, strlen(other_forms[i].words)))
+			dump->other_form = other_forms[i].what;
+}
+
+/* "00:01.0/01:00.0 ..." is lspci -PP, and "00:01.0 \"..." lspci -mm. */
+static bool other_line(struct dump *dump, const char *text)
+{
+	unsigned int length = address_length(text);
+
+	if (length && text[length] == '/')
+		complain(dump, "a path, as of lspci -PP: expected lspci -xxxx or -vvnn without -P");
+	else if (length && !strncmp(text + length, " \"", 2))
+		complain(dump, "fields in quotes, as of lspci -mm: expected lspci -xxxx or -vvnn without -m");
+	return dump->failed;
+}
+
+/* All lines are one where they do not end with LF. */
+static bool ends_with_cr(struct dump *dump, const char *text)
+{
+	unsigned int num = 0;
+	const char *at;
+
+	for (at = text; (at = strchr(at, '\r')); at++)
+		num += at[1] && !strchr("\r\n", at[1]);
+	if (num > 1)
+		complain(dump, "lines end with CR alone: tr '\\r' '\\n' makes lines of them");
+	return num > 1;
+}
+
 static void text_line(struct dump *dump, const char *text)
 {
 	const char *foreign;
@@ -447,7 +529,9 @@ static void read_line(struct dump *dump, const char *text)
 		dump->blank = *text;
 		return;
 	}
-	if (!first_line(dump, text) && !damaged_first_line(dump, text) &&
+	look_at_form(dump, text);
+	if (!ends_with_cr(dump, text) && !numbered_line(dump, text) &&
+	    !other_line(dump, text) && !first_line(dump, text) && !damaged_first_line(dump, text) &&
 	    !bytes_line(dump, text))
 		text_line(dump, text);
 	dump->blank = false;
@@ -488,6 +572,9 @@ static bool none_found(struct dump *dump)
 			"p2ptopo: %s: there is no dump %u in it: use --dump 1 to %u\n" :
 			"p2ptopo: %s: there is no dump %u in it: it is just one\n",
 			dump->name, dump->wanted, dump->current);
+	else if (dump->other_form)
+		fprintf(stderr, "p2ptopo: %s: it is %s: expected what lspci -xxxx or lspci -vvnn prints\n",
+			dump->name, dump->other_form);
 	else
 		fprintf(stderr, "p2ptopo: %s: no PCI function in it: expected what lspci -xxxx or lspci -vvnn prints\n",
 			dump->name);
@@ -500,10 +587,18 @@ static bool check(struct dump *dump)
 		return false;
 	if (!dump->machine->num)
 		return none_found(dump);
+	if (dump->nul) {
+		dump->line = dump->nul;
+		complain(dump, "a byte 0, which hides the rest of its line: expected text, as of tr -d '\\0'");
+		return false;
+	}
 	if (!dump->again)
 		return true;
-	fprintf(stderr, "p2ptopo: %s:%u: another dump begins here, as this function has been described before: choose one with --dump 1 to %u\n",
-		dump->name, dump->again, dump->current);
+	fprintf(stderr, "p2ptopo: %s:%u: another dump begins here, as %s: choose one with --dump 1 to %u%s\n",
+		dump->name, dump->again, dump->falls ?
+		"lspci sorts, and this address is below the one before" :
+		"this function has been described before", dump->current,
+		dump->falls ? ", or sort what is of one machine" : "");
 	return false;
 }
 
@@ -528,6 +623,8 @@ bool dump_stream(struct machine *machine, FILE *stream, const char *name,
 	while (!dump.failed && (len = getline(&text, &room, stream)) >= 0) {
 		if (!dump.line++)
 			look_at_beginning(&dump, text, len);
+		if (!dump.nul && memchr(text, '\0', len))
+			dump.nul = dump.line;
 		read_line(&dump, text);
 	}
 	if (ferror(stream)) {

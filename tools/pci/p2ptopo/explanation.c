@@ -13,6 +13,9 @@ static void show_end(const char *what, const struct pci_dev *pdev)
 	printf("%-10s %s %s%s%s%s\n", what, pdev_text(address, pdev),
 	       pdev->function->name ?: "", pdev->function->driver ? " (driver " : "",
 	       pdev->function->driver ?: "", pdev->function->driver ? ")" : "");
+	if (pdev->hdr_type != PCI_HEADER_TYPE_NORMAL)
+		printf("%-10s it is a bridge, which passes on what others ask: this is about requests of its own, or its own registers\n",
+		       "note");
 }
 
 static void show_possible(const char *what, const struct answer *answer,
@@ -101,7 +104,9 @@ static void show_root(const struct p2pdma_root *root, const char *arrow)
 	unsigned int i;
 
 	printf("  %s host bridge ", arrow);
-	if (root->has_id)
+	if (ids_unread(root))
+		fputs("whose ids are not in the input", stdout);
+	else if (root->has_id)
 		printf("%04x:%04x", root->vendor, root->device);
 	else
 		fputs("that no device stands for", stdout);
@@ -110,6 +115,22 @@ static void show_root(const struct p2pdma_root *root, const char *arrow)
 		if (root->routes & BIT(i))
 			printf(" %s", words[i]);
 	puts(root->routes ? "" : " nothing that is known");
+}
+
+/* Whoever is where nobody knows has no host bridge that is known. */
+static void show_roots(const struct answer *answer, const struct p2pdma_obstacles *found)
+{
+	const struct pci_dev *ends[] = { answer->client, answer->provider };
+	bool hole = false;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(ends) && !(i && found->one_root); i++) {
+		if (!(ends[i]->unread & UNREAD_PLACE))
+			show_root(&found->root[i], "=");
+		else if (!hole)
+			puts("  ? bridges that are not in the input, or not known");
+		hole |= ends[i]->unread & UNREAD_PLACE;
+	}
 }
 
 /*
@@ -133,13 +154,10 @@ static void show_path(const struct answer *answer, const struct advice *advice)
 	}
 	for (i = 0; i < ups; i++)
 		show_hop("^", up[i]);
-	if (by_root) {
-		show_root(&advice->found.root[0], "=");
-		if (!advice->found.one_root)
-			show_root(&advice->found.root[1], "=");
-	} else if (up[ups - 1] == down[downs - 1]) {
+	if (by_root)
+		show_roots(answer, &advice->found);
+	else if (up[ups - 1] == down[downs - 1])
 		downs--;
-	}
 	while (downs--)
 		show_hop("v", down[downs]);
 }
@@ -226,8 +244,23 @@ static void show_asked(const struct view *view, const struct answer *answer)
 	if (!readable)
 		puts("No input has that: the kernel takes it that egress control forbids. Where it is switched off, there is an answer.");
 	else
-		puts(view->here ? "Run p2ptopo as root." :
-		     "On that machine, as root: lspci -xxxx, or lspci -nnvv; all that it prints.");
+		printf("  -> %s\n", reading_text(view, answer));
+	if (cpu_settles(view, answer))
+		printf("  -> %s\n", cpu_settles(view, answer));
+}
+
+/* An address for each direction, where they differ */
+static void show_dma(const struct view *view, const struct answer *answer,
+		     const struct p2pdma_verdict *verdict)
+{
+	const char *read = dma_text(view, answer, verdict->map[P2PDMA_READ]);
+
+	if (verdict->map[P2PDMA_READ] == verdict->map[P2PDMA_WRITE]) {
+		printf("%-10s %s\n", "dma", read);
+		return;
+	}
+	printf("%-10s reads: %s\n", "dma", read);
+	printf("%-10s writes: %s\n", "dma", dma_text(view, answer, verdict->map[P2PDMA_WRITE]));
 }
 
 /* All that is certain if the CPU is this one */
@@ -239,7 +272,7 @@ static void show_case(const struct view *view, const struct answer *answer, enum
 	answer_cpu(view->machine, cpu);
 	advise(answer, cpu, advice);
 	show_reason(verdict);
-	printf("%-10s %s\n", "dma", dma_text(view, answer, verdict->map[P2PDMA_READ]));
+	show_dma(view, answer, verdict);
 	printf("%-10s %s\n", "why", advice->why);
 	show_not_forwarded(verdict, advice);
 	show_packets(answer);
@@ -271,8 +304,7 @@ void show_explanation(const struct view *view, const struct answer *answer)
 	enum certainty certainty = answer_certainty(answer);
 	struct advice advice;
 
-	if (view->policy_open)
-		puts(policy_open_text);
+	show_notes(view, answer_by_root(answer));
 	show_end("client", answer->client);
 	show_end("provider", answer->provider);
 	show_maps(answer);

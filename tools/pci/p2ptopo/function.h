@@ -58,6 +58,7 @@ enum place { PLACE_NOT_KNOWN, PLACE_ON_ROOT, PLACE_BELOW };
  * @domain: segment
  * @bdf: bus, device and function number, as PCI_DEVID()
  * @line: where it is in the input, 0 if that has no lines
+ * @first: there is none before it in a text, whose beginning may be cut off
  * @config: bytes of config space
  * @known: a bit for each of them that is in the input
  * @size: how many bytes there is room for
@@ -97,6 +98,7 @@ struct function {
 	u32 domain;
 	u16 bdf;
 	unsigned int line;
+	bool first;
 	u8 *config;
 	u8 *known;
 	unsigned int size;
@@ -147,6 +149,8 @@ struct build;
  * @cpu_intel: one of Intel
  * @cpu_family: and of this family
  * @cpu_open: it is not known, and may be one whose root complexes all route
+ * @guest: a host bridge is one that hypervisors show
+ * @cpu_against: what stands for a host bridge is not of AMD, and of no hypervisor
  */
 struct machine {
 	bool live;
@@ -160,6 +164,8 @@ struct machine {
 	bool cpu_intel;
 	unsigned int cpu_family;
 	bool cpu_open;
+	bool guest;
+	const struct function *cpu_against;
 };
 
 struct function *machine_add(struct machine *machine, u32 domain, u16 bdf);
@@ -181,17 +187,22 @@ void *must(void *memory);
 /**
  * struct decoding - decoded text of one function while it is read
  * @devctl2: the last register that was named is Device Control 2
+ * @reporting: Advanced Error Reporting has been named
+ * @errors: and what is in it
  * @seen: a bit for each of the lines that a record has only once
  * @capability: a bit for each offset at which there has been one
  */
 struct decoding {
 	bool devctl2;
+	bool reporting;
+	bool errors;
 	u32 seen;
 	u8 capability[CONFIG_SIZE / 8];
 };
 
 const char *decoded_line(struct function *fn, struct decoding *decoding,
 			 const char *text);
+void decoded_end(struct function *fn, const struct decoding *decoding);
 bool decoded_begins(const char *text);
 
 /* dump.c, live.c: false and a message if there is no machine in it */

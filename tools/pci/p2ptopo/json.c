@@ -58,10 +58,13 @@ static struct json_object *port(const struct p2pdma_verdict *verdict)
 	return verdict->has_port ? text(port_text(address, verdict)) : NULL;
 }
 
+/* Null where it is not in the input */
 static struct json_object *id(u16 vendor, u16 device)
 {
 	char ids[16];
 
+	if (!vendor && !device)
+		return NULL;
 	snprintf(ids, sizeof(ids), "%04x:%04x", vendor, device);
 	return text(ids);
 }
@@ -150,7 +153,7 @@ static struct json_object *route(const struct answer *answer)
 	return one;
 }
 
-static struct json_object *device(const struct pci_dev *pdev)
+static struct json_object *device(const struct view *view, const struct pci_dev *pdev)
 {
 	const struct function *fn = pdev->function;
 	struct json_object *one = json_object_new_object();
@@ -164,7 +167,8 @@ static struct json_object *device(const struct pci_dev *pdev)
 	add(one, "name", text(fn->name));
 	add(one, "driver", text(fn->driver));
 	add(one, "numa_node", fn->numa < 0 ? NULL : json_object_new_int(fn->numa));
-	add(one, "provider", json_object_new_boolean(fn->provider));
+	/* Text has nothing of it. */
+	add(one, "provider", view->machine->sys ? json_object_new_boolean(fn->provider) : NULL);
 	return one;
 }
 
@@ -194,7 +198,7 @@ void json_matrix(const struct view *view)
 	unsigned int i;
 
 	for (i = 0; i < view->num; i++)
-		json_object_array_add(list, device(view->pdev[i]));
+		json_object_array_add(list, device(view, view->pdev[i]));
 	add(all, "devices", list);
 	list = json_object_new_array();
 	for (i = 0; i < view->num * view->num; i++)
@@ -243,6 +247,20 @@ static struct json_object *root(const struct p2pdma_root *root)
 	return one;
 }
 
+/* Those that are known to be above the two */
+static struct json_object *roots(const struct answer *answer,
+				 const struct p2pdma_obstacles *found)
+{
+	const struct pci_dev *ends[] = { answer->client, answer->provider };
+	struct json_object *list = json_object_new_array();
+	unsigned int i;
+
+	for (i = 0; found->by_root && i < ARRAY_SIZE(ends) && !(i && found->one_root); i++)
+		if (!(ends[i]->unread & UNREAD_PLACE))
+			json_object_array_add(list, root(&found->root[i]));
+	return list;
+}
+
 static struct json_object *ports(const struct p2pdma_obstacle *list, unsigned int num,
 				 u16 clear)
 {
@@ -266,20 +284,17 @@ void json_explanation(const struct view *view, const struct answer *answer)
 	struct advice advice;
 
 	advise(answer, CPU_OTHER, &advice);
-	json_object_array_add(list, device(answer->client));
-	json_object_array_add(list, device(answer->provider));
+	json_object_array_add(list, device(view, answer->client));
+	json_object_array_add(list, device(view, answer->provider));
 	add(all, "devices", list);
 	add(all, "route", route(answer));
 	add(all, "client_path", path(answer->client));
 	add(all, "provider_path", path(answer->provider));
-	list = json_object_new_array();
-	if (advice.found.by_root)
-		json_object_array_add(list, root(&advice.found.root[0]));
-	if (advice.found.by_root && !advice.found.one_root)
-		json_object_array_add(list, root(&advice.found.root[1]));
-	add(all, "host_bridges", list);
+	add(all, "host_bridges", roots(answer, &advice.found));
 	if (answer_certainty(answer) == CERTAIN && !answer->vague) {
 		add(all, "dma", text(dma_text(view, answer, answer_map(answer, P2PDMA_READ))));
+		add(all, "dma_write",
+		    text(dma_text(view, answer, answer_map(answer, P2PDMA_WRITE))));
 		add(all, "why", text(advice.why));
 		add(all, "to_change", *advice.change ? text(advice.change) : NULL);
 		add(all, "clear", ports(advice.remedy.clear, advice.remedy.num_clear,

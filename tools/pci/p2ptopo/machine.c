@@ -373,7 +373,42 @@ static struct pci_bus *get_bus(struct build *build, u32 domain, u8 number)
 	return bus;
 }
 
-/* The bus that @pdev leads to; one that leads nowhere, or back, has none. */
+/*
+ * Numbers that pci_scan_bridge() would replace, so that nothing below can have been
+ * found by them.  A primary bus of 0 may be hard wired.
+ */
+static bool numbers_are_wrong(const struct pci_dev *pdev)
+{
+	const struct function *fn = pdev->function;
+	u8 primary = function_get(fn, PCI_PRIMARY_BUS, 1);
+	u8 secondary = function_get(fn, PCI_SECONDARY_BUS, 1);
+
+	if (function_knows(fn, PCI_PRIMARY_BUS, 1) && primary && primary != pdev->bus->number)
+		return true;
+	return secondary <= pdev->bus->number ||
+	       (function_knows(fn, PCI_SUBORDINATE_BUS, 1) &&
+		secondary > function_get(fn, PCI_SUBORDINATE_BUS, 1));
+}
+
+/* Nobody knows who leads to @bus. */
+static void mark_conflict(struct pci_bus *bus, const struct pci_dev *pdev)
+{
+	unsigned int i = 0;
+
+	if (bus->self) {
+		bus->self->subordinate = NULL;
+		bus->conflict[i++] = bus->self;
+	}
+	bus->self = NULL;
+	bus->parent = NULL;
+	if (!bus->conflict[i])
+		bus->conflict[i] = pdev;
+}
+
+/*
+ * The bus that @pdev leads to; one that leads nowhere has none.  On a machine that
+ * runs the kernel has put numbers right.
+ */
 static void connect(struct build *build, struct pci_dev *pdev)
 {
 	const struct function *fn = pdev->function;
@@ -388,11 +423,30 @@ static void connect(struct build *build, struct pci_dev *pdev)
 	bus = get_bus(build, fn->domain, secondary);
 	for (up = pdev->bus; up && up != bus; up = up->parent)
 		;
+	if (!build->machine->live &&
+	    (up || bus->self || bus->conflict[0] || numbers_are_wrong(pdev))) {
+		mark_conflict(bus, pdev);
+		return;
+	}
 	if (up || bus->self)
 		return;
 	bus->self = pdev;
 	bus->parent = pdev->bus;
 	pdev->subordinate = bus;
+}
+
+/* A bridge does not forward what is beyond the range of the one above it. */
+static void check_range(struct build *build, struct pci_dev *pdev)
+{
+	const struct pci_dev *above = pdev->bus->self;
+
+	if (build->machine->live || !pdev->subordinate || !above ||
+	    !function_knows(above->function, PCI_SUBORDINATE_BUS, 1) ||
+	    !function_knows(pdev->function, PCI_SUBORDINATE_BUS, 1))
+		return;
+	if (function_get(pdev->function, PCI_SUBORDINATE_BUS, 1) >
+	    function_get(above->function, PCI_SUBORDINATE_BUS, 1))
+		mark_conflict(pdev->subordinate, above);
 }
 
 /*
@@ -487,7 +541,9 @@ static void find_holes(struct build *build)
 		for (bus = build->bus[i]; bus; bus = bus->next) {
 			if (bus->parent || bus->devices.next == &bus->devices)
 				continue;
-			if (only_virtual(bus)) {
+			if (bus->conflict[0]) {
+				bus->hole = true;
+			} else if (only_virtual(bus)) {
 				/* As virtfn_add_bus() does: no bridge leads there. */
 				vf = list_entry(bus->devices.next, struct pci_dev,
 						bus_list);
@@ -596,8 +652,9 @@ static bool speaks_against_amd(const struct pci_dev *pdev)
 
 static void look_for_cpu(struct machine *machine)
 {
-	bool against = false, guest = false;
+	const struct function *against = NULL;
 	struct pci_dev *pdev;
+	bool guest = false;
 
 	for (pdev = machine->pdev; pdev < machine->pdev + machine->num; pdev++) {
 		bool host = pdev->class >> 8 == PCI_CLASS_BRIDGE_HOST;
@@ -608,8 +665,10 @@ static void look_for_cpu(struct machine *machine)
 		if (host && pdev->function->has_ids && is_made_up(pdev->function))
 			guest = true;
 		if (host || pci_pcie_type(pdev) == PCI_EXP_TYPE_ROOT_PORT)
-			against |= speaks_against_amd(pdev);
+			against = against ?: speaks_against_amd(pdev) ? pdev->function : NULL;
 	}
+	machine->guest = guest;
+	machine->cpu_against = guest ? NULL : against;
 	machine->cpu_open = !machine->cpu_known && (guest || !against);
 }
 
@@ -665,6 +724,8 @@ void machine_build(struct machine *machine)
 		link_virtual(machine, &machine->pdev[i]);
 	for (i = 0; i < machine->num; i++)
 		connect(build, &machine->pdev[i]);
+	for (i = 0; i < machine->num; i++)
+		check_range(build, &machine->pdev[i]);
 	find_holes(build);
 	for (i = 0; i < HASH; i++)
 		for (bus = build->bus[i]; bus; bus = bus->next)

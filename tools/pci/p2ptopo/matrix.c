@@ -25,7 +25,9 @@ static const char *open_code(const struct answer *answer)
 
 	for (i = 0; i < min(answer->num_asked, ASKED); i++)
 		what |= answer->asked[i].what;
-	return what & UNREAD_PLACE ? "path" : what & UNREAD_IDS ? "id" : "acs";
+	if (what & (UNREAD_PLACE | UNREAD_NUMBERS))
+		return "path";
+	return what & (UNREAD_IDS | UNREAD_TOP) ? "id" : "acs";
 }
 
 /* Reads, writes if they differ, distance, reason: "B4.ss", "N/H8.rw", "?.acs" */
@@ -81,8 +83,8 @@ static const struct {
 	{ ".rf", "the root complex is said not to route" },
 	{ ".cpu", "H if the CPU is AMD Zen or later, else N: say which with --cpu" },
 	{ ".acs", "config space that decides it is not in the input: read it as root" },
-	{ ".path", "a bridge above it is not in the input" },
-	{ ".id", "the host bridge's ids are not in the input: use lspci -nn" },
+	{ ".path", "a bridge above it is not in the input, or bus numbers contradict each other" },
+	{ ".id", "the host bridge's ids are not in the input: lspci -nn, or --host-bridge" },
 };
 
 /* A letter is looked for before the dot, a code as all that is behind it. */
@@ -102,7 +104,7 @@ static bool is_used(const char *code, char (*cells)[CELL], size_t num)
 	return false;
 }
 
-static void show_legend(char (*cells)[CELL], size_t num)
+static void show_legend(const struct view *view, char (*cells)[CELL], size_t num)
 {
 	unsigned int i;
 
@@ -111,6 +113,19 @@ static void show_legend(char (*cells)[CELL], size_t num)
 	for (i = 0; i < ARRAY_SIZE(legend); i++)
 		if (is_used(legend[i].code, cells, num))
 			printf("  %-6s %s\n", legend[i].code, legend[i].meaning);
+	if (view->machine->cpu_open && is_used(".id", cells, num))
+		printf("  %-6s or, if the CPU is AMD Zen or later, say --cpu amd:0x19\n", "");
+}
+
+/* Has the root complex a say in any of the answers? */
+static bool any_by_root(const struct view *view)
+{
+	size_t i;
+
+	for (i = 0; i < (size_t)view->num * view->num; i++)
+		if (answer_by_root(&view->answers[i]))
+			return true;
+	return false;
 }
 
 static const char *short_name(const struct pci_dev *pdev)
@@ -131,13 +146,19 @@ static unsigned int widest(char (*cells)[CELL], size_t num)
 /* What a reader has to know before he believes the rest */
 static void show_unread(const struct view *view)
 {
-	unsigned int unread = 0, i;
+	unsigned int unread = 0, unnamed = 0, i;
 
-	for (i = 0; i < view->machine->num; i++)
-		if (view->machine->pdev[i].unread & (UNREAD_TYPE | UNREAD_ACS))
+	for (i = 0; i < view->machine->num; i++) {
+		unnamed += !view->machine->function[i].has_class;
+		if (view->machine->pdev[i].unread &
+		    (UNREAD_TYPE | UNREAD_ACS | UNREAD_ACS_CTRL))
 			unread++;
+	}
+	if (unnamed)
+		printf("%u of %u functions: their class is not known: --all has them\n", unnamed,
+		       view->machine->num);
 	if (unread)
-		printf("%u of %u functions: config space beyond its beginning is not in the input%s\n",
+		printf("%u of %u functions: config space is not in the input, but for its beginning%s\n",
 		       unread, view->machine->num,
 		       view->here ? " (run as root)" : "");
 }
@@ -172,8 +193,7 @@ void show_matrix(const struct view *view)
 	width = widest(cells, num);
 	printf("%s\n", view->source);
 	show_unread(view);
-	if (view->policy_open)
-		puts(policy_open_text);
+	show_notes(view, any_by_root(view));
 	printf("%-18s", "");
 	for (j = 0; j < view->num; j++) {
 		snprintf(column, sizeof(column), "[%zu]", j + 1);
@@ -187,7 +207,7 @@ void show_matrix(const struct view *view)
 			printf(" %-*s", width, cells[i * view->num + j]);
 		printf("  %s\n", short_name(view->pdev[i]));
 	}
-	show_legend(cells, num);
+	show_legend(view, cells, num);
 	show_comparison(view->kernel);
 	free(cells);
 }

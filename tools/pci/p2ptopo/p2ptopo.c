@@ -23,7 +23,7 @@ enum format { FORMAT_TEXT, FORMAT_JSON, FORMAT_DOT, FORMAT_SVG, FORMAT_NCCL };
 
 enum {
 	DUMP = 256, CPU, IOMMU, POLICIES, ALL, OVERWRITE, CLASS, DRIVER, NUMA,
-	JSON, DOT, SVG, NCCL,
+	JSON, DOT, SVG, NCCL, HOST_BRIDGE,
 };
 
 static const struct option options[] = {
@@ -32,6 +32,7 @@ static const struct option options[] = {
 	{ "cpu",	required_argument, NULL, CPU },
 	{ "iommu",	required_argument, NULL, IOMMU },
 	{ "policy",	required_argument, NULL, POLICIES },
+	{ "host-bridge", required_argument, NULL, HOST_BRIDGE },
 	{ "all",	no_argument,	   NULL, ALL },
 	{ "select",	required_argument, NULL, 's' },
 	{ "class",	required_argument, NULL, CLASS },
@@ -57,7 +58,8 @@ static const char help[] =
 	"      --cpu VENDOR:FAMILY  such as amd:0x19 or intel:6\n"
 	"      --iommu MODE   on, pt or off\n"
 	"      --policy TEXT  as in pci_p2pdma.host_bridges=: 8086:29c0=reads+writes,...\n"
-	"      --all          all functions but bridges, not only drives and cards\n"
+	"      --host-bridge BDF=VVVV:DDDD  its ids, where the text does not have them\n"
+	"      --all          all but bridges to other buses, not only drives and cards\n"
 	"  -s, --select BDF   this one; may be repeated, as the next three\n"
 	"      --class CLASS  storage, nvme, network, display, accelerator, memory, hex\n"
 	"      --driver NAME  bound to this driver\n"
@@ -74,6 +76,8 @@ static const char help[] =
  * @file: to read from, NULL for this machine
  * @dump: which of the dumps in it
  * @policy: what is said of host bridges, NULL if nothing is
+ * @host_bridge: ids of functions that stand for host bridges, as given
+ * @host_bridges: their number
  * @iommu: mode
  * @format: how the answer is written
  * @overwrite: a drive that is measured may hold data
@@ -84,6 +88,8 @@ struct request {
 	const char *file;
 	unsigned int dump;
 	const char *policy;
+	const char *host_bridge[MAX_FILTERS];
+	unsigned int host_bridges;
 	enum iommu iommu;
 	enum format format;
 	bool overwrite;
@@ -98,11 +104,10 @@ static void parse_cpu(struct request *request, const char *text)
 
 	if (!family || !parse_number(family + 1, 0, &number))
 		wrong("--cpu", text, "expected VENDOR:FAMILY, such as amd:0x19 or intel:6");
-	if (!strncmp(text, "amd:", 4))
-		request->machine.cpu_amd = true;
-	else if (!strncmp(text, "intel:", 6))
-		request->machine.cpu_intel = true;
-	else if (strncmp(text, "other:", 6))
+	request->machine.cpu_amd = !strncmp(text, "amd:", 4);
+	request->machine.cpu_intel = !strncmp(text, "intel:", 6);
+	if (!request->machine.cpu_amd && !request->machine.cpu_intel &&
+	    strncmp(text, "other:", 6))
 		wrong("--cpu", text, "expected amd, intel or other before the colon");
 	request->machine.cpu_known = true;
 	request->machine.cpu_family = number;
@@ -149,6 +154,11 @@ static void parse_option(struct request *request, int option)
 		break;
 	case POLICIES:
 		request->policy = optarg;
+		break;
+	case HOST_BRIDGE:
+		if (request->host_bridges == MAX_FILTERS)
+			wrong("--host-bridge", optarg, "expected 256 of them at most");
+		request->host_bridge[request->host_bridges++] = optarg;
 		break;
 	case ALL:
 		request->selection.all = true;
@@ -331,8 +341,7 @@ static const struct verb *find_verb(const char *name)
 	for (i = 0; i < ARRAY_SIZE(verbs); i++)
 		if (!name || !strcmp(name, verbs[i].name))
 			return &verbs[i];
-	wrong("no such command:",
-	      name, "use matrix, explain, doctor or measure, or see p2ptopo --help");
+	wrong("no such command:", *name ? name : "''", "use matrix, explain, doctor or measure, or see p2ptopo --help");
 }
 
 /* A folder is a copy of /sys, anything else is text. */
@@ -348,9 +357,70 @@ static bool is_folder(const char *name)
 	return file;
 }
 
+/* "BDF=VVVV:DDDD": false if it is something else */
+static bool parse_host_bridge(const char *text, u32 *domain, u16 *bdf, unsigned int ids[2])
+{
+	char address[BDF_SIZE];
+	size_t len = strcspn(text, "=");
+	int end = 0;
+
+	if (!text[len] || len >= sizeof(address) ||
+	    strspn(text + len + 1, "0123456789abcdefABCDEF") != 4 ||
+	    sscanf(text + len, "=%4x:%4x%n", &ids[0], &ids[1], &end) != 2 ||
+	    end != 10 || text[len + end])
+		return false;
+	memcpy(address, text, len);
+	address[len] = '\0';
+	return parse_bdf(address, domain, bdf);
+}
+
+/* What the text does not have of a host bridge: its ids, or all of it */
+static void give_ids(struct machine *machine, const char *text)
+{
+	static const char expected[] = "expected BDF=VVVV:DDDD, such as 00:00.0=8086:2020";
+	struct function *fn;
+	unsigned int ids[2];
+	u32 domain;
+	u16 bdf;
+
+	if (!parse_host_bridge(text, &domain, &bdf, ids))
+		wrong("--host-bridge", text, expected);
+	fn = machine_last(machine, domain, bdf);
+	if (fn && fn->has_ids && (fn->vendor != ids[0] || fn->device != ids[1]))
+		wrong("--host-bridge", text, "the input has other ids of this function");
+	if (!fn && bdf & 0xff)
+		wrong("--host-bridge", text,
+		      "there is no such function, and only 00.0 may stand for a host bridge without being in the input");
+	if (!fn) {
+		fn = machine_add(machine, domain, bdf);
+		fn->class = PCI_CLASS_BRIDGE_HOST << 8;
+		fn->has_class = true;
+	}
+	fn->vendor = ids[0];
+	fn->device = ids[1];
+	fn->has_ids = true;
+}
+
+/* Ids of anything else would settle nothing. */
+static void check_ids(const struct machine *machine, const char *text)
+{
+	const struct pci_dev *pdev;
+	unsigned int ids[2];
+	u32 domain;
+	u16 bdf;
+
+	parse_host_bridge(text, &domain, &bdf, ids);
+	pdev = machine_find(machine, domain, bdf);
+	if (!pci_is_root_bus(pdev->bus) || pdev->bus->hole ||
+	    pdev->bus->devices.next != &pdev->bus_list)
+		wrong("--host-bridge", text,
+		      "this function stands for no host bridge: expected 00.0 of a root bus, or the first there is");
+}
+
 static void read_machine(struct request *request)
 {
 	struct machine *machine = &request->machine;
+	unsigned int i;
 	bool ok;
 
 	if (!request->file)
@@ -363,7 +433,13 @@ static void read_machine(struct request *request)
 		ok = dump_read(machine, request->file, request->dump);
 	if (!ok)
 		exit(1);
+	if (request->host_bridges && (!request->file || machine->sys))
+		wrong("--host-bridge", "", "expected --file with text: here ids are known");
+	for (i = 0; i < request->host_bridges; i++)
+		give_ids(machine, request->host_bridge[i]);
 	machine_build(machine);
+	for (i = 0; i < request->host_bridges; i++)
+		check_ids(machine, request->host_bridge[i]);
 }
 
 /* The kernel writes more than it reads: what an entry means without words goes. */
@@ -381,9 +457,22 @@ static void shorten(char *policy)
 	}
 }
 
+/* That would be said of each host bridge whose ids are not in the input. */
+static void refuse_no_ids(const char *policy)
+{
+	const char *entry;
+
+	for (entry = policy; entry; entry = strchr(entry, ',')) {
+		entry += *entry == ',';
+		if (!strncmp(entry, "0000:0000", 9))
+			wrong("--policy", policy, "0000:0000 are no ids: give a host bridge its own with --host-bridge");
+	}
+}
+
 /*
  * What is said of host bridges on that machine holds, unless something else is given.
- * A kernel without the parameter has none; a folder without it may have been left so.
+ * A kernel without the parameter has none; a folder without it may have been left so,
+ * and in text there is nothing of it.
  */
 static void set_policy(struct request *request, struct view *view)
 {
@@ -394,7 +483,8 @@ static void set_policy(struct request *request, struct view *view)
 		there = read_line_of("%s/" PARAMETERS "/host_bridges", sys);
 	if (there)
 		shorten(there);
-	view->policy_open = request->file && sys && !request->policy && !there;
+	refuse_no_ids(request->policy);
+	view->policy_open = request->file && !request->policy && !there;
 	view->policy = request->policy ?: there;
 	if (view->policy && shim_param_host_bridges->set(view->policy, NULL))
 		exit(1);
@@ -429,16 +519,20 @@ int main(int argc, char **argv)
 	struct view view = { .machine = &request.machine };
 	const struct verb *verb;
 	int option, status;
+	bool given;
 
 	while ((option = getopt_long(argc, argv, "F:s:h", options, NULL)) >= 0)
 		parse_option(&request, option);
 	argv += optind;
 	verb = find_verb(*argv);
+	given = request.machine.cpu_known;
 	/* What the kernel says is about the CPU and the policy that it has. */
 	view.here = !request.file && !request.policy && !request.machine.cpu_known;
 	check_options(&request, verb);
 	read_machine(&request);
 	set_policy(&request, &view);
+	view.cpu_doubt = given && request.machine.cpu_amd && request.machine.cpu_against &&
+			 request.machine.cpu_family >= 0x17;
 	view.iommu = request.iommu;
 	view.source = source_of(&request);
 	status = verb->act(&view, &request, *argv ? argv + 1 : argv);

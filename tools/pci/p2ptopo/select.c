@@ -92,7 +92,7 @@ bool device_matters(const struct pci_dev *pdev)
 		       pdev->class >> 8 == PCI_CLASS_STORAGE_SAS;
 	case PCI_BASE_CLASS_MEMORY:
 		return pdev->class >> 8 == PCI_CLASS_MEMORY_RAM ||
-		       pdev->class >> 8 == PCI_CLASS_MEMORY_CXL >> 8;
+		       pdev->class >> 8 == PCI_CLASS_MEMORY_CXL;
 	default:
 		return pdev->class >> 8 == PCI_CLASS_PROCESSOR_CO ||
 		       pdev->function->provider;

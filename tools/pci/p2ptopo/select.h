@@ -23,7 +23,7 @@ struct filter {
 
 /**
  * struct selection - what the command line asks for
- * @all: all functions that are no bridges
+ * @all: all functions but those that lead to another bus
  * @filter: or those that pass
  * @num: number of filters
  */

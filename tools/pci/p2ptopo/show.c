@@ -12,8 +12,21 @@ const char * const iommu_names[] = {
 	[IOMMU_OFF]		= "off",
 };
 
-const char policy_open_text[] =
-	"what pci_p2pdma.host_bridges= says there is not in the folder: use --policy, if any";
+/* What was taken for granted.  In text there is a policy never, and it is of the root complex. */
+void show_notes(const struct view *view, bool by_root)
+{
+	const struct function *fn = view->machine->cpu_against;
+	char address[BDF_SIZE];
+
+	if (view->policy_open && (by_root || view->machine->sys))
+		printf("what pci_p2pdma.host_bridges= says there is not in the %s: use --policy, if any\n",
+		       view->machine->sys ? "folder" : "input");
+	if (view->machine->guest)
+		puts("a hypervisor shows this topology: it is not that of the hardware, nor the way that a request takes there");
+	if (view->cpu_doubt)
+		printf("--cpu says AMD, but %s is %04x:%04x: below a CPU of AMD since Zen that would be of AMD\n",
+		       bdf_text(address, fn->domain, fn->bdf), fn->vendor, fn->device);
+}
 
 const char *pdev_text(char *text, const struct pci_dev *pdev)
 {
@@ -117,18 +130,115 @@ void acs_text(char *text, size_t size, struct pci_dev *pdev)
 	}
 }
 
+/* The kernel's code has an id for each; where it is not in the input advise() takes it away. */
+bool ids_unread(const struct p2pdma_root *root)
+{
+	return root->has_id && !root->vendor && !root->device;
+}
+
+static void forget_ids(const struct answer *answer, struct p2pdma_obstacles *found)
+{
+	const struct pci_dev *ends[] = { answer->client, answer->provider };
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(ends); i++)
+		if (root_is_open(ends[i])) {
+			found->root[i].vendor = 0;
+			found->root[i].device = 0;
+		}
+}
+
+/* Words for what the kernel always knows */
+static void say_unread(char *text, size_t size)
+{
+	static const char id[] = "host bridge 0000:0000 ";
+	char copy[P2PDMA_TEXT], *at;
+
+	while ((at = strstr(text, id))) {
+		snprintf(copy, sizeof(copy), "%s", at + strlen(id));
+		snprintf(at, size - (at - text), "the host bridge, whose ids are not in the input, %s",
+			 copy);
+	}
+}
+
+/* Nobody can be told to name what is not known.  Is there such a one? */
+static bool drop_unread(struct p2pdma_remedy *remedy)
+{
+	unsigned int i, num = 0, all = min(remedy->num_roots, ARRAY_SIZE(remedy->root));
+
+	for (i = 0; i < all; i++)
+		if (!ids_unread(&remedy->root[i]))
+			remedy->root[num++] = remedy->root[i];
+	remedy->num_roots -= all - num;
+	return num < all;
+}
+
 /* The kernel's words on a route, and what it would have to be changed by */
 void advise(const struct answer *answer, enum cpu cpu, struct advice *advice)
 {
 	struct seq_buf why = { advice->why, sizeof(advice->why), 0 };
 	struct seq_buf change = { advice->change, sizeof(advice->change), 0 };
 	const struct p2pdma_verdict *verdict = &answer->verdict[cpu];
+	bool unread;
 
 	memset(advice, 0, sizeof(*advice));
 	p2pdma_route_obstacles(answer->client, answer->provider, &advice->found);
+	forget_ids(answer, &advice->found);
 	p2pdma_explain(&why, verdict, &advice->found);
+	say_unread(advice->why, sizeof(advice->why));
 	p2pdma_remedy_add(&advice->remedy, verdict, &advice->found);
+	unread = drop_unread(&advice->remedy);
 	p2pdma_remedy_print(&change, &advice->remedy);
+	if (unread)
+		seq_buf_printf(&change, "%sthe root complex would have to route, and the ids of its host bridge are not in the input",
+			       *advice->change ? "; for another way " : "");
+}
+
+static unsigned int all_asked(const struct answer *answer)
+{
+	unsigned int what = 0, i;
+
+	for (i = 0; i < min(answer->num_asked, ASKED); i++)
+		what |= answer->asked[i].what;
+	return what;
+}
+
+static const char as_it_comes[] =
+	"on that machine, as root: lspci -xxxx, as it comes; numbers in this text have been changed";
+static const char with_vector[] =
+	"on that machine, as root: lspci -xxxx; decoded text does not have the vector";
+static const char from_the_top[] =
+	"on that machine, as root: lspci -xxxx, from its first line on; or say --host-bridge BUS:00.0=VVVV:DDDD";
+static const char cpu_enough[] =
+	"--cpu amd:0x19, if it is AMD Zen or later, is enough; there: grep -m2 -e vendor_id -e family /proc/cpuinfo";
+
+/* How to get what is not in the input: decoded text has no egress control vector. */
+const char *reading_text(const struct view *view, const struct answer *answer)
+{
+	unsigned int what = all_asked(answer);
+
+	if (view->here)
+		return "run p2ptopo as root";
+	if (what & UNREAD_NUMBERS)
+		return as_it_comes;
+	if (what & UNREAD_ACS_VECTOR)
+		return with_vector;
+	if (what & UNREAD_TOP)
+		return from_the_top;
+	if (what && !(what & ~UNREAD_IDS))
+		return "on that machine: lspci -nn; or say --host-bridge BUS:DD.F=VVVV:DDDD";
+	return "on that machine, as root: lspci -xxxx, or lspci -nnvv; all that it prints";
+}
+
+/* Where nobody knows the CPU, and one kind of it would say enough: NULL else */
+const char *cpu_settles(const struct view *view, const struct answer *answer)
+{
+	unsigned int read = answer->possible[CPU_ZEN][P2PDMA_READ];
+	unsigned int write = answer->possible[CPU_ZEN][P2PDMA_WRITE];
+
+	if (!view->machine->cpu_open || read & (read - 1) || write & (write - 1))
+		return NULL;
+	return cpu_enough;
 }
 
 /* What a DMA mapping makes of such a route */

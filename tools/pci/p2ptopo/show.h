@@ -25,6 +25,7 @@ struct comparison;
  * @here: it is this one, and nothing else was said of it
  * @policy: what is said of its host bridges, NULL if nothing is
  * @policy_open: something may be, and is not in the input
+ * @cpu_doubt: the CPU that was given is another than host bridges speak of
  * @kernel: what the running kernel says, NULL if it is not about this machine
  */
 struct view {
@@ -37,11 +38,11 @@ struct view {
 	bool here;
 	const char *policy;
 	bool policy_open;
+	bool cpu_doubt;
 	struct comparison *kernel;
 };
 
 extern const char * const iommu_names[];
-extern const char policy_open_text[];
 
 /* What could be done about a route, apart from words */
 struct advice {
@@ -52,6 +53,10 @@ struct advice {
 };
 
 void advise(const struct answer *answer, enum cpu cpu, struct advice *advice);
+bool ids_unread(const struct p2pdma_root *root);
+const char *reading_text(const struct view *view, const struct answer *answer);
+const char *cpu_settles(const struct view *view, const struct answer *answer);
+void show_notes(const struct view *view, bool by_root);
 const char *dma_text(const struct view *view, const struct answer *answer,
 		     unsigned int map);
 const char *pdev_text(char *text, const struct pci_dev *pdev);

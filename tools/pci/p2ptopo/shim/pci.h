@@ -38,6 +38,7 @@ struct pci_bus {
 	/* of p2ptopo */
 	struct pci_bus *next;		/* with the same hash */
 	bool hole;			/* the bridge to it is not in the input */
+	const struct pci_dev *conflict[2];	/* or by their numbers another leads there */
 };
 
 /*

@@ -247,8 +247,11 @@ void p2pdma_topology_changed(void)
 
 void shim_complain(const char *format, ...)
 {
+	static const char subsystem[] = "P2PDMA: ";
 	va_list args;
 
+	if (!strncmp(format, subsystem, strlen(subsystem)))
+		format += strlen(subsystem);
 	va_start(args, format);
 	fputs("p2ptopo: ", stderr);
 	vfprintf(stderr, format, args);
