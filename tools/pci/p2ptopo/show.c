@@ -204,13 +204,13 @@ static unsigned int all_asked(const struct answer *answer)
 }
 
 static const char as_it_comes[] =
-	"on that machine, as root: lspci -xxxx, as it comes; numbers in this text have been changed";
+	"there, as root: lspci -xxxx, as it comes: numbers in this text are not";
 static const char with_vector[] =
 	"on that machine, as root: lspci -xxxx; decoded text does not have the vector";
 static const char from_the_top[] =
-	"on that machine, as root: lspci -xxxx, from its first line on; or say --host-bridge BUS:00.0=VVVV:DDDD";
+	"there: lspci -nn, from its first line on; or --host-bridge BUS:00.0=VVVV:DDDD";
 static const char cpu_enough[] =
-	"--cpu amd:0x19, if it is AMD Zen or later, is enough; there: grep -m2 -e vendor_id -e family /proc/cpuinfo";
+	"--cpu amd:0x19, if it is AMD Zen or later, is enough: see /proc/cpuinfo there";
 
 /* How to get what is not in the input: decoded text has no egress control vector. */
 const char *reading_text(const struct view *view, const struct answer *answer)
