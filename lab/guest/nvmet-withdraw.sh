@@ -105,8 +105,10 @@ late() {
 		worker=$!
 		sleep 1
 		withdraw
-		wait $worker && [ "$verb" = read ] || dd if="$a" of=/tmp/late.out bs=64k count=1 iflag=direct 2>/dev/null
-		cmp /tmp/late.in /tmp/late.out && [ "$(stat tcp requests)" = "$served" ] && more tcp ram_unreachable "$unreachable"
+		wait $worker
+		done=$?
+		[ "$verb" = read ] || dd if="$a" of=/tmp/late.out bs=64k count=1 iflag=direct 2>/dev/null
+		[ $done = 0 ] && cmp /tmp/late.in /tmp/late.out && [ "$(stat tcp requests)" = "$served" ] && more tcp ram_unreachable "$unreachable"
 		result $? "a $verb that is refused when it is mapped is repeated, in RAM, and counted there alone"
 	done
 	disconnect "$one"

@@ -348,7 +348,8 @@ static void netlink_pairs_mask(struct kunit *test)
 	for (i = 0; i < CLIENTS; i++)
 		KUNIT_ASSERT_EQ(test, 0, dma_set_mask(&m->client[i]->pdev->dev,
 						      DMA_BIT_MASK(32)));
-	m->read = m->write = PCI_P2PDMA_MAPPING_BUS_ADDR;
+	m->read = PCI_P2PDMA_MAPPING_BUS_ADDR;
+	m->write = PCI_P2PDMA_MAPPING_BUS_ADDR;
 	start_pairs(m);
 	rest(m);
 	KUNIT_EXPECT_EQ(test, said(m), CLIENTS * PROVIDERS);
