@@ -17,21 +17,27 @@ static const char *behind(const char *text, const char *what)
 	return at ? at + strlen(what) : NULL;
 }
 
-/* All of ACSCap: or ACSCtl:, or nothing; @enabled gets a bit for each + */
+/*
+ * All of ACSCap: or ACSCtl:, one behind the other and nothing else, or it is not taken:
+ * what is left of two lines looks like one.  @enabled gets a bit for each +.
+ */
 static bool acs_flags(const char *text, u16 *enabled)
 {
-	const char *at;
 	unsigned int i;
+	size_t len;
 
 	*enabled = 0;
 	for (i = 0; i < ARRAY_SIZE(acs_names); i++) {
-		at = behind(text, acs_names[i]);
-		if (!at || (*at != '+' && *at != '-'))
+		text += strspn(text, " \t");
+		len = strlen(acs_names[i]);
+		if (strncmp(text, acs_names[i], len) ||
+		    (text[len] != '+' && text[len] != '-'))
 			return false;
-		if (*at == '+')
+		if (text[len] == '+')
 			*enabled |= 1 << i;
+		text += len + 1;
 	}
-	return true;
+	return !text[strspn(text, " \t\r\n")];
 }
 
 static void express_line(struct function *fn, const char *text)
@@ -384,12 +390,13 @@ static const char *seen_twice(struct function *fn, struct decoding *decoding,
 			      const char *text)
 {
 	const char *again = NULL;
-	unsigned int i;
+	unsigned int i, num = 0;
 
 	for (i = 0; i < ARRAY_SIZE(once); i++) {
 		if (!strstr(text, once[i]))
 			continue;
-		if (decoding->seen & 1U << i)
+		/* Two of them in one line are the ends of two lines. */
+		if (decoding->seen & 1U << i || num++)
 			again = once[i];
 		decoding->seen |= 1U << i;
 	}

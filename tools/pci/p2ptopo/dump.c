@@ -121,13 +121,24 @@ static struct machine *place(struct dump *dump)
 	return dump->current == (dump->wanted ?: 1) ? dump->machine : &dump->other;
 }
 
-/* Where a dump ends only a blank line says that it ends with a whole record. */
+/*
+ * Where a dump ends only a blank line says that it ends with a whole record.  Where
+ * there are such lines between records, one that has none has lost what was before it.
+ */
 static void end_dump(struct dump *dump)
 {
 	struct function *fn = machine_last(place(dump), dump->last >> 16, dump->last);
+	const struct machine *machine = place(dump);
+	bool blanks = false;
+	unsigned int i;
 
 	if (fn)
 		fn->complete &= fn->closed;
+	for (i = 0; i < machine->num; i++)
+		blanks |= &machine->function[i] != fn && machine->function[i].closed &&
+			  has_detail(&machine->function[i]);
+	for (i = 0; blanks && i < machine->num; i++)
+		machine->function[i].complete &= machine->function[i].closed;
 }
 
 static void begin_dump(struct dump *dump, bool falls)
@@ -632,6 +643,7 @@ bool dump_stream(struct machine *machine, FILE *stream, const char *name,
 		dump.failed = true;
 	}
 	end_record(&dump, dump.blank);
+	end_dump(&dump);
 	free(text);
 	forget_functions(&dump.other);
 	return check(&dump);
