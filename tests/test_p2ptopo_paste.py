@@ -483,3 +483,52 @@ def test_completion(words, offered, tool, tmp_path):
     )
     said = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True, timeout=60, cwd=tmp_path)
     assert set(said.stdout.split()) == offered
+
+
+# What is left of lines and records -----------------------------------------------------------------
+
+
+def test_two_lines_in_one(run):
+    """Where the end of a line is lost with what was before it, its flags are not those of the next one."""
+    text = as_text(switch(ports=(ALL, RR | CR)))
+    at = text.index("ACSCap:") + len("ACSCap:")
+    joined = text[:at] + text[text.index("ACSCtl:", at) :]
+    assert "'ACSCtl:' is of another function" in run(joined, *["explain", *DRIVES], status=1)
+
+
+@pytest.mark.parametrize("flag", ["SrcValid", "ReqRedir", "DirectTrans"])
+def test_flags_not_whole(flag, ask):
+    """A register that lacks a flag, or has something between them, is not read."""
+    text = as_text(switch(ports=(ALL, 0)))
+    assert ask(text, *DRIVES)["route"]["certainty"] == "certain"
+    at = text.index("ACSCtl:", text.index("02:00.0 "))
+    for damaged in (text[at:].replace(flag + "-", "", 1), text[at:].replace(flag, "x " + flag, 1)):
+        assert ask(text[:at] + damaged, *DRIVES)["route"]["certainty"] == "unknown"
+
+
+def test_record_without_its_blank_line(ask):
+    """Where the others have one, what was before it has gone as well: here the port's ACS."""
+    text = as_text(switch(ports=(ALL, RR | CR)))
+    start = text.index("\tCapabilities: [", text.index("02:00.0 "))
+    start = text.rindex("\n", 0, text.index("Access Control Services", start)) + 1
+    end = text.index("\n\n", start) + 2
+    assert ask(text[:start] + text[end:], *DRIVES)["route"]["certainty"] == "unknown"
+
+
+@pytest.mark.parametrize("limit, status", [(None, 0), (40_000, 1)])
+def test_memory_of_json(limit, status, tmp_path, tool):
+    """It grows with the functions, not with the pairs; where there is none, that is said."""
+    drives = 500
+    text = "".join(
+        f"{i // 256:02x}:{i // 8 % 32:02x}.{i % 8} Non-Volatile memory controller [0108]: X [144d:a808]\n"
+        "\tControl: I/O- Mem+ BusMaster+\n"
+        for i in range(drives)
+    )
+    (tmp_path / "text").write_text(text)
+    command = f"ulimit -v {limit or 400_000}; exec {tool} -F {tmp_path}/text --all --json"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    assert done.returncode == status, done.stderr
+    if limit:
+        assert "out of memory" in done.stderr
+    else:
+        assert len(json.loads(done.stdout)["routes"]) == drives * drives

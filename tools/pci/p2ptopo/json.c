@@ -26,6 +26,33 @@ static unsigned int utf8_length(const unsigned char *s)
 	return num;
 }
 
+/* json-c goes on without memory, and asserts later. */
+static struct json_object *object(void)
+{
+	return must(json_object_new_object());
+}
+
+static struct json_object *array(void)
+{
+	return must(json_object_new_array());
+}
+
+static struct json_object *number(int64_t value)
+{
+	return must(json_object_new_int64(value));
+}
+
+static struct json_object *truth(bool value)
+{
+	return must(json_object_new_boolean(value));
+}
+
+static void append(struct json_object *list, struct json_object *value)
+{
+	if (json_object_array_add(list, value))
+		must(NULL);
+}
+
 /* Names, of devices and of files, may be in any encoding. */
 static struct json_object *text(const char *s)
 {
@@ -41,14 +68,15 @@ static struct json_object *text(const char *s)
 		if (!len)
 			*at = '?';
 	}
-	string = json_object_new_string(copy);
+	string = must(json_object_new_string(copy));
 	free(copy);
 	return string;
 }
 
 static void add(struct json_object *to, const char *key, struct json_object *value)
 {
-	json_object_object_add(to, key, value);
+	if (json_object_object_add(to, key, value))
+		must(NULL);
 }
 
 static struct json_object *port(const struct p2pdma_verdict *verdict)
@@ -73,32 +101,32 @@ static void add_verdict(struct json_object *to, const struct p2pdma_verdict *ver
 {
 	add(to, "read", text(map_names[verdict->map[P2PDMA_READ]]));
 	add(to, "write", text(map_names[verdict->map[P2PDMA_WRITE]]));
-	add(to, "distance", json_object_new_int(verdict->distance));
+	add(to, "distance", number(verdict->distance));
 	add(to, "reason", text(p2pdma_reason_names[verdict->reason]));
 	add(to, "port", port(verdict));
 }
 
 static struct json_object *possible(unsigned int bits)
 {
-	struct json_object *list = json_object_new_array();
+	struct json_object *list = array();
 	unsigned int map;
 
 	for (map = 0; bits >> map; map++)
 		if (bits & BIT(map))
-			json_object_array_add(list, text(map_names[map]));
+			append(list, text(map_names[map]));
 	return list;
 }
 
 /* What a route comes to where the CPU decides */
 static struct json_object *by_cpu(const struct answer *answer)
 {
-	struct json_object *both = json_object_new_object();
+	struct json_object *both = object();
 	struct json_object *one;
 
-	one = json_object_new_object();
+	one = object();
 	add_verdict(one, &answer->verdict[CPU_ZEN]);
 	add(both, "amd-zen", one);
-	one = json_object_new_object();
+	one = object();
 	add_verdict(one, &answer->verdict[CPU_OTHER]);
 	add(both, "other", one);
 	return both;
@@ -106,15 +134,15 @@ static struct json_object *by_cpu(const struct answer *answer)
 
 static struct json_object *not_read(const struct answer *answer)
 {
-	struct json_object *list = json_object_new_array(), *one;
+	struct json_object *list = array(), *one;
 	char address[BDF_SIZE];
 	unsigned int i;
 
 	for (i = 0; i < min(answer->num_asked, ASKED); i++) {
-		one = json_object_new_object();
+		one = object();
 		add(one, "device", text(pdev_text(address, answer->asked[i].pdev)));
 		add(one, "what", text(unread_text(answer->asked[i].what)));
-		json_object_array_add(list, one);
+		append(list, one);
 	}
 	return list;
 }
@@ -126,7 +154,7 @@ static struct json_object *route(const struct answer *answer)
 		[CERTAIN] = "certain", [IF_CPU] = "if-cpu", [UNKNOWN] = "unknown",
 	};
 	enum certainty certainty = answer_certainty(answer);
-	struct json_object *one = json_object_new_object();
+	struct json_object *one = object();
 	char address[BDF_SIZE];
 
 	add(one, "client", text(pdev_text(address, answer->client)));
@@ -156,7 +184,7 @@ static struct json_object *route(const struct answer *answer)
 static struct json_object *device(const struct view *view, const struct pci_dev *pdev)
 {
 	const struct function *fn = pdev->function;
-	struct json_object *one = json_object_new_object();
+	struct json_object *one = object();
 	char address[BDF_SIZE], class[8];
 
 	snprintf(class, sizeof(class), "%04x", fn->class >> 8);
@@ -166,81 +194,104 @@ static struct json_object *device(const struct view *view, const struct pci_dev 
 	add(one, "type", text(type_text(pdev)));
 	add(one, "name", text(fn->name));
 	add(one, "driver", text(fn->driver));
-	add(one, "numa_node", fn->numa < 0 ? NULL : json_object_new_int(fn->numa));
+	add(one, "numa_node", fn->numa < 0 ? NULL : number(fn->numa));
 	/* Text has nothing of it. */
-	add(one, "provider", view->machine->sys ? json_object_new_boolean(fn->provider) : NULL);
+	add(one, "provider", view->machine->sys ? truth(fn->provider) : NULL);
 	return one;
 }
 
 static struct json_object *begin(const struct view *view)
 {
-	struct json_object *all = json_object_new_object();
+	struct json_object *all = object();
 
-	add(all, "schema", json_object_new_int(SCHEMA));
+	add(all, "schema", number(SCHEMA));
 	add(all, "source", text(view->source));
-	add(all, "functions", json_object_new_int(view->machine->num));
+	add(all, "functions", number(view->machine->num));
 	add(all, "iommu", text(iommu_names[view->iommu]));
 	add(all, "policy", text(view->policy));
 	return all;
 }
 
+static const char *said(struct json_object *all)
+{
+	const char *said = json_object_to_json_string_ext(all, JSON_C_TO_STRING_PRETTY |
+							  JSON_C_TO_STRING_SPACED |
+							  JSON_C_TO_STRING_NOSLASHESCAPE);
+
+	if (!said)
+		must(NULL);
+	return said;
+}
+
 static void end(struct json_object *all)
 {
-	puts(json_object_to_json_string_ext(all, JSON_C_TO_STRING_PRETTY |
-					    JSON_C_TO_STRING_SPACED |
-					    JSON_C_TO_STRING_NOSLASHESCAPE));
+	puts(said(all));
 	json_object_put(all);
+}
+
+/* Of a million routes each is written before there is another. */
+static void write_routes(const struct view *view)
+{
+	struct json_object *one;
+	size_t i, num = (size_t)view->num * view->num;
+
+	for (i = 0; i < num; i++) {
+		one = route(&view->answers[i]);
+		printf("%s\n%s", i ? "," : "", said(one));
+		json_object_put(one);
+	}
 }
 
 void json_matrix(const struct view *view)
 {
-	struct json_object *all = begin(view), *list = json_object_new_array();
+	struct json_object *all = begin(view), *list = array();
+	const char *text;
 	unsigned int i;
 
 	for (i = 0; i < view->num; i++)
-		json_object_array_add(list, device(view, view->pdev[i]));
+		append(list, device(view, view->pdev[i]));
 	add(all, "devices", list);
-	list = json_object_new_array();
-	for (i = 0; i < view->num * view->num; i++)
-		json_object_array_add(list, route(&view->answers[i]));
-	add(all, "routes", list);
-	add(all, "kernel_asked", json_object_new_int(view->kernel ? view->kernel->asked : 0));
-	add(all, "kernel_differs", json_object_new_int(view->kernel ? view->kernel->differ : 0));
-	end(all);
+	add(all, "kernel_asked", number(view->kernel ? view->kernel->asked : 0));
+	add(all, "kernel_differs", number(view->kernel ? view->kernel->differ : 0));
+	text = said(all);
+	printf("%.*s,\n  \"routes\": [", (int)strlen(text) - (int)strlen("\n}"), text);
+	write_routes(view);
+	puts("\n  ]\n}");
+	json_object_put(all);
 }
 
 /* ---- one pair ---- */
 
 static struct json_object *path(struct pci_dev *pdev)
 {
-	struct json_object *list = json_object_new_array(), *one;
+	struct json_object *list = array(), *one;
 	struct pci_dev *hops[PATH_LENGTH];
 	unsigned int num = climb_path(pdev, hops, PATH_LENGTH), i;
 	char address[BDF_SIZE];
 	u16 ctrl;
 
 	for (i = 0; i < min(num, PATH_LENGTH); i++) {
-		one = json_object_new_object();
+		one = object();
 		add(one, "address", text(pdev_text(address, hops[i])));
 		add(one, "type", text(type_text(hops[i])));
 		add(one, "acs_control", acs_control(hops[i], &ctrl) ?
-		    json_object_new_int(ctrl) : NULL);
-		add(one, "acs_read", json_object_new_boolean(!(hops[i]->unread &
+		    number(ctrl) : NULL);
+		add(one, "acs_read", truth(!(hops[i]->unread &
 				     (UNREAD_TYPE | UNREAD_ACS | UNREAD_ACS_CTRL))));
-		json_object_array_add(list, one);
+		append(list, one);
 	}
 	return list;
 }
 
 static struct json_object *root(const struct p2pdma_root *root)
 {
-	struct json_object *one = json_object_new_object(), *list = json_object_new_array();
+	struct json_object *one = object(), *list = array();
 	static const char * const words[] = { "reads", "writes", "between" };
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(words); i++)
 		if (root->routes & BIT(i))
-			json_object_array_add(list, text(words[i]));
+			append(list, text(words[i]));
 	add(one, "id", root->has_id ? id(root->vendor, root->device) : NULL);
 	add(one, "routes", list);
 	add(one, "says", text(p2pdma_root_source_names[root->source]));
@@ -252,40 +303,40 @@ static struct json_object *roots(const struct answer *answer,
 				 const struct p2pdma_obstacles *found)
 {
 	const struct pci_dev *ends[] = { answer->client, answer->provider };
-	struct json_object *list = json_object_new_array();
+	struct json_object *list = array();
 	unsigned int i;
 
 	for (i = 0; found->by_root && i < ARRAY_SIZE(ends) && !(i && found->one_root); i++)
 		if (!(ends[i]->unread & UNREAD_PLACE))
-			json_object_array_add(list, root(&found->root[i]));
+			append(list, root(&found->root[i]));
 	return list;
 }
 
 static struct json_object *ports(const struct p2pdma_obstacle *list, unsigned int num,
 				 u16 clear)
 {
-	struct json_object *all = json_object_new_array(), *one;
+	struct json_object *all = array(), *one;
 	char address[BDF_SIZE];
 	unsigned int i;
 
 	for (i = 0; i < min(num, P2PDMA_OBSTACLES); i++) {
-		one = json_object_new_object();
+		one = object();
 		add(one, "port", text(bdf_text(address, list[i].domain, list[i].bdf)));
-		add(one, "acs_control", json_object_new_int(list[i].ctrl & ~clear));
-		json_object_array_add(all, one);
+		add(one, "acs_control", number(list[i].ctrl & ~clear));
+		append(all, one);
 	}
 	return all;
 }
 
 void json_explanation(const struct view *view, const struct answer *answer)
 {
-	struct json_object *all = begin(view), *list = json_object_new_array();
+	struct json_object *all = begin(view), *list = array();
 	struct kernel_says says = {};
 	struct advice advice;
 
 	advise(answer, CPU_OTHER, &advice);
-	json_object_array_add(list, device(view, answer->client));
-	json_object_array_add(list, device(view, answer->provider));
+	append(list, device(view, answer->client));
+	append(list, device(view, answer->provider));
 	add(all, "devices", list);
 	add(all, "route", route(answer));
 	add(all, "client_path", path(answer->client));
@@ -304,7 +355,7 @@ void json_explanation(const struct view *view, const struct answer *answer)
 	if (view->here)
 		kernel_ask(answer, &says);
 	add(all, "kernel", says.asked ? text(says.line) : NULL);
-	add(all, "kernel_differs", says.asked ? json_object_new_boolean(says.differs) : NULL);
+	add(all, "kernel_differs", says.asked ? truth(says.differs) : NULL);
 	end(all);
 }
 
@@ -312,7 +363,7 @@ void json_explanation(const struct view *view, const struct answer *answer)
 
 static struct json_object *finding(const struct finding *finding)
 {
-	struct json_object *one = json_object_new_object();
+	struct json_object *one = object();
 
 	add(one, "check", text(finding->check));
 	add(one, "state", text(health_names[finding->health]));
@@ -323,7 +374,7 @@ static struct json_object *finding(const struct finding *finding)
 
 void json_diagnosis(const struct diagnosis *diagnosis)
 {
-	struct json_object *all = begin(diagnosis->view), *list = json_object_new_array();
+	struct json_object *all = begin(diagnosis->view), *list = array();
 	enum health sum = diagnosis_sum(diagnosis);
 	char address[BDF_SIZE];
 	unsigned int i;
@@ -332,9 +383,9 @@ void json_diagnosis(const struct diagnosis *diagnosis)
 	add(all, "provider",
 	    diagnosis->provider ? text(pdev_text(address, diagnosis->provider)) : NULL);
 	for (i = 0; i < diagnosis->num; i++)
-		json_object_array_add(list, finding(&diagnosis->finding[i]));
+		append(list, finding(&diagnosis->finding[i]));
 	add(all, "checks", list);
-	add(all, "ready", sum == HEALTH_UNKNOWN ? NULL : json_object_new_boolean(sum == HEALTH_OK));
+	add(all, "ready", sum == HEALTH_UNKNOWN ? NULL : truth(sum == HEALTH_OK));
 	end(all);
 }
 
@@ -342,22 +393,22 @@ void json_diagnosis(const struct diagnosis *diagnosis)
 
 void json_measurement(const struct view *view, const struct measurement *measurement)
 {
-	struct json_object *all = begin(view), *list = json_object_new_array(), *one;
+	struct json_object *all = begin(view), *list = array(), *one;
 	const struct way *way;
 	char address[BDF_SIZE];
 
 	add(all, "client", text(pdev_text(address, measurement->from)));
 	add(all, "other", text(pdev_text(address, measurement->to)));
 	add(all, "provider", text(pdev_text(address, measurement->provider)));
-	add(all, "bytes", json_object_new_int64(measurement->bytes));
+	add(all, "bytes", number(measurement->bytes));
 	for (way = measurement->way; way < measurement->way + WAYS; way++) {
-		one = json_object_new_object();
+		one = object();
 		add(one, "through", text(way->name));
-		add(one, "in_bytes_per_second", json_object_new_int64(way->in));
-		add(one, "out_bytes_per_second", json_object_new_int64(way->out));
-		add(one, "equal", json_object_new_boolean(way->equal));
+		add(one, "in_bytes_per_second", number(way->in));
+		add(one, "out_bytes_per_second", number(way->out));
+		add(one, "equal", truth(way->equal));
 		add(one, "error", *way->error ? text(way->error) : NULL);
-		json_object_array_add(list, one);
+		append(list, one);
 	}
 	add(all, "ways", list);
 	end(all);
