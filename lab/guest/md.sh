@@ -52,7 +52,7 @@ reset_under_load() {
 	done
 }
 
-plan 29
+plan 30
 announce "$2" "$3" "$4" "$5" "$6" && announce_bar "$2"
 result $? "drives and peer memory are there"
 card=$(drive_bdf "$2")
@@ -140,6 +140,13 @@ result $? "raid10 of a member that reaches it and one that does not: a write is 
 moves mixed10 $md "$c" "$mib" && healthy UU
 result $? "reads go to the one that does"
 stop "$a" "$far"
+alone=0
+for level in 1 10; do
+	make $level --raid-devices=2 "$far" missing && refused $FILL $md "$c" "$mib" && healthy U_ || alone=1
+	stop "$far"
+done
+[ $alone = 0 ]
+result $? "with that one alone a read is refused, and is no read error"
 
 member=2 mib=1	# less than the RAM disk has
 make 1 --raid-devices=2 "$a" /dev/ram0 && refused $FILL $md "$c" "$mib" && [ "$(said "takes no peer memory: ram0")" -gt 0 ]
