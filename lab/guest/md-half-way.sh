@@ -38,7 +38,8 @@ half_way() {
 	slow_down 0 3000
 	p2p_copy --from "$c" --to $md --via "$card" --bytes $((kib << 10)) >/tmp/copy 2>&1 &
 	worker=$!
-	until_ok changed && reset && refused_late $DRAIN && slow_down 0 0 &&
+	# Superblock and bitmap come first, and B is slow with these, too
+	tries=300 until_ok changed && reset && refused_late $DRAIN && slow_down 0 0 &&
 		[ "$(said "refused half-way: resync")" -gt "$before" ]
 }
 
