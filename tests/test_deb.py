@@ -20,7 +20,12 @@ from test_build import warnings
 DEBIAN = Start.named("")
 TOOLCHAIN = re.compile(r"CONFIG_(CC_VERSION_TEXT|RUSTC?_|PAHOLE_|HAVE_RUST)")
 OF_DEBUG_INFO = re.compile(r"CONFIG_(DEBUG_INFO|GDB_SCRIPTS|MODULE_ALLOW_BTF|PROBE_EVENTS_BTF|SCHED_CLASS_EXT)")
-OURS = {"CONFIG_PCI_P2PDMA": "y", "CONFIG_PCI_P2PMEM_STUB": "m", "CONFIG_LOCALVERSION": '"-p2pdma"'}
+OURS = {
+    "CONFIG_PCI_P2PDMA": "y",
+    "CONFIG_PCI_P2PDMA_NETLINK": "y",
+    "CONFIG_PCI_P2PMEM_STUB": "m",
+    "CONFIG_LOCALVERSION": '"-p2pdma"',
+}
 HOOK = '#!/bin/sh\necho "$(basename "$(dirname "$0")") $*" >>/hooks\n'
 
 
