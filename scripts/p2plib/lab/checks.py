@@ -521,8 +521,9 @@ COPIED = {f"{where}.buffered": FILE_BYTES for where in ("drive", "ext4", "xfs")}
 
 
 def selftests() -> list[str]:
-    """The programs that run_tests runs, as their Makefile has it."""
-    lines = re.findall(r"^TEST_(?:GEN_)?PROGS := (.*)$", (SELFTESTS / "Makefile").read_text(), re.M)
+    """The programs that run_tests runs, as their Makefile has it; what may not be there in the kernel's tree is here."""
+    text = re.sub(r"\$\(basename \$\(wildcard (\w+)\.c\)\)", r"\1", (SELFTESTS / "Makefile").read_text())
+    lines = re.findall(r"^TEST_(?:GEN_)?PROGS [:+]= (.*)$", text, re.M)
     return [name for line in lines for name in line.split()]
 
 
