@@ -32,17 +32,40 @@ static void print_function(struct seq_buf *text, struct pci_dev *pdev)
 	seq_buf_putc(text, '\n');
 }
 
+static u64 address_of(struct pci_dev *pdev)
+{
+	return (u64)pci_domain_nr(pdev->bus) << 16 | pci_dev_id(pdev);
+}
+
+/* The function with the lowest address from @address on, with a reference, or NULL */
+static struct pci_dev *next_function(u64 address)
+{
+	struct pci_dev *pdev = NULL, *next = NULL;
+
+	for_each_pci_dev(pdev) {
+		if (address_of(pdev) < address ||
+		    (next && address_of(pdev) > address_of(next)))
+			continue;
+		pci_dev_put(next);
+		next = pci_dev_get(pdev);
+	}
+	return next;
+}
+
 /**
- * fabric_lspci - print all functions of all fabrics
+ * fabric_lspci - print all functions of all fabrics, sorted by address
  * @text: where to
  */
 void fabric_lspci(struct seq_buf *text)
 {
-	struct pci_dev *pdev = NULL;
+	u64 address = (u64)FABRIC_DOMAIN << 16;
+	struct pci_dev *pdev;
 
-	for_each_pci_dev(pdev)
-		if (pci_domain_nr(pdev->bus) >= FABRIC_DOMAIN)
-			print_function(text, pdev);
+	while ((pdev = next_function(address))) {
+		print_function(text, pdev);
+		address = address_of(pdev) + 1;
+		pci_dev_put(pdev);
+	}
 }
 
 /**
