@@ -71,6 +71,27 @@ start_of() {
 intact() { [ "$(start_of "$from")" = "$(start_of "$to")" ]; }
 available() { cat "$p2pmem/available"; }
 
+# cut_off: the second of two transfers waits for seconds, until an outage has come and gone and the drive is reset
+cut_off() {
+	ctrl=$(controller "$target")
+	lab slow "$target"
+	dd if="$to" of=/dev/null bs=$bytes count=1 iflag=direct 2>/dev/null
+	copy >/tmp/cut-off &
+	worker=$!
+	sleep 1
+	kill -0 $worker && echo 1 >"/sys/bus/pci/devices/$card/reset" && kill -0 $worker && echo 1 >"$ctrl/reset_controller"
+	cut_off=$?
+	lab release "$target"
+	if wait $worker; then
+		echo "# the write was repeated from memory that had lost it"
+		false
+	else
+		sed 's/^/# /' /tmp/cut-off
+		[ $cut_off = 0 ] && live "$ctrl" && live "$(controller "$provider")" && copy | sed 's/^/# /' && intact
+	fi
+	result $? "a write that an outage and a reset of its drive cut off is not repeated"
+}
+
 sleep_and_wake() {
 	plan 5
 	announce "$provider" "$source" "$target"
@@ -102,7 +123,9 @@ card=$(drive_bdf "$provider") && from=$(drive_node "$source") && to=$(drive_node
 p2pmem=/sys/bus/pci/devices/$card/p2pmem
 [ "${4:-}" = suspend ] && sleep_and_wake
 
-plan 11
+# QEMU does not come back from a reset of a drive that it holds back while it reads a CMB by way of an IOMMU.
+iommu=$(ls /sys/class/iommu)
+plan $((11 - (${#iommu} > 0)))
 announce "$provider" "$source" "$target"
 result $? "drives are there"
 free=$(available)
@@ -120,24 +143,7 @@ result $? "a copy after the provider's function was reset"
 [ "$(available)" = "$free" ]
 result $? "nothing lost: $(available) bytes of $free are free"
 
-# The second of two transfers waits for seconds, until an outage has come and gone and the drive is reset
-ctrl=$(controller "$target")
-lab slow "$target"
-dd if="$to" of=/dev/null bs=$bytes count=1 iflag=direct 2>/dev/null
-copy >/tmp/cut-off &
-worker=$!
-sleep 1
-kill -0 $worker && echo 1 >"/sys/bus/pci/devices/$card/reset" && kill -0 $worker && echo 1 >"$ctrl/reset_controller"
-cut_off=$?
-lab release "$target"
-if wait $worker; then
-	echo "# the write was repeated from memory that had lost it"
-	false
-else
-	sed 's/^/# /' /tmp/cut-off
-	[ $cut_off = 0 ] && live "$ctrl" && live "$(controller "$provider")" && copy | sed 's/^/# /' && intact
-fi
-result $? "a write that an outage and a reset of its drive cut off is not repeated"
+[ -n "$iommu" ] || cut_off
 
 begin
 timeout 30 sh -c "echo $card >/sys/bus/pci/drivers/nvme/unbind"
