@@ -521,7 +521,7 @@ COPIED = {f"{where}.buffered": FILE_BYTES for where in ("drive", "ext4", "xfs")}
 
 
 def selftests() -> list[str]:
-    """The programs that run_tests runs, as their Makefile has it; what may not be there in the kernel's tree is here."""
+    """What run_tests runs, as its Makefile has it; what may not be there in the kernel's tree is here."""
     text = re.sub(r"\$\(basename \$\(wildcard (\w+)\.c\)\)", r"\1", (SELFTESTS / "Makefile").read_text())
     lines = re.findall(r"^TEST_(?:GEN_)?PROGS [:+]= (.*)$", text, re.M)
     return [name for line in lines for name in line.split()]
