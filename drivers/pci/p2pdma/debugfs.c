@@ -22,6 +22,7 @@
 #include <linux/string.h>
 #include <linux/uaccess.h>
 
+#include "../pci.h"
 #include "explain.h"
 #include "p2pdma.h"
 #include "peers.h"
@@ -253,7 +254,12 @@ static int route_show(struct seq_file *m, void *unused)
 	client = query_device(query, CLIENT);
 	provider = query_device(query, PROVIDER);
 	if (client && provider) {
+		/* What sleeps in D3cold reads as ones. */
+		pci_config_pm_runtime_get(client);
+		pci_config_pm_runtime_get(provider);
 		show_query(m, client, provider);
+		pci_config_pm_runtime_put(provider);
+		pci_config_pm_runtime_put(client);
 		return 0;
 	}
 	print_absent(&text, query, client ? PROVIDER : CLIENT);

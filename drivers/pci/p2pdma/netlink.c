@@ -391,7 +391,9 @@ static unsigned int dump_seq(void)
 	return (unsigned int)generation + p2pdma_list_changes() ?: 1;
 }
 
+/* @seq: dump_seq() before anything was looked at for this message */
 static int dump_resources(struct sk_buff *skb, struct netlink_callback *cb,
+			  unsigned int seq,
 			  int (*fn)(struct p2pdma_resource *res, void *data))
 {
 	struct dump_mark *mark = (struct dump_mark *)cb->ctx;
@@ -403,7 +405,7 @@ static int dump_resources(struct sk_buff *skb, struct netlink_callback *cb,
 	};
 	int error;
 
-	cb->seq = dump_seq();
+	cb->seq = seq;
 	error = p2pdma_for_each_resource(fn, &dump);
 	/* For the next message, or the end, if it has changed meanwhile */
 	cb->seq = dump_seq();
@@ -497,7 +499,7 @@ static int dump_resource(struct p2pdma_resource *res, void *data)
 int pci_p2pdma_nl_resource_get_dumpit(struct sk_buff *skb,
 				      struct netlink_callback *cb)
 {
-	return dump_resources(skb, cb, dump_resource);
+	return dump_resources(skb, cb, dump_seq(), dump_resource);
 }
 
 /* ---- pair-get ---- */
@@ -600,9 +602,10 @@ int pci_p2pdma_nl_pair_get_dumpit(struct sk_buff *skb,
 				  struct netlink_callback *cb)
 {
 	const struct dump_mark *mark = (struct dump_mark *)cb->ctx;
+	unsigned int seq = dump_seq();
 	int error = mark->any ? 0 : p2pdma_peers_fill();
 
-	return error ?: dump_resources(skb, cb, dump_pairs);
+	return error ?: dump_resources(skb, cb, seq, dump_pairs);
 }
 
 /* ---- what changes ---- */
