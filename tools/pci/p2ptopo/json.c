@@ -214,13 +214,13 @@ static struct json_object *begin(const struct view *view)
 
 static const char *said(struct json_object *all)
 {
-	const char *said = json_object_to_json_string_ext(all, JSON_C_TO_STRING_PRETTY |
-							  JSON_C_TO_STRING_SPACED |
-							  JSON_C_TO_STRING_NOSLASHESCAPE);
+	const char *string = json_object_to_json_string_ext(all, JSON_C_TO_STRING_PRETTY |
+							    JSON_C_TO_STRING_SPACED |
+							    JSON_C_TO_STRING_NOSLASHESCAPE);
 
-	if (!said)
+	if (!string)
 		must(NULL);
-	return said;
+	return string;
 }
 
 static void end(struct json_object *all)
