@@ -51,8 +51,8 @@ healthy() {
 	return 1
 }
 
-# forgotten: no write is under way for the bitmap any more
-forgotten() { grep -q "bitmap: 0/" /proc/mdstat; }
+# over: no write is under way any more, for the array or its bitmap
+over() { [ "$(cat /sys/block/md0/md/array_state)" = clean ] && grep -q "bitmap: 0/" /proc/mdstat; }
 
 # all_the_same: what many read at once
 all_the_same() {
@@ -88,8 +88,8 @@ for level in 1 10; do
 	all_the_same && differ
 	result $? "raid$level: while the members differ, reads are from one of them"
 	echo idle >/sys/block/md0/md/sync_action
-	in_sync && healthy && equal "$a" $slow && tries=300 until_ok forgotten
-	result $? "raid$level: they are equal again, and the bitmap has forgotten it"
+	in_sync && healthy && equal "$a" $slow && tries=300 until_ok over
+	result $? "raid$level: they are equal again, and the write is over"
 
 	echo frozen >/sys/block/md0/md/sync_action
 	half_way && differ && until_ok mdadm --quiet --stop $md && mdadm --examine "$a" | grep "State : active" | sed 's/^/# /' &&
