@@ -180,14 +180,20 @@ EXPORT_SYMBOL_GPL(md_members_differ);
  *
  * Context: reconfig_mutex is held, and no sync thread is running: one that is
  * would end by saying that all is in sync.
+ *
+ * Return: whether there was one. The array could not be marked clean so far.
  */
-void md_resync_what_differs(struct mddev *mddev)
+bool md_resync_what_differs(struct mddev *mddev)
 {
+	bool differs;
+
 	spin_lock(&mddev->lock);
+	differs = mddev->differs_from != MaxSector;
 	if (mddev->differs_from < mddev->resync_offset) {
 		mddev->resync_offset = mddev->differs_from;
 		set_bit(MD_SB_CHANGE_CLEAN, &mddev->sb_flags);
 	}
 	mddev->differs_from = MaxSector;
 	spin_unlock(&mddev->lock);
+	return differs;
 }

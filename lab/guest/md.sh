@@ -10,8 +10,8 @@ mkdir -p /run/mdadm
 mib=$1
 member=8	# of each
 
-# make LEVEL ARGUMENT...: an array, as soon as it is in sync. Data begin where a member does.
-make() {
+# build LEVEL ARGUMENT...: an array, which may resync yet. Data begin where a member does.
+build() {
 	level=$1
 	shift
 	case $level in
@@ -20,7 +20,16 @@ make() {
 	esac
 	mdadm --create $md --run --force --metadata=1.0 --level="$level" "$@" </dev/null >/tmp/mdadm.log 2>&1 ||
 		{ sed 's/^/# /' /tmp/mdadm.log; return 1; }
-	in_sync
+}
+
+# make LEVEL ARGUMENT...: an array that is in sync
+make() { build "$@" && in_sync; }
+
+# sync_speed KIB: how much of members is made equal per second
+sync_speed() {
+	for limit in min max; do
+		echo "$1" >/proc/sys/dev/raid/speed_limit_$limit
+	done
 }
 
 stop() { until_ok mdadm --quiet --stop $md && mdadm --quiet --zero-superblock "$@" 2>/dev/null; }
@@ -112,9 +121,13 @@ moves mixed $md "$c" "$mib" && healthy UU
 result $? "reads go to the one that does"
 stop "$a" "$far"
 
-make 1 --raid-devices=2 --assume-clean "$a" --write-mostly "$b" --write-behind=256 &&
-	[ "$(said "takes no peer memory: write-behind")" -gt 0 ] && refused $FILL $md "$c" "$mib"
+# While it resyncs, members neither come nor go: what its bitmap says counts from the start
+sync_speed 1
+build 1 --raid-devices=2 "$a" --write-mostly "$b" --write-behind=256 &&
+	[ "$(said "takes no peer memory: write-behind")" -gt 0 ] && refused $FILL $md "$c" "$mib" && ! sync_ended
 result $? "write-behind refuses, and says why"
+sync_speed 200000
+in_sync
 stop "$a" "$b"
 behind=$(said "takes no peer memory: write-behind")
 make 1 --raid-devices=2 "$a" --write-mostly "$b" && moves mostly "$c" $md "$mib" && echo 256 >/sys/block/md0/md/bitmap/backlog &&
