@@ -61,7 +61,7 @@ reset_under_load() {
 	done
 }
 
-plan 30
+plan 32
 announce "$2" "$3" "$4" "$5" "$6" && announce_bar "$2"
 result $? "drives and peer memory are there"
 card=$(drive_bdf "$2")
@@ -105,7 +105,17 @@ mdadm --quiet $md --fail "$far" && mdadm --quiet $md --remove "$far" && moves ne
 result $? "raid1: it goes: writes pass"
 stop "$a" "$b" "$far"
 
-make 1 --raid-devices=2 "$far" "$a" && equal "$far" "$a"
+# new_mirror LEVEL: of a member that does not reach it, and one that does. Until they are equal, only the first is read.
+new_mirror() {
+	sync_speed 1
+	build "$1" --raid-devices=2 "$far" "$a" && refused $FILL $md "$c" "$mib" && ! sync_ended
+	result $? "raid$1: while it resyncs, reads are from the first member, which does not reach it: refused"
+	sync_speed 200000
+	in_sync
+}
+
+new_mirror 1
+equal "$far" "$a"
 result $? "raid1 of a member that reaches it and one that does not"
 all=0
 for _ in 1 2 3 4 5; do
@@ -148,7 +158,8 @@ reset_under_load 3
 [ "$(said "refused half-way: resync")" -gt "$half_way" ] && in_sync && healthy UU && equal "$a" "$b"
 result $? "raid10: the provider is reset: copies are equal again"
 stop "$a" "$b"
-make 10 --raid-devices=2 "$far" "$a" && refused $DRAIN "$c" $md "$mib" && equal "$a" "$far" && healthy UU
+new_mirror 10
+refused $DRAIN "$c" $md "$mib" && equal "$a" "$far" && healthy UU
 result $? "raid10 of a member that reaches it and one that does not: a write is on none"
 moves mixed10 $md "$c" "$mib" && healthy UU
 result $? "reads go to the one that does"
