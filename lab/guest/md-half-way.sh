@@ -96,13 +96,14 @@ for level in 1 10; do
 		mdadm --quiet --assemble --run $md "$a" $slow </dev/null && in_sync && healthy && equal "$a" $slow
 	result $? "raid$level: nor is an array clean that is stopped before, and it resyncs when it is there again"
 
-	mdadm --quiet $md --fail "$a" && slow_down 3000 0
+	mdadm --quiet $md --fail "$a" && holds=$(digest $slow 0 $member) && slow_down 3000 0
 	p2p_copy --from $md --to "$c" --via "$card" --bytes $((kib << 10)) >/tmp/copy 2>&1 &
 	worker=$!
 	sleep 1
 	before=$(dmesg | wc -l)
 	reset && refused_late $FILL && slow_down 0 0 && grep -q "\[_U\]" /proc/mdstat &&
-		! dmesg | tail -n +$((before + 1)) | grep "read error\|rescheduling\|error, dev"
+		! dmesg | tail -n +$((before + 1)) | grep "read error\|rescheduling\|error, dev\|half-way" &&
+		[ "$(digest $slow 0 $member)" = "$holds" ]
 	result $? "raid$level: a read that waits is refused, and is no read error"
 	until_ok mdadm --quiet --stop $md
 	mdadm --quiet --zero-superblock "$a" $slow

@@ -21,7 +21,7 @@ mirror() {
 # reload TABLE: of the volume, under its clients
 reload() { printf "%b" "$1" | dmsetup load volume && dmsetup resume volume --noudevsync --noudevrules; }
 
-plan 13
+plan 15
 announce "$2" "$3" "$4" "$5" "$6" && announce_bar "$2"
 result $? "drives and peer memory are there"
 card=$(drive_bdf "$2")
@@ -33,6 +33,10 @@ make_pattern "$mib"
 
 mirror "$a" "$b" && echo "0 $((member << 11)) linear $md 0" | dmsetup create volume --noudevsync --noudevrules
 result $? "a volume on a mirror"
+p2ptopo explain $lv "$card" >/tmp/explained && sed 's/^/# /' /tmp/explained &&
+	grep -q "^dm-0 (volume), of md0: $(drive_bdf "$3") $(drive_bdf "$4")$" /tmp/explained &&
+	grep -q "^dm-0: all that it is on reaches $card$" /tmp/explained && p2ptopo | grep -q "^  md0 (raid1), of "
+result $? "p2ptopo: what it is on reaches the memory"
 nvmet-config.sh export volume 1 $lv "$card" 1 && nvmet-config.sh port 1 tcp 127.0.0.1 4420 volume &&
 	nvmet-config.sh port 2 loop - - volume
 result $? "it is exported with the memory of a provider"
@@ -57,6 +61,8 @@ mdadm --quiet $md --add "$far" && mdadm --quiet --grow $md --raid-devices=3 && i
 result $? "a member is added that does not reach the memory: data come back"
 more volume ram_unreachable 0 && equal "$a" "$far" && equal "$a" "$b" && grep -q "\[UUU\]" /proc/mdstat
 result $? "they are in RAM, counted, and on all members, none of which is failed"
+p2ptopo explain $lv "$card" >/tmp/explained && grep -q "^dm-0: 2 of the 3 functions that it is on reach $card" /tmp/explained
+result $? "p2ptopo: one of its members does not"
 disconnect "$one"
 nvmet-config.sh clear
 result $? "everything is taken away"

@@ -227,7 +227,7 @@ ALL = [
         timeout=400,
         where=("two-ports",),
         skip_on=("stock",),
-        extras=("fio", "mdadm"),
+        extras=("fio", "mdadm", "p2ptopo"),
         env=WATCHED,
         handlers={"unplug": hotplug.unplug, "replug_port": hotplug.replug_port},
     ),
@@ -608,7 +608,7 @@ ALL = [
         timeout=300,
         where=("one-far",),
         skip_on=("stock",),
-        extras=("dmsetup", "mdadm"),
+        extras=("dmsetup", "mdadm", "p2ptopo"),
         mib=lambda t: STACK_MIB,
     ),
     Program(

@@ -447,9 +447,13 @@ static void check_multipath(struct diagnosis *diagnosis)
 	if (!drives)
 		return;
 	multipath = line_of_sys(machine, "module/nvme_core/parameters/multipath");
-	if (stacked) {
+	if (stacked && exists(machine->sys, "module/pci_p2pdma/parameters/host_bridges")) {
+		found(diagnosis, HEALTH_OK, "multipath",
+		      "%u of %u NVMe drives are below a multipath disk, which takes peer memory while all its paths do",
+		      stacked, drives);
+	} else if (stacked) {
 		found(diagnosis, HEALTH_PROBLEM, "multipath",
-		      "%u of %u NVMe drives are below a multipath disk, which takes no peer memory",
+		      "%u of %u NVMe drives are below a multipath disk, which takes no peer memory in this kernel",
 		      stacked, drives);
 		remedy(diagnosis, "nvme_core.multipath=N on the kernel's command line");
 	} else if (multipath && (*multipath == 'Y' || *multipath == '1')) {

@@ -323,3 +323,42 @@ void show_explanation(const struct view *view, const struct answer *answer)
 	show_path(answer, &advice);
 	show_kernel(view, answer);
 }
+
+/* For certain, and both ways */
+static bool reaches(const struct answer *answer)
+{
+	enum p2pdma_access access;
+	unsigned int map;
+
+	for (access = 0; access < P2PDMA_ACCESSES; access++) {
+		map = answer_map(answer, access);
+		if (map == PCI_P2PDMA_MAP_UNKNOWN || map == PCI_P2PDMA_MAP_NOT_SUPPORTED)
+			return false;
+	}
+	return true;
+}
+
+/**
+ * show_stack_sum - print what the answers come to for a block device
+ * @stack: device
+ * @answers: one for each function below it
+ *
+ * A mirrored write has to reach the memory by all of them, and what is striped or
+ * concatenated fails on those that do not.
+ */
+void show_stack_sum(const struct stack *stack, const struct answer *answers)
+{
+	unsigned int good = 0, i;
+	char address[BDF_SIZE];
+
+	for (i = 0; i < stack->num; i++)
+		good += reaches(&answers[i]);
+	pdev_text(address, answers->provider);
+	if (stack->elsewhere)
+		printf("\n%s: some of it is on no PCI function: it takes no peer memory\n", stack->name);
+	else if (good == stack->num)
+		printf("\n%s: all that it is on reaches %s\n", stack->name, address);
+	else
+		printf("\n%s: %u of the %u functions that it is on reach %s for certain: what has to go by the others is refused, as a write that is mirrored; multipath, and reads of a mirror, go by those that do\n",
+		       stack->name, good, stack->num, address);
+}

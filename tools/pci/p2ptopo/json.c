@@ -242,6 +242,31 @@ static void write_routes(const struct view *view)
 	}
 }
 
+/* Block devices that are made of others, as far as they are on what is shown */
+static struct json_object *stacks(const struct view *view)
+{
+	struct json_object *list = array(), *one, *below;
+	const struct stack *stack;
+	char address[BDF_SIZE];
+	unsigned int i;
+
+	for (stack = view->stacks; stack < view->stacks + view->num_stacks; stack++) {
+		if (!view_has(view, stack))
+			continue;
+		one = object();
+		below = array();
+		for (i = 0; i < stack->num; i++)
+			append(below, text(pdev_text(address, stack->pdev[i])));
+		add(one, "name", text(stack->name));
+		add(one, "kind", text(stack->kind));
+		add(one, "of", text(stack->below));
+		add(one, "clients", below);
+		add(one, "elsewhere", truth(stack->elsewhere));
+		append(list, one);
+	}
+	return list;
+}
+
 void json_matrix(const struct view *view)
 {
 	struct json_object *all = begin(view), *list = array();
@@ -251,6 +276,7 @@ void json_matrix(const struct view *view)
 	for (i = 0; i < view->num; i++)
 		append(list, device(view, view->pdev[i]));
 	add(all, "devices", list);
+	add(all, "stacks", view->machine->sys ? stacks(view) : NULL);
 	add(all, "kernel_asked", number(view->kernel ? view->kernel->asked : 0));
 	add(all, "kernel_differs", number(view->kernel ? view->kernel->differ : 0));
 	text = said(all);

@@ -163,6 +163,51 @@ static void show_unread(const struct view *view)
 		       view->here ? " (run as root)" : "");
 }
 
+/* Is any function below it among those that are shown? */
+bool view_has(const struct view *view, const struct stack *stack)
+{
+	unsigned int i;
+
+	for (i = 0; i < view->num; i++)
+		if (stack_has(stack, view->pdev[i]))
+			return true;
+	return false;
+}
+
+/**
+ * show_stack - print a block device, and what is below it
+ * @stack: which
+ */
+void show_stack(const struct stack *stack)
+{
+	char address[BDF_SIZE];
+	unsigned int i;
+
+	printf("%s (%s)", stack->name, stack->kind);
+	if (stack->below)
+		printf(", of %s", stack->below);
+	putchar(':');
+	for (i = 0; i < stack->num; i++)
+		printf(" %s", pdev_text(address, stack->pdev[i]));
+	puts(stack->elsewhere ? " and what is no PCI function" : "");
+}
+
+static void show_stacks(const struct view *view)
+{
+	bool any = false;
+	unsigned int i;
+
+	for (i = 0; i < view->num_stacks; i++) {
+		if (!view_has(view, &view->stacks[i]))
+			continue;
+		if (!any)
+			puts("\nblock devices that are made of others, and their clients:");
+		any = true;
+		fputs("  ", stdout);
+		show_stack(&view->stacks[i]);
+	}
+}
+
 static void show_comparison(const struct comparison *kernel)
 {
 	if (!kernel || !kernel->asked)
@@ -208,6 +253,7 @@ void show_matrix(const struct view *view)
 		printf("  %s\n", short_name(view->pdev[i]));
 	}
 	show_legend(view, cells, num);
+	show_stacks(view);
 	show_comparison(view->kernel);
 	free(cells);
 }

@@ -17,7 +17,7 @@ _p2ptopo_file() {
 	printf '%s' "${name/#\~/$HOME}"
 }
 
-# Addresses of its functions, or of this machine's
+# Addresses of its functions, or of this machine's and its block devices
 _p2ptopo_functions() {
 	local path file
 
@@ -27,7 +27,7 @@ _p2ptopo_functions() {
 			sed -n 's/^ *"address": *"\(.*\)",*$/\1/p'
 		return
 	fi
-	for path in /sys/bus/pci/devices/*; do
+	for path in /sys/bus/pci/devices/* /sys/class/block/*; do
 		printf '%s\n' "${path##*/}"
 	done
 }

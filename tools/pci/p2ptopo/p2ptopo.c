@@ -67,7 +67,8 @@ static const char help[] =
 	"      --json, --dot, --svg, --nccl  for programs, graphviz, browsers, NCCL\n"
 	"      --overwrite    measure: TO may hold data, which is put back afterwards\n"
 	"  -h, --help         this\n"
-	"CLIENT, PROVIDER, FROM, TO, BDF: [DDDD:]BB:DD.F. Exit status: 0 answered, ready;\n"
+	"CLIENT, PROVIDER, FROM, TO, BDF: [DDDD:]BB:DD.F, or a block device, such as md0\n"
+	"or /dev/vg/data. Exit status: 0 answered, ready;\n"
 	"1 bad input; 2 the kernel differs; 3 not ready, not copied; 4 nobody knows\n"
 	"whether it is ready. See p2ptopo(8).\n";
 
@@ -193,7 +194,7 @@ static void parse_option(struct request *request, int option)
 
 /* ---- the verbs ---- */
 
-static int do_matrix(struct view *view, const struct request *request, char **ends)
+static int do_matrix(struct view *view, struct request *request, char **ends)
 {
 	struct comparison comparison = {};
 	size_t i, num;
@@ -201,6 +202,7 @@ static int do_matrix(struct view *view, const struct request *request, char **en
 	if (ends[0])
 		wrong("matrix", ends[0], "expected nothing more; -s selects devices");
 	selection_choose(&request->selection, view);
+	view->num_stacks = stack_all(view->machine, &view->stacks);
 	num = (size_t)view->num * view->num;
 	view->answers = must(calloc(num, sizeof(*view->answers)));
 	for (i = 0; i < num; i++) {
@@ -225,17 +227,40 @@ static int do_matrix(struct view *view, const struct request *request, char **en
 	return comparison.differ ? STATUS_DIFFERS : 0;
 }
 
-static struct pci_dev *named(const struct view *view, const char *text)
+/* A function, or those below a block device */
+static void find_named(const struct view *view, const char *text, struct stack *stack)
 {
 	struct pci_dev *pdev;
 	u32 domain;
 	u16 bdf;
 
-	if (!parse_bdf(text, &domain, &bdf))
-		wrong("not an address:", text, "expected [DDDD:]BB:DD.F");
+	if (!parse_bdf(text, &domain, &bdf)) {
+		if (!stack_find(view->machine, text, stack))
+			wrong("not an address:", text, view->machine->sys ?
+			      "nor a block device: expected [DDDD:]BB:DD.F, or a name in /sys/class/block" :
+			      "expected [DDDD:]BB:DD.F");
+		if (!stack->num)
+			wrong(text, "is on no PCI function",
+			      "expected a block device that is, at last");
+		return;
+	}
 	pdev = machine_find(view->machine, domain, bdf);
 	if (!pdev)
 		wrong("there is no PCI function", text, "use one that p2ptopo --all lists");
+	*stack = (struct stack){ .num = 1, .pdev = must(malloc(sizeof(pdev))) };
+	*stack->pdev = pdev;
+}
+
+static struct pci_dev *named(const struct view *view, const char *text)
+{
+	struct pci_dev *pdev;
+	struct stack stack;
+
+	find_named(view, text, &stack);
+	if (stack.num > 1)
+		wrong(text, "is on several PCI functions", "name one of these: p2ptopo explain has them");
+	pdev = *stack.pdev;
+	stack_free(&stack);
 	return pdev;
 }
 
@@ -248,31 +273,60 @@ static void no_selection(const struct request *request, const char *verb)
 		      "these are for matrix, and for doctor of a machine");
 }
 
-static int do_explain(struct view *view, const struct request *request, char **ends)
+/* Returns whether the kernel says something else. */
+static bool explain_one(struct view *view, const struct request *request,
+			const struct answer *answer)
 {
 	struct kernel_says says = {};
-	struct answer answer = {};
+
+	if (request->format == FORMAT_JSON)
+		json_explanation(view, answer);
+	else if (request->format == FORMAT_DOT)
+		draw_dot(view, answer);
+	else if (request->format == FORMAT_SVG)
+		draw_svg(view, answer);
+	else
+		show_explanation(view, answer);
+	if (view->here)
+		kernel_ask(answer, &says);
+	return says.differs;
+}
+
+static int do_explain(struct view *view, struct request *request, char **ends)
+{
+	struct answer *answers;
+	bool differs = false;
+	struct stack client;
+	unsigned int i;
 
 	no_selection(request, "explain");
 	if (!ends[0] || !ends[1] || ends[2])
-		wrong("explain", "", "expected two addresses, CLIENT PROVIDER");
+		wrong("explain", "", "expected two, CLIENT PROVIDER");
 	if (request->format == FORMAT_NCCL)
 		wrong("--nccl", "",
 		      "expected matrix: the file is about a machine, not about a pair");
-	answer.client = named(view, ends[0]);
-	answer.provider = named(view, ends[1]);
-	answer_all(view->machine, &answer, 1);
-	if (request->format == FORMAT_JSON)
-		json_explanation(view, &answer);
-	else if (request->format == FORMAT_DOT)
-		draw_dot(view, &answer);
-	else if (request->format == FORMAT_SVG)
-		draw_svg(view, &answer);
-	else
-		show_explanation(view, &answer);
-	if (view->here)
-		kernel_ask(&answer, &says);
-	return says.differs ? STATUS_DIFFERS : 0;
+	find_named(view, ends[0], &client);
+	if (client.num > 1 && request->format)
+		wrong(ends[0], "is on several PCI functions",
+		      "for programs and pictures name one of these: p2ptopo explain has them, and p2ptopo --json");
+	answers = must(calloc(client.num, sizeof(*answers)));
+	for (i = 0; i < client.num; i++) {
+		answers[i].client = client.pdev[i];
+		answers[i].provider = named(view, ends[1]);
+	}
+	answer_all(view->machine, answers, client.num);
+	if (*client.name && !request->format)
+		show_stack(&client);
+	for (i = 0; i < client.num; i++) {
+		if (*client.name && !request->format)
+			puts("");
+		differs |= explain_one(view, request, &answers[i]);
+	}
+	if (*client.name && !request->format)
+		show_stack_sum(&client, answers);
+	free(answers);
+	stack_free(&client);
+	return differs ? STATUS_DIFFERS : 0;
 }
 
 static void only_text_or_json(const struct request *request, const char *verb)
@@ -282,7 +336,7 @@ static void only_text_or_json(const struct request *request, const char *verb)
 		      "doctor has words only, or --json" : "measure has words only, or --json");
 }
 
-static int do_doctor(struct view *view, const struct request *request, char **ends)
+static int do_doctor(struct view *view, struct request *request, char **ends)
 {
 	static const int status[HEALTHS] = {
 		[HEALTH_PROBLEM] = STATUS_NOT_READY, [HEALTH_UNKNOWN] = STATUS_NOT_KNOWN,
@@ -302,7 +356,7 @@ static int do_doctor(struct view *view, const struct request *request, char **en
 	return status[doctor(view, client, provider, request->format == FORMAT_JSON)];
 }
 
-static int do_measure(struct view *view, const struct request *request, char **ends)
+static int do_measure(struct view *view, struct request *request, char **ends)
 {
 	struct measurement measurement = {};
 	bool good;
@@ -326,7 +380,7 @@ static int do_measure(struct view *view, const struct request *request, char **e
 
 static const struct verb {
 	const char *name;
-	int (*act)(struct view *view, const struct request *request, char **ends);
+	int (*act)(struct view *view, struct request *request, char **ends);
 } verbs[] = {
 	{ "matrix", do_matrix },
 	{ "explain", do_explain },
@@ -536,6 +590,9 @@ int main(int argc, char **argv)
 	view.iommu = request.iommu;
 	view.source = source_of(&request);
 	status = verb->act(&view, &request, *argv ? argv + 1 : argv);
+	while (view.num_stacks)
+		stack_free(&view.stacks[--view.num_stacks]);
+	free(view.stacks);
 	free(view.answers);
 	free(view.pdev);
 	machine_free(&request.machine);

@@ -65,8 +65,7 @@ void selection_add(struct selection *selection, enum filter_kind kind, const cha
 	selection->num++;
 	filter->kind = kind;
 	filter->text = text;
-	if (kind == BY_BDF && !parse_bdf(text, &filter->domain, &filter->bdf))
-		wrong("--select", text, "expected an address, [DDDD:]BB:DD.F");
+	filter->by_name = kind == BY_BDF && !parse_bdf(text, &filter->domain, &filter->bdf);
 	if (kind == BY_CLASS)
 		parse_class(filter, text);
 	if (kind == BY_NUMA) {
@@ -105,6 +104,8 @@ static bool matches(const struct filter *filter, const struct pci_dev *pdev)
 
 	switch (filter->kind) {
 	case BY_BDF:
+		if (filter->by_name)
+			return stack_has(&filter->stack, pdev);
 		return fn->domain == filter->domain && fn->bdf == filter->bdf;
 	case BY_CLASS:
 		return pdev->class >> filter->shift == filter->class;
@@ -135,15 +136,24 @@ static bool is_wanted(const struct selection *selection, const struct pci_dev *p
 	return selection->all || given[BY_CLASS] || given[BY_DRIVER] || device_matters(pdev);
 }
 
-static void check_selected(const struct selection *selection, const struct machine *machine)
+static void find_selected(struct selection *selection, const struct machine *machine)
 {
-	unsigned int i;
+	struct filter *filter;
 
-	for (i = 0; i < selection->num; i++)
-		if (selection->filter[i].kind == BY_BDF &&
-		    !machine_find(machine, selection->filter[i].domain, selection->filter[i].bdf))
-			wrong("there is no PCI function", selection->filter[i].text,
+	for (filter = selection->filter; filter < selection->filter + selection->num; filter++) {
+		if (filter->kind != BY_BDF)
+			continue;
+		if (filter->by_name && !stack_find(machine, filter->text, &filter->stack))
+			wrong("--select", filter->text, machine->sys ?
+			      "expected an address, [DDDD:]BB:DD.F, or a name in /sys/class/block" :
+			      "expected an address, [DDDD:]BB:DD.F");
+		if (filter->by_name && !filter->stack.num)
+			wrong("--select", filter->text,
+			      "expected a block device that is on a PCI function");
+		if (!filter->by_name && !machine_find(machine, filter->domain, filter->bdf))
+			wrong("there is no PCI function", filter->text,
 			      "use one that p2ptopo --all lists");
+	}
 }
 
 /* Drivers and nodes are not in every input.  NULL if no option asks for any. */
@@ -173,13 +183,13 @@ static const char *none_fits(const struct selection *selection,
  * @selection: which
  * @view: they go there; there is at least one
  */
-void selection_choose(const struct selection *selection, struct view *view)
+void selection_choose(struct selection *selection, struct view *view)
 {
 	struct machine *machine = view->machine;
 	const char *why;
 	unsigned int i;
 
-	check_selected(selection, machine);
+	find_selected(selection, machine);
 	view->pdev = must(calloc(machine->num, sizeof(*view->pdev)));
 	for (i = 0; i < machine->num; i++)
 		if (is_wanted(selection, &machine->pdev[i]))

@@ -11,10 +11,12 @@
 
 enum filter_kind { BY_BDF, BY_CLASS, BY_DRIVER, BY_NUMA, FILTERS };
 
-/* An empty list of a kind lets all pass. */
+/* An empty list of a kind lets all pass.  What is no address may be a block device. */
 struct filter {
 	enum filter_kind kind;
 	const char *text;
+	bool by_name;
+	struct stack stack;
 	u32 domain;
 	u16 bdf;
 	unsigned int class, shift;
@@ -34,7 +36,7 @@ struct selection {
 };
 
 void selection_add(struct selection *selection, enum filter_kind kind, const char *text);
-void selection_choose(const struct selection *selection, struct view *view);
+void selection_choose(struct selection *selection, struct view *view);
 bool device_matters(const struct pci_dev *pdev);
 
 bool parse_number(const char *text, unsigned int base, unsigned long *number);

@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #include "answer.h"
+#include "stack.h"
 
 /* How the IOMMU is taken to be set up */
 enum iommu { IOMMU_NOT_KNOWN, IOMMU_ON, IOMMU_PT, IOMMU_OFF };
@@ -27,6 +28,8 @@ struct comparison;
  * @policy_open: something may be, and is not in the input
  * @cpu_doubt: the CPU that was given is another than host bridges speak of
  * @kernel: what the running kernel says, NULL if it is not about this machine
+ * @stacks: block devices that are made of others
+ * @num_stacks: their number
  */
 struct view {
 	struct machine *machine;
@@ -40,6 +43,8 @@ struct view {
 	bool policy_open;
 	bool cpu_doubt;
 	struct comparison *kernel;
+	struct stack *stacks;
+	unsigned int num_stacks;
 };
 
 extern const char * const iommu_names[];
@@ -70,6 +75,9 @@ void acs_text(char *text, size_t size, struct pci_dev *pdev);
 
 void show_matrix(const struct view *view);
 void show_explanation(const struct view *view, const struct answer *answer);
+void show_stack(const struct stack *stack);
+void show_stack_sum(const struct stack *stack, const struct answer *answers);
+bool view_has(const struct view *view, const struct stack *stack);
 void json_matrix(const struct view *view);
 void json_explanation(const struct view *view, const struct answer *answer);
 
