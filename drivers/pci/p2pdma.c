@@ -341,13 +341,34 @@ static void warn_guest(struct pci_dev *pdev)
 	pci_info(pdev, "this is a virtual machine: who reaches this memory is worked out from the virtual topology, and true only if the host's is alike\n");
 }
 
+/* Show it to everybody.  The first of a device makes that a provider. */
+static int link_memory(struct pci_dev *pdev, struct p2pdma_memory *mem)
+{
+	unsigned int noio = memalloc_noio_save();
+	struct pci_p2pdma *p2pdma;
+	int error = 0;
+
+	mutex_lock(&p2pdma_lock);
+	p2pdma = provider_locked(pdev);
+	if (!p2pdma) {
+		error = provider_create(pdev, mem);
+	} else {
+		if (mem->unvetted)
+			WRITE_ONCE(p2pdma->unvetted, true);
+		list_add_tail_rcu(&mem->node, &p2pdma->resources);
+		p2pdma_lists_changed();
+	}
+	mutex_unlock(&p2pdma_lock);
+	memalloc_noio_restore(noio);
+	return error;
+}
+
 static int add_resource(struct pci_dev *pdev, int bar, size_t size, u64 offset,
 			bool unvetted)
 {
 	struct p2pdma_memory *mem;
-	struct pci_p2pdma *p2pdma;
+	phys_addr_t last;
 	u64 len = size;
-	unsigned int noio;
 	int error;
 
 	/*
@@ -371,24 +392,13 @@ static int add_resource(struct pci_dev *pdev, int bar, size_t size, u64 offset,
 	error = devm_add_action(&pdev->dev, memory_release, mem);
 	if (error)
 		goto destroy_mem;
-	scoped_guard(mutex, &p2pdma_lock) {
-		noio = memalloc_noio_save();
-		p2pdma = provider_locked(pdev);
-		if (!p2pdma) {
-			error = provider_create(pdev, mem);
-		} else {
-			if (unvetted)
-				WRITE_ONCE(p2pdma->unvetted, true);
-			list_add_tail_rcu(&mem->node, &p2pdma->resources);
-			p2pdma_lists_changed();
-		}
-		memalloc_noio_restore(noio);
-	}
+	error = link_memory(pdev, mem);
 	if (error)
 		goto remove_action;
 
-	pci_info(pdev, "registered BAR %d, %pa+%#llx, as peer memory\n", bar,
-		 &mem->res.start, mem->res.size);
+	last = mem->res.start + mem->res.size - 1;
+	pci_info(pdev, "registered BAR %d [mem %pa-%pa] as peer memory\n", bar,
+		 &mem->res.start, &last);
 	warn_guest(pdev);
 	p2pdma_notify(PCI_P2PDMA_RESOURCE_ADDED, pdev);
 	return 0;
@@ -510,6 +520,7 @@ int pci_p2pdma_remove_resource(struct pci_dev *pdev, int bar, u64 offset)
 {
 	struct p2pdma_memory *mem = NULL;
 	struct pci_p2pdma *p2pdma;
+	phys_addr_t last;
 
 	/* What begins behind the BAR, or wraps, may be another BAR's. */
 	if (bar < 0 || bar >= PCI_STD_NUM_BARS ||
@@ -530,8 +541,9 @@ int pci_p2pdma_remove_resource(struct pci_dev *pdev, int bar, u64 offset)
 		}
 	}
 	devm_remove_action(&pdev->dev, memory_release, mem);
-	pci_info(pdev, "unregistered BAR %d, %pa+%#llx\n", bar,
-		 &mem->res.start, mem->res.size);
+	last = mem->res.start + mem->res.size - 1;
+	pci_info(pdev, "unregistered BAR %d [mem %pa-%pa]\n", bar,
+		 &mem->res.start, &last);
 	memory_remove(mem, p2pdma);
 	return 0;
 }

@@ -2,7 +2,7 @@
 /*
  * Peer memory, given out and taken back.
  *
- * Whoever has a piece keeps its resource, as removal waits for all pieces.
+ * Whoever has memory keeps its resource, as removal waits for all of it.
  */
 #include <linux/cleanup.h>
 #include <linux/export.h>
@@ -89,14 +89,14 @@ memory_alloc(struct pci_dev *pdev, u64 size, u64 align, u64 *offset)
 }
 
 /**
- * p2pdma_memory_alloc - take a piece out of any resource of a device
+ * p2pdma_memory_alloc - allocate from any resource of a device
  * @pdev: provider
  * @size: number of bytes, rounded up to whole pages
  * @align: power of two that the offset in the resource is to be a multiple of
- * @offset: where the piece begins in the resource
+ * @offset: where it begins in the resource
  *
  * Context: any.
- * Return: the resource, which is there until the piece is given back, or NULL.
+ * Return: the resource, which is there until the memory is freed, or NULL.
  */
 struct p2pdma_memory *p2pdma_memory_alloc(struct pci_dev *pdev, u64 size,
 					  u64 align, u64 *offset)
@@ -125,7 +125,7 @@ static struct p2pdma_memory *memory_of(void *addr)
  *
  * Context: any.  Removal of @pdev's driver waits for pci_free_p2pmem().
  * Return: kernel address of the memory, which is not cached and not cleared,
- * or NULL if @pdev provides nothing, or no piece of that size is free: see
+ * or NULL if @pdev provides nothing, or nothing of that size is free: see
  * p2pdma_pool_alloc().  To ask again and again is cheap.
  */
 void *pci_alloc_p2pmem(struct pci_dev *pdev, size_t size)
@@ -210,28 +210,28 @@ EXPORT_SYMBOL_GPL(pci_p2pmem_virt_to_bus);
  */
 #define SGL_ENTRY	max_t(u32, SZ_64K, PAGE_SIZE)
 
-/* Entries for @length bytes at @addr, or NULL for pieces that are allocated here */
+/* Entries for @length bytes at @addr, or NULL for what is allocated here */
 static bool fill_sgl(struct pci_dev *pdev, struct scatterlist *sgl,
 		     unsigned int count, void *addr, u32 length)
 {
 	struct scatterlist *sg;
 	unsigned int i;
-	void *piece;
+	void *buf;
 	u32 part;
 
 	for_each_sg(sgl, sg, count, i) {
 		part = min(length, SGL_ENTRY);
-		piece = addr ? addr + i * (size_t)SGL_ENTRY :
-			       pci_alloc_p2pmem(pdev, part);
-		if (!piece)
+		buf = addr ? addr + i * (size_t)SGL_ENTRY :
+			     pci_alloc_p2pmem(pdev, part);
+		if (!buf)
 			return false;
-		sg_set_buf(sg, piece, part);
+		sg_set_buf(sg, buf, part);
 		length -= part;
 	}
 	return true;
 }
 
-/* Give back as much at once as is in one piece. */
+/* Free at once what is contiguous. */
 static void free_entries(struct pci_dev *pdev, struct scatterlist *sgl)
 {
 	struct scatterlist *sg = sgl, *next;
@@ -259,7 +259,7 @@ static void free_entries(struct pci_dev *pdev, struct scatterlist *sgl)
  *
  * No entry is longer than 64 KiB, or one page where pages are larger.  The
  * entries are an array, and all but the last are of whole pages.  They are in
- * one piece if there is one, or else in as many as it takes.
+ * one allocation if there is room, or else in as many as it takes.
  *
  * Context: may sleep.
  * Return: the scatterlist, or NULL.

@@ -16,7 +16,7 @@
  * Every outage has a beginning and an end, and each of these advances one
  * number for all providers.  Its lowest bit says that one has to look closer,
  * as some provider is down right now.  Whoever holds peer memory reads the
- * number before he allocates or maps, and compares when the transfer is over.
+ * number before it allocates or maps, and compares when the transfer is over.
  * If it is the same number, and even, no provider was down in between.  If not,
  * the provider itself tells: it keeps the number of its last change.
  *
@@ -115,7 +115,7 @@ static bool is_at_or_below(struct pci_dev *pdev, struct pci_dev *ancestor)
  * Context: any.  The caller keeps @pdev registered.
  * Return: false from the beginning of an outage to its end.  The pool gives
  * memory again a moment later: who was refused some is to ask
- * pci_p2pmem_intact(), too, before he takes the pool for used up.
+ * pci_p2pmem_intact(), too, before it takes the pool for used up.
  */
 bool pci_p2pdma_reachable(struct pci_dev *pdev)
 {
@@ -192,7 +192,7 @@ static bool resources_update(struct pci_dev *ancestor, bool down)
 		return false;
 	p2pdma_topology_changed();
 	/*
-	 * Before the number: who is refused memory although he has read the new
+	 * Before the number: who is refused memory after reading the new
 	 * one would take the pool for used up.  Who gets some and has read the
 	 * old one finds at the end that it is another, which is but a pity.
 	 */
@@ -298,8 +298,8 @@ static struct pci_dev *next_unnotified(struct pci_dev *ancestor, bool *down)
 
 /*
  * Whoever begins an outage returns when users have been notified, and if somebody
- * else is about to tell them, when he has.  Inside a notifier nobody waits for
- * himself: @notifying is who holds it.
+ * else is about to tell them, when that is done.  Inside a notifier nobody waits
+ * for its own task: @notifying is who holds it.
  */
 static DEFINE_MUTEX(notify_lock);
 static struct task_struct *notifying;
@@ -320,7 +320,7 @@ static void notify_users_locked(struct pci_dev *ancestor)
 
 static void notify_users(struct pci_dev *ancestor)
 {
-	/* Only who holds the lock finds himself there. */
+	/* Only who holds the lock can be there. */
 	if (READ_ONCE(notifying) == current) {
 		notify_users_locked(ancestor);
 		return;

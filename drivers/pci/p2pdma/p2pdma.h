@@ -51,7 +51,7 @@
  * @res: where it is and who reaches it
  * @backing: its pages
  * @pool: what of it is free
- * @unlinked: it is about to go, and whoever has a piece should give it back
+ * @unlinked: it is about to go, and whoever has memory of it should free it
  * @unvetted: no driver knows that it holds no registers
  * @rcu: freed after a grace period, as allocation walks the list under RCU
  *

@@ -106,7 +106,7 @@ int p2pdma_pages_check(struct pci_dev *pdev, phys_addr_t start, u64 size)
 		return -EINVAL;
 	}
 	if (last < start || start < reach.start || last > reach.end) {
-		pci_err(pdev, "cannot register %pa-%pa: this kernel can map %#llx-%#llx\n",
+		pci_err(pdev, "cannot register [mem %pa-%pa]: this kernel can map %#llx-%#llx\n",
 			&start, &last, reach.start, reach.end);
 		return -ERANGE;
 	}
@@ -116,7 +116,7 @@ int p2pdma_pages_check(struct pci_dev *pdev, phys_addr_t start, u64 size)
 		if (!other)
 			continue;
 		put_dev_pagemap(other);
-		pci_err(pdev, "cannot register %pa-%pa: %pa has struct pages already\n",
+		pci_err(pdev, "cannot register [mem %pa-%pa]: %pa has struct pages already\n",
 			&start, &last, &addr);
 		return -EBUSY;
 	}

@@ -82,7 +82,7 @@ atomic64_t p2pdma_topology_generation = ATOMIC64_INIT(1);
 static DEFINE_MUTEX(peers_lock);
 static LIST_HEAD(resources);
 static DEFINE_XARRAY_ALLOC1(clients);	/* number -> struct pci_dev */
-static atomic_t clients_requested;		/* some are CLIENT_WANTED */
+static atomic_t clients_requested;		/* some are CLIENT_REQUESTED */
 
 /* In a table: a pair to be filled.  Never current, as no generation is 0. */
 static struct p2pdma_peer peer_requested;

@@ -35,8 +35,8 @@ void p2pdma_lists_changed(void)
 /**
  * p2pdma_list_changes - how often has a provider or a resource come or gone?
  *
- * For who goes through the lists in several steps, by what he saw last, which
- * may have come back at another place.
+ * For a walk through the lists in several steps, by what it saw last, which may
+ * have come back at another place.
  *
  * Context: any.
  * Return: a number that is another after each change; it may wrap.

@@ -36,7 +36,7 @@ static ssize_t size_show(struct device *dev, struct device_attribute *attr,
 static DEVICE_ATTR_RO(size);
 
 /*
- * The pools of all resources together; the largest piece is of one of them.  Holds
+ * The pools of all resources together; the largest free run is in one of them.  Holds
  * up allocations for a moment, hence for the administrator only.
  */
 static struct p2pdma_pool_stats device_stats(struct device *dev)
@@ -280,7 +280,7 @@ static int allocate_and_map(struct pci_dev *pdev, struct vm_area_struct *vma,
  * for writing.
  * Return: 0, or what mmap() is to fail with:
  *	-EINVAL if the mapping is private;
- *	-ENOMEM if @pdev provides nothing, or no piece of that size is free;
+ *	-ENOMEM if @pdev provides nothing, or nothing of that size is free;
  *	-EREMOTEIO if the memory cannot be reached now;
  *	-ENODEV if the device or the resource goes;
  *	-EPERM if the memory is unvetted and the kernel locked down;
