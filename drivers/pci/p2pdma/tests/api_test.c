@@ -15,9 +15,6 @@
 #include "fabric.h"
 #include "provider.h"
 
-/* Devices of Intel that stand for root complexes, see hostbridge.c */
-#define ROUTES		0x2030
-#define ROUTES_NOT	0x29c0
 /* In none of its tables, nor of the machine's that this runs on */
 #define OTHER		0x2035
 
@@ -90,7 +87,7 @@ static struct device *dev(struct fabric_fn *fn)
 
 static void distance_sums(struct kunit *test)
 {
-	struct machine *m = build(test, ROUTES);
+	struct machine *m = build(test, ROUTES_ANYWHERE);
 	struct device *both[] = { dev(m->a), dev(m->b) };
 	struct pci_dev *near = m->near->pdev;
 
@@ -120,7 +117,7 @@ static struct device *loose_device(struct kunit *test, struct device *parent,
 /* A device on top of a PCI function stands for it: an RDMA one, for example. */
 static void distance_child(struct kunit *test)
 {
-	struct machine *m = build(test, ROUTES);
+	struct machine *m = build(test, ROUTES_ANYWHERE);
 	struct device *on_top = loose_device(test, dev(m->a), "on-top");
 	struct device *above = loose_device(test, on_top, "above");
 	struct device *nowhere = loose_device(test, NULL, "nowhere");
@@ -174,7 +171,7 @@ static void expect_explained(struct kunit *test, struct fabric_fn *provider,
 
 static void distance_explained(struct kunit *test)
 {
-	struct machine *m = describe(test, ROUTES_NOT);
+	struct machine *m = describe(test, ROUTES_UNKNOWN);
 	struct device nowhere = { .init_name = "nowhere" };
 	struct fabric_fn *beside = function_beside(m->near);
 	char text[160], remedy[80];
@@ -222,7 +219,7 @@ static void distance_explained(struct kunit *test)
  */
 static void distance_explains_all(struct kunit *test)
 {
-	struct machine *m = describe(test, ROUTES_NOT);
+	struct machine *m = describe(test, ROUTES_UNKNOWN);
 	int i, before, refusals[3];
 	struct device *clients[3];
 	char advice[256], text[120];
@@ -260,7 +257,7 @@ static void distance_explains_all(struct kunit *test)
  */
 static void distance_explains_detour(struct kunit *test)
 {
-	struct machine *m = describe(test, ROUTES);
+	struct machine *m = describe(test, ROUTES_ANYWHERE);
 	char text[120];
 	int before;
 
@@ -285,7 +282,7 @@ static void distance_explains_detour(struct kunit *test)
 /* A provider with two resources: both have to be within reach. */
 static void distance_all_ranges(struct kunit *test)
 {
-	struct machine *m = describe(test, ROUTES);
+	struct machine *m = describe(test, ROUTES_ANYWHERE);
 	struct fabric_fn *fn = m->near;
 
 	fn->bar[0].size = SZ_2M;
@@ -326,7 +323,7 @@ static unsigned int found(struct machine *m, struct device **clients, int num)
 
 static void find_closest(struct kunit *test)
 {
-	struct machine *m = build(test, ROUTES_NOT);
+	struct machine *m = build(test, ROUTES_UNKNOWN);
 	struct device *a[] = { dev(m->a) }, *b[] = { dev(m->b) };
 	struct device *both[] = { dev(m->a), dev(m->b) };
 
@@ -354,7 +351,7 @@ static void find_closest(struct kunit *test)
 /* A provider that has nothing left is no help, however close. */
 static void find_room(struct kunit *test)
 {
-	struct machine *m = build(test, ROUTES_NOT);
+	struct machine *m = build(test, ROUTES_UNKNOWN);
 	size_t size = resource_size(pci_resource_n(m->near->pdev, 0));
 	struct device *a[] = { dev(m->a) };
 	void *most, *rest, *far;
@@ -400,7 +397,7 @@ static void find_room(struct kunit *test)
 static void find_ranks(struct kunit *test)
 {
 	const u16 redirect = PCI_ACS_RR | PCI_ACS_CR | PCI_ACS_UF;
-	struct machine *m = describe(test, ROUTES);
+	struct machine *m = describe(test, ROUTES_ANYWHERE);
 	struct fabric_fn *port = downstream(m->sw, 0);
 	struct pci_dev *near, *far, *away;
 	struct device *a[1];
@@ -439,7 +436,7 @@ static void find_ranks(struct kunit *test)
 
 static void find_unreachable(struct kunit *test)
 {
-	struct machine *m = build(test, ROUTES_NOT);
+	struct machine *m = build(test, ROUTES_UNKNOWN);
 	struct device *a[] = { dev(m->a) }, *away[] = { dev(m->away) };
 	struct device *apart[] = { dev(m->a), dev(m->away) };
 
@@ -495,7 +492,7 @@ static void find_one_way(struct kunit *test)
 /* The device found is the caller's to put. */
 static void find_reference(struct kunit *test)
 {
-	struct machine *m = build(test, ROUTES);
+	struct machine *m = build(test, ROUTES_ANYWHERE);
 	struct kobject *kobj = &m->near->pdev->dev.kobj;
 	unsigned int before = kref_read(&kobj->kref);
 	struct pci_dev *pdev;
@@ -511,7 +508,7 @@ static void find_reference(struct kunit *test)
 /* To publish what provides nothing is no error, and has no effect. */
 static void publish_nothing(struct kunit *test)
 {
-	struct machine *m = build(test, ROUTES);
+	struct machine *m = build(test, ROUTES_ANYWHERE);
 
 	KUNIT_EXPECT_FALSE(test, pci_has_p2pmem(m->a->pdev));
 	publish(m->a, true);
@@ -540,7 +537,7 @@ static u64 available(struct fabric_fn *fn)
 
 static void alloc_sizes(struct kunit *test)
 {
-	struct machine *m = build(test, ROUTES);
+	struct machine *m = build(test, ROUTES_ANYWHERE);
 	struct pci_dev *pdev = m->near->pdev;
 	void *addr;
 
@@ -562,7 +559,7 @@ static void alloc_sizes(struct kunit *test)
 /* Of a device that is no provider, there is none. */
 static void alloc_nothing(struct kunit *test)
 {
-	struct machine *m = build(test, ROUTES);
+	struct machine *m = build(test, ROUTES_ANYWHERE);
 	unsigned int nents = 7;
 
 	KUNIT_EXPECT_NULL(test, pci_alloc_p2pmem(m->a->pdev, PAGE_SIZE));
@@ -574,7 +571,7 @@ static void alloc_nothing(struct kunit *test)
 
 static void alloc_sgl(struct kunit *test)
 {
-	struct machine *m = build(test, ROUTES);
+	struct machine *m = build(test, ROUTES_ANYWHERE);
 	struct pci_dev *pdev = m->near->pdev;
 	unsigned int nents = 77, i;
 	struct scatterlist *sgl, *sg;
@@ -640,7 +637,7 @@ static void enable_store(struct kunit *test)
 
 static void enable_store_device(struct kunit *test)
 {
-	struct machine *m = build(test, ROUTES);
+	struct machine *m = build(test, ROUTES_ANYWHERE);
 	struct kobject *kobj = &m->near->pdev->dev.kobj;
 	unsigned int before = kref_read(&kobj->kref);
 	struct pci_dev *pdev = NULL;
@@ -671,7 +668,7 @@ static void enable_show(struct kunit *test)
 	KUNIT_EXPECT_STREQ(test, page, "1\n");
 	KUNIT_EXPECT_EQ(test, 2, pci_p2pdma_enable_show(page, NULL, false));
 	KUNIT_EXPECT_STREQ(test, page, "0\n");
-	m = build(test, ROUTES);
+	m = build(test, ROUTES_ANYWHERE);
 	snprintf(text, sizeof(text), "%s\n", pci_name(m->near->pdev));
 	KUNIT_EXPECT_EQ(test, strlen(text),
 			pci_p2pdma_enable_show(page, m->near->pdev, true));
@@ -731,7 +728,7 @@ static void expect_named(struct kunit *test, const char *name,
 /* By each of its names, as long as it has published memory; never another. */
 static void name_found(struct kunit *test)
 {
-	struct machine *m = describe(test, ROUTES);
+	struct machine *m = describe(test, ROUTES_ANYWHERE);
 	struct pci_slot *slot;
 	struct kobject *kobj;
 	unsigned int before;

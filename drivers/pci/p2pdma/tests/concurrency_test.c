@@ -16,8 +16,6 @@
 #include "fabric.h"
 #include "provider.h"
 
-/* A device of Intel, for a root complex that is not known to route: see hostbridge.c */
-#define ROUTES_NOT	0x29c0
 
 #define LENT_PAGES	(SZ_2M >> PAGE_SHIFT)
 #define ALLOCATORS	2
@@ -208,7 +206,7 @@ static struct churn *start(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, t);
 	t->fabric = fabric_alloc(test);
 	host = host_bridge(t->fabric);
-	root_device(host, PCI_VENDOR_ID_INTEL, ROUTES_NOT);
+	root_device(host, PCI_VENDOR_ID_INTEL, ROUTES_UNKNOWN);
 	sw = switch_under(root_port(host), 4);
 	t->port = with_acs(downstream(sw, 0), 0);
 	client = endpoint_under(t->port);

@@ -42,6 +42,11 @@
 #include "../peers.h"
 #include "../route.h"
 
+/* Intel's device ids of root complexes, see hostbridge.c; the last is on no list */
+#define ROUTES_ANYWHERE	0x2030
+#define ROUTES_WITHIN	0x2f00
+#define ROUTES_UNKNOWN	0x29c0
+
 /* Segments of the hosts of a fabric count up from this one. */
 #define FABRIC_DOMAIN		0xfa00
 

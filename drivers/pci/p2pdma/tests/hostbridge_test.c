@@ -21,9 +21,6 @@
 #define ZHAOXIN	PCI_VENDOR_ID_ZHAOXIN
 #define GOOGLE	0x1ae0
 
-/* Not on the list, and of no driver */
-#define UNKNOWN	0x29c0
-#define KNOWN	0x2030
 
 static const struct root_id {
 	const char *name;
@@ -62,7 +59,7 @@ static const struct root_id {
 	{ "1d17:1008", ZHAOXIN, 0x1008, FABRIC_ROUTES_ANYWHERE },
 	{ "1ae0:0001", GOOGLE, 0x0001, FABRIC_ROUTES_ANYWHERE },
 	{ "1ae0:fffe", GOOGLE, 0xfffe, FABRIC_ROUTES_ANYWHERE },
-	{ "8086:29c0", INTEL, UNKNOWN, FABRIC_ROUTES_NOTHING },
+	{ "8086:29c0", INTEL, ROUTES_UNKNOWN, FABRIC_ROUTES_NOTHING },
 	{ "8086:2034", INTEL, 0x2034, FABRIC_ROUTES_NOTHING },
 	{ "10de:2030", NVIDIA, 0x2030, FABRIC_ROUTES_NOTHING },
 	{ "8086:6f00", INTEL, 0x6f00, FABRIC_ROUTES_NOTHING },
@@ -157,7 +154,7 @@ static void hostbridge_ids(struct kunit *test)
  */
 static void hostbridge_pairs(struct kunit *test)
 {
-	static const u16 ids[] = { UNKNOWN, 0x2f00, KNOWN };
+	static const u16 ids[] = { ROUTES_UNKNOWN, 0x2f00, ROUTES_ANYWHERE };
 	static const enum p2pdma_reason expected[3][3] = {
 		{ P2PDMA_REASON_ROOT_UNKNOWN, P2PDMA_REASON_ROOT_UNKNOWN,
 		  P2PDMA_REASON_ROOT_UNKNOWN },
@@ -236,13 +233,13 @@ static void hostbridge_who_stands(struct kunit *test)
 		struct root_bus bus;
 		enum p2pdma_reason reason;
 	} cases[] = {
-		{ { 0, { KNOWN, 0 } }, P2PDMA_REASON_ROOT_COMPLEX },
-		{ { 0, { 0, KNOWN } }, P2PDMA_REASON_ROOT_UNKNOWN },
-		{ { UNKNOWN, { KNOWN, 0 } }, P2PDMA_REASON_ROOT_UNKNOWN },
-		{ { KNOWN, { 0, 0 } }, P2PDMA_REASON_ROOT_COMPLEX },
-		{ { 0, { 0, 0 }, KNOWN }, P2PDMA_REASON_ROOT_COMPLEX },
-		{ { 0, { KNOWN, 0 }, UNKNOWN }, P2PDMA_REASON_ROOT_UNKNOWN },
-		{ { UNKNOWN, { 0, 0 }, KNOWN }, P2PDMA_REASON_ROOT_UNKNOWN },
+		{ { 0, { ROUTES_ANYWHERE, 0 } }, P2PDMA_REASON_ROOT_COMPLEX },
+		{ { 0, { 0, ROUTES_ANYWHERE } }, P2PDMA_REASON_ROOT_UNKNOWN },
+		{ { ROUTES_UNKNOWN, { ROUTES_ANYWHERE, 0 } }, P2PDMA_REASON_ROOT_UNKNOWN },
+		{ { ROUTES_ANYWHERE, { 0, 0 } }, P2PDMA_REASON_ROOT_COMPLEX },
+		{ { 0, { 0, 0 }, ROUTES_ANYWHERE }, P2PDMA_REASON_ROOT_COMPLEX },
+		{ { 0, { ROUTES_ANYWHERE, 0 }, ROUTES_UNKNOWN }, P2PDMA_REASON_ROOT_UNKNOWN },
+		{ { ROUTES_UNKNOWN, { 0, 0 }, ROUTES_ANYWHERE }, P2PDMA_REASON_ROOT_UNKNOWN },
 	};
 	struct fabric_fn *ends[ARRAY_SIZE(cases)][2];
 	struct fabric *fabric = fabric_alloc(test);
@@ -308,7 +305,7 @@ static void hostbridge_forgotten(struct kunit *test)
 	not_on_amd(test);
 	fabric = fabric_alloc(test);
 	host = host_bridge(fabric);
-	zero = root_device(host, INTEL, KNOWN);
+	zero = root_device(host, INTEL, ROUTES_ANYWHERE);
 	a = endpoint_under(root_port(host));
 	b = endpoint_under(root_port(host));
 	fabric_scan(fabric);
@@ -339,7 +336,7 @@ static void hostbridge_forgotten(struct kunit *test)
 
 /*
  * @text comes back as @said.  What it makes of two ports of a host bridge with
- * device id OTHER, which nothing is known of, and of KNOWN: reads, writes.
+ * device id OTHER, which nothing is known of, and of ROUTES_ANYWHERE: reads, writes.
  */
 static const struct policy_case {
 	const char *name;
@@ -387,7 +384,7 @@ static void expect_maps(struct kunit *test, struct fabric_fn *from,
 }
 
 /*
- *	bridge 0: OTHER		bridge 1: OTHER		bridge 2: KNOWN
+ *	bridge 0: OTHER		bridge 1: OTHER		bridge 2: ROUTES_ANYWHERE
  *	   |     |		   |     |		   |     |
  *	   rp    rp		   rp    rp		   rp    rp
  *
@@ -395,7 +392,7 @@ static void expect_maps(struct kunit *test, struct fabric_fn *from,
  */
 static void hostbridge_policy(struct kunit *test)
 {
-	static const struct root_bus other = { OTHER }, known = { KNOWN };
+	static const struct root_bus other = { OTHER }, known = { ROUTES_ANYWHERE };
 	const struct policy_case *policy = test->param_value;
 	const struct kernel_param *kp = policy_begin(test);
 	struct fabric_fn *first[2], *second[2], *third[2];
@@ -565,7 +562,7 @@ static const struct firmware_case {
 	{ "both", { "reads", "writes" }, OTHER, "", { YES, YES },
 	  P2PDMA_ROOT_FIRMWARE },
 	{ "writes", { "writes" }, OTHER, "", { NO, YES }, P2PDMA_ROOT_FIRMWARE },
-	{ "none_of_what_is_known", { "none" }, KNOWN, "", { NO, NO },
+	{ "none_of_what_is_known", { "none" }, ROUTES_ANYWHERE, "", { NO, NO },
 	  P2PDMA_ROOT_FIRMWARE },
 	{ "words_of_later", { "reads", "atomics" }, OTHER, "", { YES, NO },
 	  P2PDMA_ROOT_FIRMWARE },

@@ -29,9 +29,6 @@
 #define HOST	PCI_P2PDMA_MAP_THRU_HOST_BRIDGE
 #define REFUSED	PCI_P2PDMA_MAP_NOT_SUPPORTED
 
-/* Devices of Intel that stand for root complexes, see hostbridge.c */
-#define ROUTES		0x2030
-#define ROUTES_NOT	0x29c0
 
 static unsigned int seed;
 module_param(seed, uint, 0444);
@@ -250,8 +247,8 @@ static void build(struct kunit *test, struct machine *m, bool lazy)
 	fabric = fabric_alloc(test);
 	host = host_bridge(fabric);
 	other = host_bridge(fabric);
-	root_device(host, PCI_VENDOR_ID_INTEL, ROUTES);
-	root_device(other, PCI_VENDOR_ID_INTEL, ROUTES_NOT);
+	root_device(host, PCI_VENDOR_ID_INTEL, ROUTES_ANYWHERE);
+	root_device(other, PCI_VENDOR_ID_INTEL, ROUTES_UNKNOWN);
 	sw = switch_under(root_port(host), 2);
 	m->client = endpoint_under(downstream(sw, 0));
 	m->provider[RAM] = NULL;

@@ -25,9 +25,6 @@
 #define HOST	PCI_P2PDMA_MAP_THRU_HOST_BRIDGE
 #define REFUSED	PCI_P2PDMA_MAP_NOT_SUPPORTED
 
-/* Devices of Intel that stand for root complexes, see hostbridge.c */
-#define ROUTES		0x2030
-#define ROUTES_NOT	0x29c0
 
 static unsigned int seed;
 module_param(seed, uint, 0444);
@@ -140,7 +137,7 @@ static void describe(struct kunit *test, struct machine *m, u16 root)
 
 static void build(struct kunit *test, struct machine *m)
 {
-	describe(test, m, ROUTES);
+	describe(test, m, ROUTES_ANYWHERE);
 	fabric_scan(m->fabric);
 	provider_register(test, m->provider);
 	provider_register(test, m->other);
@@ -166,7 +163,7 @@ static void map_bus_address(struct kunit *test)
 	u8 *addr;
 	int i;
 
-	describe(test, &m, ROUTES);
+	describe(test, &m, ROUTES_ANYWHERE);
 	m.host->bus_offset = param->offset;
 	fabric_scan(m.fabric);
 	KUNIT_ASSERT_EQ(test, provider_bar_register(m.provider) -
@@ -263,8 +260,8 @@ static const struct root {
 	u16 device;
 	enum pci_p2pdma_map_type read;	/* what then becomes of reads */
 } roots[] = {
-	{ "root_complex_routes", ROUTES, HOST },
-	{ "root_complex_unknown", ROUTES_NOT, REFUSED },
+	{ "root_complex_routes", ROUTES_ANYWHERE, HOST },
+	{ "root_complex_unknown", ROUTES_UNKNOWN, REFUSED },
 };
 
 KUNIT_ARRAY_PARAM_DESC(root, roots, name);
@@ -405,7 +402,7 @@ static void build_root_ports(struct kunit *test, struct machine *m)
 {
 	m->fabric = fabric_alloc(test);
 	m->host = host_bridge(m->fabric);
-	root_device(m->host, PCI_VENDOR_ID_INTEL, ROUTES);
+	root_device(m->host, PCI_VENDOR_ID_INTEL, ROUTES_ANYWHERE);
 	m->host->bus_offset = 16LL * SZ_4G;
 	m->client = endpoint_under(root_port(m->host));
 	m->provider = endpoint_under(root_port(m->host));
@@ -470,7 +467,7 @@ static void map_partly_refused(struct kunit *test)
 	struct fabric_fn *sw, *a, *near, *far;
 
 	KUNIT_ASSERT_NOT_NULL(test, ram);
-	root_device(host, PCI_VENDOR_ID_INTEL, ROUTES_NOT);
+	root_device(host, PCI_VENDOR_ID_INTEL, ROUTES_UNKNOWN);
 	sw = switch_under(root_port(host), 2);
 	a = endpoint_under(downstream(sw, 0));
 	near = endpoint_under(downstream(sw, 1));
@@ -628,7 +625,7 @@ static void map_state(struct kunit *test)
 	int round;
 
 	KUNIT_ASSERT_NOT_NULL(test, ram);
-	root_device(host, PCI_VENDOR_ID_INTEL, ROUTES);
+	root_device(host, PCI_VENDOR_ID_INTEL, ROUTES_ANYWHERE);
 	sw = switch_under(root_port(host), 2);
 	client = endpoint_under(downstream(sw, 0));
 	provider = endpoint_under(downstream(sw, 1));

@@ -74,7 +74,7 @@ static struct machine *build(struct kunit *test)
 	m->test = test;
 	m->fabric = fabric_alloc(test);
 	host = host_bridge(m->fabric);
-	root_device(host, PCI_VENDOR_ID_INTEL, 0x2030);
+	root_device(host, PCI_VENDOR_ID_INTEL, ROUTES_ANYWHERE);
 	sw = switch_under(root_port(host), CLIENTS / 8 + PROVIDERS);
 	for (i = 0; i < CLIENTS; i++) {
 		m->client[i] = i % 8 ? function_beside(m->client[i - 1]) :

@@ -131,7 +131,7 @@ static struct pairs *pairs(struct kunit *test)
 
 	KUNIT_ASSERT_NOT_NULL(test, p);
 	p->test = test;
-	root_device(host, PCI_VENDOR_ID_INTEL, 0x2030);
+	root_device(host, PCI_VENDOR_ID_INTEL, ROUTES_ANYWHERE);
 	p->sw = switch_under(root_port(host), 2 * PAIRS + 1);
 	for (i = 0; i < PAIRS; i++) {
 		with_acs(downstream(p->sw, 2 * i), ACS_OFF);

@@ -37,7 +37,7 @@ static struct fabric_host *segment(struct machine *m)
 {
 	struct fabric_host *host = host_bridge(m->fabric);
 
-	root_device(host, PCI_VENDOR_ID_INTEL, 0x2030);
+	root_device(host, PCI_VENDOR_ID_INTEL, ROUTES_ANYWHERE);
 	if (!m->first)
 		m->first = host;
 	return host;

@@ -97,7 +97,7 @@ static struct fabric_fn *two_under_switch(struct kunit *test,
 	struct fabric_host *host = host_bridge(fabric_alloc(test));
 	struct fabric_fn *sw;
 
-	root_device(host, PCI_VENDOR_ID_INTEL, 0x2030);
+	root_device(host, PCI_VENDOR_ID_INTEL, ROUTES_ANYWHERE);
 	sw = switch_under(root_port(host), 3);
 	with_acs(downstream(sw, 0), ACS_OFF);
 	with_acs(downstream(sw, 1), ACS_OFF);
@@ -271,7 +271,7 @@ static void peers_many(struct kunit *test)
 	struct p2pdma_resource *res;
 	int i, round;
 
-	root_device(host, PCI_VENDOR_ID_INTEL, 0x2030);
+	root_device(host, PCI_VENDOR_ID_INTEL, ROUTES_ANYWHERE);
 	sw = switch_under(root_port(host), 32);
 	for (i = 0; i < CLIENTS; i++) {
 		/* Eight functions below each port; half of the ports redirect */

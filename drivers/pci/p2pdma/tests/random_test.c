@@ -197,10 +197,10 @@ static void draw_host(struct draw *d, struct fabric_host *host)
 		u16 device;
 		enum fabric_routes routes;
 	} ids[] = {
-		{ 0x29c0, FABRIC_ROUTES_NOTHING },
+		{ ROUTES_UNKNOWN, FABRIC_ROUTES_NOTHING },
 		{ 0x2f00, FABRIC_ROUTES_WITHIN },
-		{ 0x2030, FABRIC_ROUTES_ANYWHERE },
-		{ 0x2030, FABRIC_ROUTES_ANYWHERE },
+		{ ROUTES_ANYWHERE, FABRIC_ROUTES_ANYWHERE },
+		{ ROUTES_ANYWHERE, FABRIC_ROUTES_ANYWHERE },
 	};
 	/* Far from each other, and from where windows are */
 	static const u64 offsets[] = { 0, 0, SZ_1T * 2ULL, SZ_1T * 5ULL,

@@ -18,8 +18,6 @@
 #include "fabric.h"
 #include "provider.h"
 
-/* Devices of Intel that stand for root complexes, see hostbridge.c */
-#define ROUTES_NOT	0x29c0
 
 #define PORT		1
 #define REMOTE		0x7000
@@ -130,7 +128,7 @@ static void build(struct kunit *test, struct machine *m)
 	struct fabric_host *host = host_bridge(fabric);
 	struct fabric_fn *sw;
 
-	root_device(host, PCI_VENDOR_ID_INTEL, ROUTES_NOT);
+	root_device(host, PCI_VENDOR_ID_INTEL, ROUTES_UNKNOWN);
 	host->bus_offset = 16LL * SZ_4G;
 	sw = switch_under(root_port(host), 2);
 	m->near = endpoint_under(downstream(sw, 0));

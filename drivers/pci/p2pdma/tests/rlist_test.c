@@ -23,9 +23,6 @@
 #include "fabric.h"
 #include "provider.h"
 
-/* Devices of Intel that stand for root complexes, see hostbridge.c */
-#define ROUTES		0x2030
-#define ROUTES_NOT	0x29c0
 
 static unsigned int seed;
 module_param(seed, uint, 0444);
@@ -70,8 +67,8 @@ static struct machine *build(struct kunit *test)
 	host = host_bridge(fabric);
 	other = host_bridge(fabric);
 	host->bus_offset = -(s64)SZ_1G;
-	root_device(host, PCI_VENDOR_ID_INTEL, ROUTES);
-	root_device(other, PCI_VENDOR_ID_INTEL, ROUTES_NOT);
+	root_device(host, PCI_VENDOR_ID_INTEL, ROUTES_ANYWHERE);
+	root_device(other, PCI_VENDOR_ID_INTEL, ROUTES_UNKNOWN);
 	sw = switch_under(root_port(host), 3);
 	m->client = endpoint_under(downstream(sw, 0));
 	m->provider[NEAR] = endpoint_under(downstream(sw, 1));
@@ -404,7 +401,7 @@ static void directions_are_asked_for(struct kunit *test)
 	struct device *dev;
 	void *addr;
 
-	root_device(host, PCI_VENDOR_ID_INTEL, ROUTES_NOT);
+	root_device(host, PCI_VENDOR_ID_INTEL, ROUTES_UNKNOWN);
 	sw = switch_under(root_port(host), 2);
 	client = endpoint_under(downstream(sw, 0));
 	provider = endpoint_under(downstream(sw, 1));

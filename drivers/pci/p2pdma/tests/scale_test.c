@@ -68,7 +68,7 @@ static void build(struct fabric *fabric, const struct scale *scale,
 	for (i = 0; i < scale->endpoints; i++) {
 		if (i % (7 * PER_SWITCH) == 0) {
 			host = host_bridge(fabric);
-			root_device(host, PCI_VENDOR_ID_INTEL, 0x2030);
+			root_device(host, PCI_VENDOR_ID_INTEL, ROUTES_ANYWHERE);
 		}
 		if (i % PER_SWITCH == 0)
 			sw = switch_under(root_port(host), PORTS);

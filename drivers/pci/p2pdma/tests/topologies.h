@@ -22,11 +22,6 @@
 #define HOST	PCI_P2PDMA_MAP_THRU_HOST_BRIDGE
 #define NONE	PCI_P2PDMA_MAP_NOT_SUPPORTED
 
-/* Intel's device ids of root complexes, see hostbridge.c */
-#define ROUTES_ANYWHERE	0x2030
-#define ROUTES_WITHIN	0x2f00
-#define ROUTES_UNKNOWN	0x29c0
-
 /**
  * struct pair - two ends, and who decides
  * @a: one end
