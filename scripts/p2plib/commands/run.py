@@ -41,6 +41,9 @@ def main(argv: Sequence[str]) -> int:
         )
     if args.timeout is not None and args.timeout <= 0:
         raise Fail(f"--timeout {args.timeout:g}: say how many seconds, more than 0")
+    where = programs.BY_NAME[args.program].where if args.program in programs.BY_NAME else None
+    if where and args.topology not in where and args.topology in topology.names(chosen()):
+        print(f"{args.program} is made for {', '.join(where)}: what it says on {args.topology} may mean nothing")
     run = runner.run(
         args.topology,
         args.program,
