@@ -3,6 +3,9 @@
  * user PCI-ADDRESS DRIVE: what mmap() and munmap() of p2pmem/allocate cost a user program, and the time that it is on
  * the processor for a direct read of DRIVE into such memory, and into RAM. One line per operation, as p2pdma_bench.ko
  * has them.
+ *
+ * user PCI-ADDRESS NODE NAME: that time for direct reads and writes of NODE, which is a drive or something made of drives.
+ * Peer memory is left out where NODE takes none.
  */
 #define _GNU_SOURCE
 #include <err.h>
@@ -70,18 +73,60 @@ static void read_into(const char *name, int drive, void *buffer, unsigned int pa
 	report(name, pages, took, busy);
 }
 
+static void write_from(const char *name, int drive, void *buffer, unsigned int pages)
+{
+	uint64_t took[ROUNDS], start;
+	int round;
+
+	for (round = 0; round < ROUNDS; round++) {
+		start = busy();
+		if (pwrite(drive, buffer, pages * PAGE, 0) != (ssize_t)(pages * PAGE))
+			err(1, "write of %u pages", pages);
+		took[round] = busy() - start;
+	}
+	report(name, pages, took, busy);
+}
+
+static void get_memory(int fd, size_t size, void **peer, void **ram)
+{
+	*peer = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	*ram = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	if (*peer == MAP_FAILED || *ram == MAP_FAILED)
+		err(1, "mmap of %zu bytes", size);
+}
+
+static void through(const char *node, int fd, const char *name)
+{
+	static const unsigned int counts[] = { 1, 16 };
+	int drive = open(node, O_RDWR | O_DIRECT);
+	void *memory[2];
+	char what[64];
+	unsigned int i, j;
+
+	if (drive < 0)
+		err(1, "%s", node);
+	get_memory(fd, 16 * PAGE, &memory[0], &memory[1]);
+	for (j = pread(drive, memory[0], PAGE, 0) < 0; j < 2; j++) {
+		for (i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
+			snprintf(what, sizeof(what), "%s-read-%s", name, j ? "ram" : "peer");
+			read_into(what, drive, memory[j], counts[i]);
+			snprintf(what, sizeof(what), "%s-write-%s", name, j ? "ram" : "peer");
+			write_from(what, drive, memory[j], counts[i]);
+		}
+	}
+	close(drive);
+}
+
 static void direct(const char *node, int fd)
 {
 	static const unsigned int counts[] = { 1, 16, 256 };
 	int drive = open(node, O_RDONLY | O_DIRECT);
-	size_t size = 256 * PAGE;
 	void *peer, *ram;
 	unsigned int i;
 
-	peer = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	ram = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
-	if (drive < 0 || peer == MAP_FAILED || ram == MAP_FAILED)
+	if (drive < 0)
 		err(1, "%s", node);
+	get_memory(fd, 256 * PAGE, &peer, &ram);
 	for (i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
 		read_into("direct-peer", drive, peer, counts[i]);
 		read_into("direct-ram", drive, ram, counts[i]);
@@ -96,12 +141,16 @@ int main(int argc, char **argv)
 	unsigned int i;
 	int fd, round;
 
-	if (argc != 3)
-		errx(2, "usage: user PCI-ADDRESS DRIVE");
+	if (argc != 3 && argc != 4)
+		errx(2, "usage: user PCI-ADDRESS DRIVE, or user PCI-ADDRESS NODE NAME");
 	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/p2pmem/allocate", argv[1]);
 	fd = open(path, O_RDWR);
 	if (fd < 0)
 		err(1, "%s", path);
+	if (argc == 4) {
+		through(argv[2], fd, argv[3]);
+		return 0;
+	}
 	for (i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
 		size_t size = counts[i] * PAGE;
 

@@ -112,6 +112,8 @@ def test_every_row_is_measured():
         wanted = machines.BY_NAME[row.machine].operations
         if row.operation.startswith(machines.OF_PROGRAMS):
             assert "user" in wanted
+        elif row.operation.startswith(tuple(f"{layer}-" for layer in machines.STACKS)):
+            assert "stacks" in wanted
         else:
             assert any(fnmatch.fnmatchcase(row.operation, pattern) for pattern in wanted), row
 

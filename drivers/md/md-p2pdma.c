@@ -160,7 +160,7 @@ void md_members_differ(struct mddev *mddev, sector_t sector, sector_t sectors)
 	unsigned int shift;
 
 	spin_lock(&mddev->lock);
-	mddev->differs_from = min(mddev->differs_from, sector);
+	WRITE_ONCE(mddev->differs_from, min(mddev->differs_from, sector));
 	spin_unlock(&mddev->lock);
 	if (mddev->bitmap) {
 		shift = ilog2(mddev->bitmap_info.chunksize) - SECTOR_SHIFT;
@@ -193,7 +193,7 @@ bool md_resync_what_differs(struct mddev *mddev)
 		mddev->resync_offset = mddev->differs_from;
 		set_bit(MD_SB_CHANGE_CLEAN, &mddev->sb_flags);
 	}
-	mddev->differs_from = MaxSector;
+	WRITE_ONCE(mddev->differs_from, MaxSector);
 	spin_unlock(&mddev->lock);
 	return differs;
 }

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 # bench.sh PATTERN...: run the operations of p2pdma_bench.ko whose names match, and tell the host what each took.
-# "user" stands for those that a user program measures. With -p the host makes a profile of it, and few rounds do.
+# "user" stands for those that a user program measures, "stacks" for those on what is made of drives. With -p the host makes a profile of it, and few rounds do.
 
 # shellcheck source=/dev/null
 . /p2p/lib.sh
@@ -28,13 +28,34 @@ user() {
 	done
 }
 
+# stacks: a drive, a head with two paths, and arrays and a volume of two drives
+stacks() {
+	for device in /sys/bus/pci/drivers/p2pdma_bench/0*; do
+		provider=${device##*/}
+	done
+	a=$(drive_node a) b=$(drive_node b) head=$(drive_node c)
+	/lib/user "$provider" "$a" drive && /lib/user "$provider" "$head" multipath || return 1
+	echo "0 8192 linear $a 0" | dmsetup create lab --noudevsync --noudevrules && /lib/user "$provider" /dev/dm-0 linear &&
+		dmsetup remove lab --noudevsync --noudevrules || return 1
+	export MDADM_NO_UDEV=1
+	mkdir -p /run/mdadm
+	for level in 0 1; do
+		mdadm --create /dev/md0 --run --force --metadata=1.0 --level=$level --raid-devices=2 --size=8M --assume-clean "$a" "$b" \
+			</dev/null >/tmp/mdadm.log 2>&1 && /lib/user "$provider" /dev/md0 raid$level && mdadm --quiet --stop /dev/md0 ||
+			{ cat /tmp/mdadm.log; return 1; }
+		mdadm --quiet --zero-superblock "$a" "$b"
+	done
+}
+
 set -f
 names=
 for pattern in "$@"; do
-	if [ "$pattern" = user ]; then
-		names="$names user"
+	case $pattern in
+	user | stacks)
+		names="$names $pattern"
 		continue
-	fi
+		;;
+	esac
 	# shellcheck disable=SC2086 # a pattern
 	found=$(cd "$ops" && set +f && ls -d $pattern) || exit 1
 	names="$names $found"
@@ -44,8 +65,8 @@ set +f
 set -- $names
 plan $#
 for name in "$@"; do
-	if [ "$name" = user ]; then
-		user
+	if [ "$name" = user ] || [ "$name" = stacks ]; then
+		"$name"
 		status=$?
 	else
 		[ -z "$profile" ] || lab profile begin

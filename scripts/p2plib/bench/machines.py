@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from collections.abc import Sequence
 from typing import Any
 
-from p2plib.lab.topology import Drive, RamBar, Topology
+from p2plib.lab.topology import Drive, Port, RamBar, Topology
 
 SWITCH = """
             CPU, RAM
@@ -40,6 +40,7 @@ class Machine:
     possible_cpus: int = 0  # for each of which the pool may have a region, up to eight
     stock_timeout: int = 900  # the stock pool looks at every bit
     stock: bool = True  # the stock kernel has what is measured
+    extras: tuple[str, ...] = ()  # further binaries for the guest
 
     @property
     def exact(self) -> bool:
@@ -59,6 +60,18 @@ def many_clients(name: str, size: int) -> Topology:
     topology = switch(name, [size])
     ports = tuple(f"xio3130-downstream,id=empty{i},bus=up0,chassis=2,slot={3 + i}" for i in range(4))
     return replace(topology, about=f"{topology.about}, 1,024 clients", devices=topology.devices + ports)
+
+
+def stacked(name: str) -> Topology:
+    """As switch(), with a third drive that has two ports."""
+    topology = switch(name, [64])
+    ports = tuple(f"xio3130-downstream,id=port{i},bus=up0,chassis=2,slot={3 + i}" for i in range(2))
+    return replace(
+        topology,
+        devices=topology.devices + ports,
+        drives={**topology.drives, "c": Drive("c", "port0")},
+        ports={"second": Port("second", "c", "port1")},
+    )
 
 
 def root_ports(name: str, sizes: Sequence[int], **options: Any) -> Topology:
@@ -103,6 +116,8 @@ MAPS = ("map-*", "unmap-*")
 LISTS = ("sg-*", "rlist-*")
 # What "user" stands for: see bench/user.c.
 OF_PROGRAMS = ("mmap-", "munmap-", "direct-")
+# Likewise "stacks"; of a bare drive, too, to tell what a layer costs
+STACKS = ("drive", "multipath", "linear", "raid0", "raid1")
 REGISTER_MIB = (64, 256, 1024, 4096, 16384, 65536)
 
 ALL = [
@@ -138,6 +153,13 @@ ALL = [
     Machine(
         "root-ports-iommu", "through an IOMMU that translates", root_ports("root-ports-iommu", [1024], iommu=True), MAPS
     ),
+    Machine(
+        "stacks",
+        "one switch, drives and what is made of them",
+        stacked("stacks"),
+        ("stacks",),
+        extras=("dmsetup", "mdadm"),
+    ),
     Machine("rlist", "one switch, range lists", switch("switch", [64]), LISTS, stock=False),
     Machine(
         "rlist-iommu",
@@ -161,4 +183,4 @@ BY_NAME = {m.name: m for m in ALL}
 # Where drives do transfer: see rates.py.
 RATES = switch("rates", [256])
 # What bench/BASELINE.json holds.
-CHECKED = [m.name for m in ALL if m.exact and not m.name.startswith("register-")]
+CHECKED = [m.name for m in ALL if m.exact and not m.name.startswith(("register-", "stacks"))]

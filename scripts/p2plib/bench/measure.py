@@ -95,6 +95,7 @@ def boot(which: str, machine: Machine, files: Sequence[Path]) -> Figures:
         timeout=machine.stock_timeout if which == "stock" else machine.timeout,
         possible_cpus=machine.possible_cpus,
         taint=programs.TAINT_UNSIGNED,
+        extras=machine.extras,
     )
     run = runner.Run(machine.topology, program, config=KERNELS[which], accel=machine.accel, files=files).go()
     if not run.passed:

@@ -161,6 +161,20 @@ def table_rows() -> list[Row]:
             for pages in (1, 16, 256)
             for memory, where in (("peer", "peer memory"), ("ram", "RAM"))
         ),
+        *(
+            Row(
+                f"{verb} of {pages * 4} KiB, {layer}, {where}, each page",
+                "stacks",
+                f"{layer}-{verb}-{memory}-{pages}",
+                "least",
+            )
+            for layer, verbs in (
+                (layer, ("read", "write") if layer == "raid1" else ("read",)) for layer in machines.STACKS
+            )
+            for verb in verbs
+            for pages in (1, 16)
+            for memory, where in (("peer", "peer memory"), ("ram", "RAM"))
+        ),
         Row("two processors allocate 4 KiB, times one", "cpus", "cpus-4k", "ratio", 1.7),
         Row("two processors allocate 64 KiB, times one", "cpus", "cpus-64k", "ratio", 1.7),
     ]
