@@ -403,6 +403,21 @@ def check_nvmet_card(vm: Vm, before: Before) -> Reasons:
     return by_card(phases["near"], provider, size) + kept_out(phases["far"])
 
 
+def check_card_stack(vm: Vm, before: Before) -> Reasons:
+    """Both drives of the mirror read what is written, one of them writes what is read."""
+    size, provider = NVMET_MIB * MIB, vm.topology.providers[0]
+    phases = {phase.name: phase for phase in vm.phases}
+    if set(phases) != {"near", "degraded", "far"}:
+        return [f"phases are {list(phases)}, expected near, degraded and far"]
+    return [
+        *moved(phases["near"], {provider: 3 * size}, min(phases["near"].ram, STACK_RAM)),
+        *by_card(phases["near"], provider, size),
+        *moved(phases["degraded"], {provider: 2 * size}, min(phases["degraded"].ram, STACK_RAM)),
+        *by_card(phases["degraded"], provider, size),
+        *kept_out(phases["far"]),
+    ]
+
+
 def check_nvmet_card_siw(vm: Vm, before: Before) -> Reasons:
     """The same; but siw has the socket copy from and to the memory, and that is a CPU's doing like any other.
 

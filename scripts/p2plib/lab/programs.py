@@ -715,6 +715,14 @@ ALL = [
         mib=lambda t: NVMET_MIB,
     ),
     on_cards(
+        "nvmet-card-stack",
+        "a target on a volume on a mirror, with cards that do DMA",
+        checks.check_card_stack,
+        order=lambda t: [str(NVMET_MIB), *t.clients[:2], t.providers[0]],
+        extras=("rdma", "dmsetup", "mdadm"),
+        mib=lambda t: NVMET_MIB,
+    ),
+    on_cards(
         "nvmet-card-regions",
         "a card with memory regions shorter than a command",
         checks.check_card_regions,
