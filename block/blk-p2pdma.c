@@ -15,8 +15,13 @@
  */
 #include <linux/bio.h>
 #include <linux/blkdev.h>
+#include <linux/debugfs.h>
+#include <linux/device.h>
 #include <linux/export.h>
 #include <linux/pci-p2pdma.h>
+#include <linux/seq_file.h>
+
+#include "blk.h"
 
 /**
  * bdev_dma_query - ask about the devices that move a block device's data
@@ -90,3 +95,50 @@ bool bdev_reaches_peer_memory(struct block_device *bdev, struct bio *bio)
 	return true;
 }
 EXPORT_SYMBOL_GPL(bdev_reaches_peer_memory);
+
+#ifdef CONFIG_BLK_DEBUG_FS
+struct list_query {
+	struct blk_dma_query query;
+	struct seq_file *m;
+};
+
+static bool list_device(struct blk_dma_query *query, struct device *dev)
+{
+	struct list_query *list = container_of(query, struct list_query, query);
+
+	seq_printf(list->m, "%s %s\n", dev_bus_name(dev), dev_name(dev));
+	return true;
+}
+
+/* A driver that does not know its devices names none. */
+static int peer_memory_show(struct seq_file *m, void *unused)
+{
+	struct gendisk *disk = m->private;
+	struct list_query list = {
+		.query = { .ask = list_device, .every_path = true },
+		.m = m,
+	};
+
+	seq_printf(m, "takes peer memory: %s\n",
+		   blk_queue_pci_p2pdma(disk->queue) ? "yes" : "no");
+	bdev_dma_query(disk->part0, &list.query);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(peer_memory);
+
+/**
+ * blk_p2pdma_debugfs_register - have debugfs show who moves a disk's data
+ * @disk:	disk that is being added, with its folder there
+ *
+ * "peer_memory" says whether the queue takes peer memory, and has a line for each
+ * device that does DMA for it, below whatever the disk is made of, as "pci
+ * 0000:03:00.0".  A device that is there by several ways has a line for each.
+ *
+ * Context: holds the queue's debugfs_mutex.
+ */
+void blk_p2pdma_debugfs_register(struct gendisk *disk)
+{
+	debugfs_create_file("peer_memory", 0400, disk->queue->debugfs_dir, disk,
+			    &peer_memory_fops);
+}
+#endif /* CONFIG_BLK_DEBUG_FS */

@@ -42,7 +42,7 @@ busy() {
 
 by_ram() { p2p_copy --from "$other" --to "$head" --via ram --bytes $((mib << 20)) >/dev/null; }
 
-plan 18
+plan 19
 announce "$2" "$3" "$4" && announce_bar "$2"
 result $? "drives and peer memory are there"
 card=$(drive_bdf "$2")
@@ -54,6 +54,8 @@ result $? "$head has three ports"
 p2ptopo explain "$head" "$card" >/tmp/explained && sed 's/^/# /' /tmp/explained &&
 	grep -q "(multipath), of nvme.*: .* .* ..*" /tmp/explained && grep -q ": 2 of the 3 functions that it is on reach $card" /tmp/explained
 result $? "p2ptopo: two of them reach the memory"
+[ "$(grep -c "^pci 0000:" "/sys/kernel/debug/block/${head##*/}/peer_memory")" = 3 ]
+result $? "debugfs: all three move its data"
 moves in "$other" "$head" "$mib"
 result $? "a copy to the head"
 moves out "$head" "$other" "$mib"

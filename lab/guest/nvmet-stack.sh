@@ -21,7 +21,7 @@ mirror() {
 # reload TABLE: of the volume, under its clients
 reload() { printf "%b" "$1" | dmsetup load volume && dmsetup resume volume --noudevsync --noudevrules; }
 
-plan 15
+plan 16
 announce "$2" "$3" "$4" "$5" "$6" && announce_bar "$2"
 result $? "drives and peer memory are there"
 card=$(drive_bdf "$2")
@@ -37,6 +37,10 @@ p2ptopo explain $lv "$card" >/tmp/explained && sed 's/^/# /' /tmp/explained &&
 	grep -q "^dm-0 (volume), of md0: $(drive_bdf "$3") $(drive_bdf "$4")$" /tmp/explained &&
 	grep -q "^dm-0: all that it is on reaches $card$" /tmp/explained && p2ptopo | grep -q "^  md0 (raid1), of "
 result $? "p2ptopo: what it is on reaches the memory"
+moved_by_kernel() { sort -u /sys/kernel/debug/block/dm-0/peer_memory | xargs; }
+[ "$(moved_by_kernel)" = "pci $(drive_bdf "$4") pci $(drive_bdf "$3") takes peer memory: yes" ] ||
+	[ "$(moved_by_kernel)" = "pci $(drive_bdf "$3") pci $(drive_bdf "$4") takes peer memory: yes" ]
+result $? "debugfs: who moves its data, and that it takes peer memory"
 nvmet-config.sh export volume 1 $lv "$card" 1 && nvmet-config.sh port 1 tcp 127.0.0.1 4420 volume &&
 	nvmet-config.sh port 2 loop - - volume
 result $? "it is exported with the memory of a provider"
