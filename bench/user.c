@@ -17,7 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define ROUNDS	21
+#define ROUNDS	101
 #define PAGE	4096UL
 
 static uint64_t now(void)

@@ -771,7 +771,7 @@ static const struct op ops[] = {
 	{ "cpus-4k", run_cpus, SZ_4K },
 	{ "cpus-64k", run_cpus, SZ_64K },
 	/* Last, as other kernels have none */
-	LISTS(1),
+	LISTS(1)
 	LISTS(256)
 };
 

@@ -176,7 +176,7 @@ static int run_list(struct seq_file *s, const struct op *op)
 	{ "rlist-blocks-" kind "-" #n, run_list, LIST_BLOCKS, n, ram },		\
 	{ "rlist-unmap-" kind "-" #n, run_list, LIST_UNMAP, n, ram }
 
-#define LISTS(n)	LIST_OPS("peer", n, false), LIST_OPS("ram", n, true)
+#define LISTS(n)	LIST_OPS("peer", n, false), LIST_OPS("ram", n, true),
 
 #else
 #define LISTS(n)

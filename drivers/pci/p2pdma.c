@@ -412,6 +412,18 @@ destroy_mem:
 	return error;
 }
 
+/*
+ * Is the device one of those that its driver was written for?  By driver_override
+ * and new_id the administrator gives a driver any device, and what that has in its
+ * BARs is no more than a word.
+ */
+static bool is_known_to_driver(struct pci_dev *pdev)
+{
+	struct pci_driver *driver = pdev->driver;
+
+	return !driver || pci_match_id(driver->id_table, pdev);
+}
+
 /**
  * pci_p2pdma_add_resource - register (part of) a BAR as memory for peers
  * @pdev: device that owns the BAR; its driver is being or has been bound
@@ -431,7 +443,8 @@ destroy_mem:
  * memory: no registers or doorbells, and nothing that the device takes for an
  * address or a command, unless the driver itself has allocated those bytes.  If
  * it only has somebody's word for that, pci_p2pdma_add_unvetted_resource() is
- * for it.
+ * for it; and it is what happens for a device that is not in the driver's id
+ * table, but was given to it by driver_override or new_id.
  *
  * Context: process context, may sleep.
  * Return: 0, or with a line in the log and nothing changed:
@@ -441,14 +454,18 @@ destroy_mem:
  *	2^30 pages;
  *	-EBUSY if a part of it has struct pages already;
  *	-EOPNOTSUPP if memory encryption is active;
+ *	-EPERM if the kernel is locked down and the device not in the id table;
  *	-ENOMEM if memory is short;
  *	another code from runtime PM, memremap_pages() or sysfs.
  */
 int pci_p2pdma_add_resource(struct pci_dev *pdev, int bar, size_t size,
 			    u64 offset)
 {
-	int error = add_resource(pdev, bar, size, offset, false);
+	int error;
 
+	if (!is_known_to_driver(pdev))
+		return pci_p2pdma_add_unvetted_resource(pdev, bar, size, offset);
+	error = add_resource(pdev, bar, size, offset, false);
 	trace_p2pdma_register(pdev, bar, offset, size, error);
 	return error;
 }

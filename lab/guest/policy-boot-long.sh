@@ -13,16 +13,19 @@ route() {
 		/sys/kernel/debug/p2pdma/routes
 }
 
-plan 4
+plan 5
 announce "$@"
 result $? "drives are there"
 provider=$1 client=$2
 echo "# host_bridges=$(cat $param)"
 [ "$(tr , '\n' <$param | grep -c "^10de:....=reads+writes+between$")" = 16 ]
 result $? "the first 16 are there, in 496 characters"
-dmesg | grep -q "P2PDMA: host_bridges=.*: entry 17: no room for more than 16: all others are taken for none" &&
+dmesg | grep -q "P2PDMA: host_bridges=.*: entry 17: no room for more than 16: all that are not listed are taken for none" &&
 	route root-complex-forbidden policy
 result $? "the others are taken for none, which is said"
+list=$(cat $param)
+! { echo "$list" >$param; } 2>/dev/null && [ "$(cat $param)" = "$list" ] && route root-complex-forbidden policy
+result $? "what is read there is not all, and cannot be written back for all"
 echo >$param && route root-complex-unknown unknown
 result $? "until somebody says what they are"
 finish

@@ -25,6 +25,15 @@
 #include "../pci.h"
 #include "acs.h"
 
+/* Set when what should have been looked at could not be read */
+bool p2pdma_acs_unread;
+
+static void note_unread(void)
+{
+	if (!READ_ONCE(p2pdma_acs_unread))
+		WRITE_ONCE(p2pdma_acs_unread, true);
+}
+
 /**
  * p2pdma_acs_control - enabled ACS controls of a function
  * @pdev: the function
@@ -42,8 +51,10 @@ u16 p2pdma_acs_control(struct pci_dev *pdev)
 	if (!pdev->acs_cap)
 		return 0;
 	if (pci_read_config_word(pdev, pdev->acs_cap + PCI_ACS_CTRL, &ctrl) ||
-	    PCI_POSSIBLE_ERROR(ctrl))
+	    PCI_POSSIBLE_ERROR(ctrl)) {
+		note_unread();
 		return PCI_ACS_TB | PCI_ACS_RR | PCI_ACS_CR;
+	}
 	return ctrl;
 }
 
@@ -55,6 +66,8 @@ static u16 acs_capability(struct pci_dev *pdev)
 	if (!pdev->acs_cap)
 		return 0;
 	pci_read_config_word(pdev, pdev->acs_cap + PCI_ACS_CAP, &cap);
+	if (PCI_POSSIBLE_ERROR(cap))
+		note_unread();
 	return cap;
 }
 
@@ -152,11 +165,14 @@ static bool port_number_is_shared(struct pci_dev *port, unsigned int number)
  * Number for a switch port, the function number (or the ARI function group,
  * while those are enabled) for a multi-function device: sec 7.7.11.4.
  */
-static unsigned int egress_bit(struct pci_dev *egress)
+static unsigned int egress_bit(struct pci_dev *ingress, struct pci_dev *egress)
 {
 	unsigned int number;
 	u32 lnkcap;
 
+	/* A port's vector has no bit for functions, and the other way round */
+	if (is_port(ingress) != is_port(egress))
+		return UINT_MAX;
 	if (is_port(egress)) {
 		if (pcie_capability_read_dword(egress, PCI_EXP_LNKCAP, &lnkcap))
 			return UINT_MAX;
@@ -174,13 +190,13 @@ static unsigned int egress_bit(struct pci_dev *egress)
 
 /*
  * Is the vector bit for @egress set?  What cannot be told from here (a vector
- * too short, function groups, a Port Number that several have, a config read
- * that fails) counts as set: the cautious choice, as the request then is not
+ * too short, function groups, a Port Number that several have or none, a config
+ * read that fails) counts as set: the cautious choice, as the request then is not
  * routed directly.
  */
 static bool egress_blocked(struct pci_dev *ingress, struct pci_dev *egress)
 {
-	unsigned int bit = egress_bit(egress);
+	unsigned int bit = egress_bit(ingress, egress);
 	u8 bits;
 	u32 vector;
 

@@ -27,4 +27,7 @@ u16 p2pdma_acs_control(struct pci_dev *pdev);
 bool p2pdma_acs_writable(struct pci_dev *pdev, u16 flag);
 bool p2pdma_acs_forwards(struct pci_dev *port);
 
+/* Some register has not been read since somebody cleared this */
+extern bool p2pdma_acs_unread;
+
 #endif /* _PCI_P2PDMA_ACS_H */

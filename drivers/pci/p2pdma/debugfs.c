@@ -81,16 +81,20 @@ static void show_route(struct seq_file *m, struct pci_dev *provider,
 
 static int show_resource(struct p2pdma_resource *res, void *data)
 {
+	struct pci_dev *client = NULL, *physfn;
 	struct p2pdma_obstacles found;
-	struct pci_dev *client = NULL;
 	struct p2pdma_verdict v;
 
 	for_each_pci_dev(client) {
 		if (client->hdr_type != PCI_HEADER_TYPE_NORMAL)
 			continue;
+		physfn = p2pdma_physfn_get(client);
+		if (!physfn)
+			continue;
 		v = p2pdma_peer_verdict_uncached(res, &client->dev);
 		p2pdma_route_obstacles(client, res->pdev, &found);
 		show_route(data, res->pdev, client, &v, &found);
+		pci_dev_put(physfn);
 	}
 	return 0;
 }
@@ -243,6 +247,8 @@ static int route_show(struct seq_file *m, void *unused)
 {
 	struct pci_dev *client __free(pci_dev_put) = NULL;
 	struct pci_dev *provider __free(pci_dev_put) = NULL;
+	struct pci_dev *client_physfn __free(pci_dev_put) = NULL;
+	struct pci_dev *provider_physfn __free(pci_dev_put) = NULL;
 	struct query *query = m->private;
 	DECLARE_SEQ_BUF(text, 64);
 
@@ -253,7 +259,11 @@ static int route_show(struct seq_file *m, void *unused)
 	}
 	client = query_device(query, CLIENT);
 	provider = query_device(query, PROVIDER);
-	if (client && provider) {
+	if (client)
+		client_physfn = p2pdma_physfn_get(client);
+	if (provider)
+		provider_physfn = p2pdma_physfn_get(provider);
+	if (client_physfn && provider_physfn) {
 		/* What sleeps in D3cold reads as ones. */
 		pci_config_pm_runtime_get(client);
 		pci_config_pm_runtime_get(provider);
@@ -262,7 +272,7 @@ static int route_show(struct seq_file *m, void *unused)
 		pci_config_pm_runtime_put(client);
 		return 0;
 	}
-	print_absent(&text, query, client ? PROVIDER : CLIENT);
+	print_absent(&text, query, client_physfn ? PROVIDER : CLIENT);
 	seq_printf(m, "%s\n", seq_buf_str(&text));
 	return 0;
 }

@@ -65,6 +65,8 @@ static struct p2pdma_verdict device_verdict(struct pci_dev *provider,
 
 	if (!pdev || p2pdma_client_is_gone(pdev))
 		return verdict;
+	if (p2pdma_client_is_gone(provider))
+		return p2pdma_verdict_outage;
 	guard(rcu)();
 	p2pdma = rcu_dereference(provider->p2pdma);
 	if (!p2pdma && !pci_p2pdma_reachable(provider))
@@ -134,12 +136,17 @@ static void explain_clients(struct pci_dev *provider, struct device **clients,
 {
 	struct p2pdma_remedy remedy = {};
 	struct p2pdma_verdict verdict;
+	struct pci_dev *function;
 	int i;
 
 	for (i = 0; i < num_clients; i++) {
 		verdict = device_verdict(provider, clients[i]);
-		p2pdma_explain_client(provider, clients[i],
-				      client_function(clients[i]), &verdict,
+		function = client_function(clients[i]);
+		/* There is nothing to be seen above what is gone. */
+		if (p2pdma_client_is_gone(provider) ||
+		    (function && p2pdma_client_is_gone(function)))
+			function = NULL;
+		p2pdma_explain_client(provider, clients[i], function, &verdict,
 				      &remedy);
 	}
 	p2pdma_explain_remedy(provider, &remedy);
@@ -234,7 +241,7 @@ enum pci_p2pdma_map_type pci_p2pdma_tlp_type(struct pci_dev *provider,
 	enum pci_p2pdma_map_type type;
 
 	if (!pdev || p2pdma_client_is_gone(pdev) ||
-	    tlp > PCI_P2PDMA_TLP_TRANSLATED)
+	    p2pdma_client_is_gone(provider) || tlp > PCI_P2PDMA_TLP_TRANSLATED)
 		return PCI_P2PDMA_MAP_NOT_SUPPORTED;
 	/* data_race: other bits of the word change at any time */
 	if (translated && !data_race(!!pdev->ats_enabled))

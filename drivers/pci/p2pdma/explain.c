@@ -36,6 +36,9 @@ static void print_port(struct seq_buf *text, u32 domain, u16 bdf)
 
 /* ---- why ---- */
 
+/* Of these, each with a phrase; more would not fit into a line of the log. */
+#define MAX_PRINTED_OBSTACLES	8U
+
 static void print_obstacle(struct seq_buf *text,
 			   const struct p2pdma_obstacle *port,
 			   bool dropped)
@@ -106,7 +109,8 @@ static void print_roots(struct seq_buf *text,
  * @verdict: on the route
  * @found: what is in its way, from p2pdma_route_obstacles()
  *
- * The reason and what decided, then all that is in the way from the client on.
+ * The reason and what decided, then what is in the way from the client on: the
+ * first eight ports, as all that have to change are in p2pdma_remedy_print().
  *
  * Context: any.
  */
@@ -120,7 +124,7 @@ void p2pdma_explain(struct seq_buf *text, const struct p2pdma_verdict *verdict,
 		seq_buf_puts(text, " at ");
 		print_port(text, verdict->port_domain, verdict->port_bdf);
 	}
-	for (i = 0; i < min(found->num_ports, P2PDMA_OBSTACLES); i++) {
+	for (i = 0; i < min(found->num_ports, MAX_PRINTED_OBSTACLES); i++) {
 		seq_buf_puts(text, i ? ", " : "; ");
 		print_obstacle(text, &found->port[i], found->dropped);
 	}
@@ -202,23 +206,25 @@ static void add_turn(struct p2pdma_remedy *remedy,
 		     const struct p2pdma_obstacles *found, bool *direct)
 {
 	const struct p2pdma_obstacle *port;
+	bool stuck = false;
 	unsigned int i;
 
-	*direct = !found->no_switch;
 	for (i = 0; i < min(found->num_ports, P2PDMA_OBSTACLES); i++) {
 		port = &found->port[i];
-		if (port->kind == P2PDMA_NOT_FORWARDED)
-			continue;
 		if (port->kind == P2PDMA_NOT_ROUTED) {
 			remedy->other_device = true;
-			*direct = false;
-		} else if (port->fixed) {
+			stuck = true;
+		} else if (port->kind != P2PDMA_NOT_FORWARDED && port->fixed) {
 			remedy->fixed = true;
-			*direct = false;
-		} else {
-			add_port(remedy->clear, &remedy->num_clear, port);
+			stuck = true;
 		}
 	}
+	*direct = !stuck && !found->no_switch;
+	/* What takes isolation away, and opens nothing, is no advice. */
+	for (i = 0; !stuck && i < min(found->num_ports, P2PDMA_OBSTACLES); i++)
+		if (found->port[i].kind != P2PDMA_NOT_FORWARDED)
+			add_port(remedy->clear, &remedy->num_clear,
+				 &found->port[i]);
 }
 
 /**
@@ -280,8 +286,9 @@ static void print_list(struct seq_buf *text, const struct p2pdma_obstacle *list,
 		seq_buf_printf(text, "%02x:%02x.%d", PCI_BUS_NUM(list[i].bdf),
 			       PCI_SLOT(list[i].bdf), PCI_FUNC(list[i].bdf));
 	}
+	/* Not part of what is to be pasted, and who is named twice is not known. */
 	if (i < num)
-		seq_buf_printf(text, " and %u more", num - i);
+		seq_buf_puts(text, " (and more)");
 }
 
 static void print_policy(struct seq_buf *text, const struct p2pdma_policy *policy)
@@ -329,9 +336,11 @@ static void print_bridges(struct seq_buf *text,
 			  const struct p2pdma_remedy *remedy)
 {
 	struct p2pdma_policy list[P2PDMA_POLICIES];
-	unsigned int num = p2pdma_hostbridge_get_policies(list), i;
-	bool all = num <= MAX_PRINTED_POLICIES, any = false;
+	bool left_out, all, any = false;
+	unsigned int num, i;
 
+	num = p2pdma_hostbridge_get_policies(list, &left_out);
+	all = num <= MAX_PRINTED_POLICIES && !left_out;
 	if (!all)
 		num = 0;
 	for (i = 0; i < min(remedy->num_roots, ARRAY_SIZE(remedy->root)); i++) {

@@ -217,7 +217,10 @@ static bool firmware_routes(struct pci_dev *pdev, u8 *routes)
 	struct device *bridge = &pci_find_host_bridge(pdev->bus)->dev;
 	unsigned int i;
 
+	/* The node of a device tree is its controller's, ACPI's its own. */
 	if (!device_property_present(bridge, FIRMWARE_PROPERTY))
+		bridge = bridge->parent;
+	if (!bridge || !device_property_present(bridge, FIRMWARE_PROPERTY))
 		return false;
 	*routes = 0;
 	for (i = 0; i < P2PDMA_ROUTE_WORDS; i++)
@@ -469,22 +472,23 @@ enum p2pdma_reason p2pdma_hostbridge_routes(struct pci_dev *client_top,
 /**
  * p2pdma_hostbridge_set_policies - go by other policies from now on
  * @new: the policies
- * @count: their number; if more than P2PDMA_POLICIES, the rest is not there,
- *	and host bridges that are not among these route nothing
+ * @count: their number
+ * @left_out: there are more, so host bridges that are not among these route
+ *	nothing
  *
  * Context: process context, may sleep.
  * Return: true if routes may have changed by that; false at boot, when no bus
  * has been scanned yet.
  */
 bool p2pdma_hostbridge_set_policies(const struct p2pdma_policy *new,
-				    unsigned int count)
+				    unsigned int count, bool left_out)
 {
 	struct pci_dev *pdev = NULL;
 
 	scoped_guard(mutex, &root_bus_lock) {
 		guard(spinlock_irqsave)(&policy_lock);
-		policy_count = min(count, P2PDMA_POLICIES);
-		policies_left_out = count > P2PDMA_POLICIES;
+		policy_count = count;
+		policies_left_out = left_out;
 		memcpy(policies, new, policy_count * sizeof(*new));
 	}
 	if (!READ_ONCE(scanned))
@@ -499,13 +503,16 @@ bool p2pdma_hostbridge_set_policies(const struct p2pdma_policy *new,
 /**
  * p2pdma_hostbridge_get_policies - what the administrator says
  * @copy: room for P2PDMA_POLICIES
+ * @left_out: whether host bridges that are not among them route nothing
  *
  * Context: any.
  * Return: number of policies.
  */
-unsigned int p2pdma_hostbridge_get_policies(struct p2pdma_policy *copy)
+unsigned int p2pdma_hostbridge_get_policies(struct p2pdma_policy *copy,
+					    bool *left_out)
 {
 	guard(spinlock_irqsave)(&policy_lock);
+	*left_out = policies_left_out;
 	memcpy(copy, policies, policy_count * sizeof(*copy));
 	return policy_count;
 }

@@ -71,8 +71,9 @@ enum p2pdma_reason p2pdma_hostbridge_routes(struct pci_dev *client_top,
 					    struct pci_dev **decides);
 void p2pdma_hostbridge_get(struct pci_dev *top, struct p2pdma_root *root);
 bool p2pdma_hostbridge_set_policies(const struct p2pdma_policy *new,
-				    unsigned int count);
-unsigned int p2pdma_hostbridge_get_policies(struct p2pdma_policy *copy);
+				    unsigned int count, bool left_out);
+unsigned int p2pdma_hostbridge_get_policies(struct p2pdma_policy *copy,
+					    bool *left_out);
 void p2pdma_hostbridge_scan(void);
 void p2pdma_hostbridge_add(struct pci_dev *pdev);
 void p2pdma_hostbridge_remove(struct pci_dev *pdev);

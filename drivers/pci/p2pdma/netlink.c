@@ -287,8 +287,9 @@ static int send_route(struct genl_info *info, const struct route_reply *reply)
 	return genlmsg_reply(skb, info);
 }
 
-/* The function that an attribute names, with a reference */
-static int get_function(struct genl_info *info, int type, struct pci_dev **pdev)
+/* The function that an attribute names, with references on it and what is above */
+static int get_function(struct genl_info *info, int type, struct pci_dev **pdev,
+			struct pci_dev **physfn)
 {
 	struct device *dev;
 
@@ -299,14 +300,16 @@ static int get_function(struct genl_info *info, int type, struct pci_dev **pdev)
 	}
 	dev = bus_find_device_by_name(&pci_bus_type, NULL,
 				      nla_data(info->attrs[type]));
-	if (!dev) {
-		NL_SET_ERR_MSG_ATTR_FMT(info->extack, info->attrs[type],
-					"no PCI function has the name %s",
-					(char *)nla_data(info->attrs[type]));
-		return -ENODEV;
+	if (dev) {
+		*pdev = to_pci_dev(dev);
+		*physfn = p2pdma_physfn_get(*pdev);
+		if (*physfn)
+			return 0;
 	}
-	*pdev = to_pci_dev(dev);
-	return 0;
+	NL_SET_ERR_MSG_ATTR_FMT(info->extack, info->attrs[type],
+				"no PCI function has the name %s",
+				(char *)nla_data(info->attrs[type]));
+	return -ENODEV;
 }
 
 /**
@@ -324,11 +327,15 @@ int pci_p2pdma_nl_route_get_doit(struct sk_buff *skb, struct genl_info *info)
 {
 	struct pci_dev *client __free(pci_dev_put) = NULL;
 	struct pci_dev *provider __free(pci_dev_put) = NULL;
+	struct pci_dev *client_physfn __free(pci_dev_put) = NULL;
+	struct pci_dev *provider_physfn __free(pci_dev_put) = NULL;
 	struct route_reply *reply __free(kfree) = NULL;
 	int error;
 
-	error = get_function(info, PCI_P2PDMA_A_ROUTE_CLIENT, &client) ?:
-		get_function(info, PCI_P2PDMA_A_ROUTE_PROVIDER, &provider);
+	error = get_function(info, PCI_P2PDMA_A_ROUTE_CLIENT, &client,
+			     &client_physfn) ?:
+		get_function(info, PCI_P2PDMA_A_ROUTE_PROVIDER, &provider,
+			     &provider_physfn);
 	if (error)
 		return error;
 	reply = kzalloc(sizeof(*reply), GFP_KERNEL);

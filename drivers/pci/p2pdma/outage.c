@@ -50,6 +50,7 @@
 #include "notify.h"
 #include "outage.h"
 #include "p2pdma.h"
+#include "peers.h"
 #include "trace.h"
 
 /* 2 for each change, as 0 and the lowest bit have a meaning of their own */
@@ -513,6 +514,12 @@ static bool revoke_and_remove(struct pci_dev *pdev, u32 cause)
 	return cause_remove(pdev, cause);
 }
 
+/* A reset takes ACS controls away that nobody writes again. */
+static void look_again(u32 cause)
+{
+	p2pdma_peers_recheck(cause == P2PDMA_DOWN_RESET);
+}
+
 /**
  * p2pdma_outage_end - a cause is there no more
  * @pdev: function
@@ -522,6 +529,7 @@ static bool revoke_and_remove(struct pci_dev *pdev, u32 cause)
  */
 void p2pdma_outage_end(struct pci_dev *pdev, u32 cause)
 {
+	look_again(cause);
 	if (revoke_and_remove(pdev, cause))
 		notify_users(pdev);
 }
@@ -535,6 +543,7 @@ void p2pdma_outage_end(struct pci_dev *pdev, u32 cause)
  */
 void p2pdma_outage_end_async(struct pci_dev *pdev, u32 cause)
 {
+	look_again(cause);
 	if (revoke_and_remove(pdev, cause))
 		queue_work(system_unbound_wq, &notify_work);
 }

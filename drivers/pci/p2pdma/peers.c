@@ -60,6 +60,7 @@
 #include <linux/xarray.h>
 #include <kunit/static_stub.h>
 
+#include "acs.h"
 #include "hooks.h"
 #include "hostbridge.h"
 #include "notify.h"
@@ -89,6 +90,8 @@ static struct p2pdma_peer peer_requested;
 
 static void fill_worker(struct work_struct *work);
 static DECLARE_DELAYED_WORK(fill_work, fill_worker);
+static void recheck_worker(struct work_struct *work);
+static DECLARE_DEFERRABLE_WORK(recheck_work, recheck_worker);
 static void uevent_worker(struct work_struct *work);
 static DECLARE_WORK(uevent_work, uevent_worker);
 
@@ -440,6 +443,48 @@ static int resource_fill(struct p2pdma_resource *res, int *budget)
 	return error;
 }
 
+/*
+ * What reads as ones is being reset, sleeps or is gone, and what is cached then is
+ * the cautious choice, no more: so all is looked at once more as soon as something
+ * is known to answer again, and else after a while that gets longer.
+ */
+#define RECHECK_FIRST	HZ
+#define RECHECK_LAST	(64 * HZ)
+
+static bool doubtful;			/* some of what is cached is that */
+static unsigned long recheck_delay;	/* last one, in jiffies; under peers_lock */
+
+static void note_doubt(bool filled)
+{
+	lockdep_assert_held(&peers_lock);
+	if (!READ_ONCE(p2pdma_acs_unread)) {
+		recheck_delay = filled ? 0 : recheck_delay;
+		return;
+	}
+	recheck_delay = clamp(2 * recheck_delay, RECHECK_FIRST, RECHECK_LAST);
+	WRITE_ONCE(doubtful, true);
+	queue_delayed_work(system_unbound_wq, &recheck_work, recheck_delay);
+}
+
+/**
+ * p2pdma_peers_recheck - something answers again that may not have
+ * @changed: and it is not as it was
+ *
+ * Context: any.
+ */
+void p2pdma_peers_recheck(bool changed)
+{
+	if (READ_ONCE(doubtful))
+		changed |= xchg(&doubtful, false);
+	if (changed)
+		p2pdma_topology_changed();
+}
+
+static void recheck_worker(struct work_struct *work)
+{
+	p2pdma_peers_recheck(false);
+}
+
 /**
  * p2pdma_peers_fill - cache all that has been asked for, and is not current
  *
@@ -460,11 +505,13 @@ int p2pdma_peers_fill(void)
 		/* A removal of what memory is swapped to waits for the lock. */
 		noio = memalloc_noio_save();
 		scoped_guard(mutex, &peers_lock) {
+			WRITE_ONCE(p2pdma_acs_unread, false);
 			error = assign_numbers();
 			list_for_each_entry(res, &resources, peers_node) {
 				error = resource_fill(res, &budget) ?: error;
 				changed |= res->changed;
 			}
+			note_doubt(budget < FILL_AT_ONCE);
 		}
 		memalloc_noio_restore(noio);
 		cond_resched();
@@ -563,6 +610,25 @@ static void client_gone(struct pci_dev *client)
 		return;
 	list_for_each_entry(res, &resources, peers_node)
 		peer_drop(table_of(res), number);
+}
+
+/**
+ * p2pdma_physfn_get - keep all that is above a function
+ * @pdev: function, with a reference
+ *
+ * A virtual function lets go of its physical one when it is off the bus, and
+ * whoever has found it on the bus may see it go any time.
+ *
+ * Context: process context, may sleep.
+ * Return: its physical function, or itself, for pci_dev_put(); NULL if it is
+ * off the bus.
+ */
+struct pci_dev *p2pdma_physfn_get(struct pci_dev *pdev)
+{
+	/* It does not let go before client_gone() is through. */
+	guard(mutex)(&peers_lock);
+	return p2pdma_client_is_gone(pdev) ? NULL :
+					     pci_dev_get(pci_physfn(pdev));
 }
 
 /*

@@ -26,6 +26,9 @@ static inline bool p2pdma_client_is_gone(struct pci_dev *client)
 	return READ_ONCE(client->p2pdma_client) == P2PDMA_CLIENT_GONE;
 }
 
+struct pci_dev *p2pdma_physfn_get(struct pci_dev *pdev);
+void p2pdma_peers_recheck(bool changed);
+
 /**
  * struct p2pdma_peer - what is cached of one pair of resource and client
  * @generation: the last one of the topology that @verdict was true in

@@ -58,13 +58,14 @@ static struct p2pdma_policy *find_twin(struct p2pdma_policy *policies,
  * struct parser - a list of policies that is being read
  * @value: the text, for messages
  * @lenient: take over what can be understood; otherwise nothing is
- * @count: number of entries taken; one more than there is room for if there
- *	were others
+ * @left_out: there are entries whose id is not known, or for which there is no room
+ * @count: number of entries taken
  * @policy: these, and room for one that will not be
  */
 struct parser {
 	const char *value;
 	bool lenient;
+	bool left_out;
 	unsigned int count;
 	struct p2pdma_policy policy[P2PDMA_POLICIES + 1];
 };
@@ -82,30 +83,33 @@ static int parse_failed(const struct parser *parser, unsigned int entry,
 }
 
 #define NO_ROOM	": no room for more than " __stringify(P2PDMA_POLICIES)
+#define LEFT_OUT	": all that are not listed are taken for none"
 #define USAGE	": use VENDOR:DEVICE[=none|reads+writes+between]"
 
 /*
  * At boot there is nobody to correct a list.  To drop it for one slip would
  * leave open what another entry forbids, so the others stay; an id whose words
  * cannot be understood is taken for forbidden, and one that is named twice for
- * what both entries allow.  What those say that there is no room for nobody has
- * read, so nothing is open that is not in the list.
+ * what both entries allow.  Whose id cannot be understood, or for whom there is no
+ * room, may be anybody, so nothing is open that is not in the list.
  */
 static int parse_entry(struct parser *parser, unsigned int entry, char *text)
 {
 	struct p2pdma_policy *policy = &parser->policy[parser->count], *twin;
 	int error = 0;
 
-	if (parser->count > P2PDMA_POLICIES)
-		return 0;
 	if (parser->count == P2PDMA_POLICIES) {
-		parser->count++;
+		if (parser->left_out)
+			return 0;
+		parser->left_out = true;
 		return parse_failed(parser, entry, parser->lenient ?
-				    NO_ROOM ": all others are taken for none" :
-				    NO_ROOM);
+				    NO_ROOM LEFT_OUT : NO_ROOM);
 	}
-	if (parse_id(&text, policy))
-		return parse_failed(parser, entry, USAGE);
+	if (parse_id(&text, policy)) {
+		parser->left_out = true;
+		return parse_failed(parser, entry, parser->lenient ?
+				    LEFT_OUT USAGE : USAGE);
+	}
 	if (parse_routes(text, policy)) {
 		policy->routes = 0;
 		error = parse_failed(parser, entry, parser->lenient ?
@@ -166,7 +170,8 @@ static int policy_set(const char *value, const struct kernel_param *kp)
 
 	if (error)
 		return error;
-	if (p2pdma_hostbridge_set_policies(parser.policy, parser.count))
+	if (p2pdma_hostbridge_set_policies(parser.policy, parser.count,
+					   parser.left_out))
 		p2pdma_topology_changed();
 	return 0;
 }
@@ -175,10 +180,11 @@ static int policy_get(char *buffer, const struct kernel_param *kp)
 {
 	struct p2pdma_policy policies[P2PDMA_POLICIES];
 	unsigned int i, j, count;
+	bool left_out;
 	int len = 0;
 	char sep;
 
-	count = p2pdma_hostbridge_get_policies(policies);
+	count = p2pdma_hostbridge_get_policies(policies, &left_out);
 	for (i = 0; i < count; i++) {
 		len += sysfs_emit_at(buffer, len, "%s%04x:%04x", i ? "," : "",
 				     policies[i].vendor, policies[i].device);
@@ -193,6 +199,9 @@ static int policy_get(char *buffer, const struct kernel_param *kp)
 		if (sep == '=')
 			len += sysfs_emit_at(buffer, len, "=none");
 	}
+	/* No entry, so that what is read here is not written back for all of it */
+	if (left_out)
+		len += sysfs_emit_at(buffer, len, "%s...", count ? "," : "");
 	return len + sysfs_emit_at(buffer, len, "\n");
 }
 

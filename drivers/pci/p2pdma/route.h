@@ -17,7 +17,7 @@ extern const struct p2pdma_verdict p2pdma_verdict_not_pci;
 extern const struct p2pdma_verdict p2pdma_verdict_outage;
 
 /* Ports that are named at most; of others it is said how many there are. */
-#define P2PDMA_OBSTACLES	16
+#define P2PDMA_OBSTACLES	32
 
 /* In which way a port or function is in the way */
 enum p2pdma_obstacle_kind {

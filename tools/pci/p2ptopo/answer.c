@@ -181,6 +181,7 @@ static void look(struct answer *answer, enum cpu cpu)
 {
 	struct p2pdma_verdict *first = &answer->verdict[cpu], other;
 	struct p2pdma_policy policies[P2PDMA_POLICIES];
+	bool left_out;
 	unsigned int i;
 
 	asking = answer;
@@ -201,7 +202,7 @@ static void look(struct answer *answer, enum cpu cpu)
 		look_at_ids(answer, cpu);
 	/* The CPU routes whatever stands for the host bridge, unless a policy says more. */
 	if (boot_cpu_data.x86_vendor != X86_VENDOR_AMD || boot_cpu_data.x86 < 0x17 ||
-	    p2pdma_hostbridge_get_policies(policies))
+	    p2pdma_hostbridge_get_policies(policies, &left_out))
 		look_at_top(answer, cpu);
 }
 

@@ -110,8 +110,13 @@ static void read_routes(struct function *fn, const char *folder)
 	size_t len, i;
 	FILE *file;
 
+	/* The node of a device tree is the controller's, above what has the buses */
 	snprintf(name, sizeof(name), "%s/../of_node/linux,pci-p2pdma-routes", folder);
 	file = fopen(name, "r");
+	if (!file) {
+		snprintf(name, sizeof(name), "%s/../../of_node/linux,pci-p2pdma-routes", folder);
+		file = fopen(name, "r");
+	}
 	if (!file)
 		return;
 	len = fread(words, 1, sizeof(words) - 1, file);

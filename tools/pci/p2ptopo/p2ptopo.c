@@ -511,6 +511,19 @@ static void shorten(char *policy)
 	}
 }
 
+/* "..." at the end: what is not listed routes nothing.  Takes it off. */
+static bool cut_off(char *policy)
+{
+	size_t len = strlen(policy);
+
+	if (len < 3 || strcmp(policy + len - 3, "..."))
+		return false;
+	policy[len - 3] = '\0';
+	if (len > 3 && policy[len - 4] == ',')
+		policy[len - 4] = '\0';
+	return true;
+}
+
 /* That would be said of each host bridge whose ids are not in the input. */
 static void refuse_no_ids(const char *policy)
 {
@@ -530,8 +543,10 @@ static void refuse_no_ids(const char *policy)
  */
 static void set_policy(struct request *request, struct view *view)
 {
+	struct p2pdma_policy list[P2PDMA_POLICIES];
 	const char *sys = request->machine.sys;
 	char *there = NULL;
+	bool more;
 
 	if (!request->policy && sys)
 		there = read_line_of("%s/" PARAMETERS "/host_bridges", sys);
@@ -540,8 +555,12 @@ static void set_policy(struct request *request, struct view *view)
 	refuse_no_ids(request->policy);
 	view->policy_open = request->file && !request->policy && !there;
 	view->policy = request->policy ?: there;
+	more = there && cut_off(there);
 	if (view->policy && shim_param_host_bridges->set(view->policy, NULL))
 		exit(1);
+	if (more)
+		p2pdma_hostbridge_set_policies(list, p2pdma_hostbridge_get_policies(list, &more),
+					       true);
 }
 
 /* Options that would do nothing */

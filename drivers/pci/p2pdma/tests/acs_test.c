@@ -552,7 +552,30 @@ static void acs_gone(struct kunit *test)
 			P2PDMA_ACS_DIRECT);
 }
 
+/*
+ *	root port	endpoint of the root complex, function 0
+ *
+ * The port's vector goes by Port Numbers: a function has none, whatever there is at
+ * the place of its function number.
+ */
+static void acs_port_and_function(struct kunit *test)
+{
+	struct fabric *fabric = fabric_alloc(test);
+	struct fabric_host *host = host_bridge(fabric);
+	struct fabric_fn *port, *function;
+
+	port = with_acs(root_port(host), PCI_ACS_EC);
+	function = root_endpoint(host);
+	port->egress_bits = 32;
+	port->egress[0] = ~1;
+	fabric_scan(fabric);
+	KUNIT_EXPECT_EQ(test, PCI_FUNC(function->pdev->devfn), 0);
+	KUNIT_EXPECT_EQ(test, p2pdma_acs_request(port->pdev, function->pdev),
+			P2PDMA_ACS_BLOCK);
+}
+
 static struct kunit_case acs_cases[] = {
+	KUNIT_CASE(acs_port_and_function),
 	KUNIT_CASE_PARAM(acs_truth_table, acs_kind_gen_params),
 	KUNIT_CASE_PARAM(acs_none, acs_kind_gen_params),
 	KUNIT_CASE(acs_conventional),

@@ -582,7 +582,9 @@ static int host_firmware(struct fabric_host *host, struct device *dev)
 		n++;
 	props[0] = PROPERTY_ENTRY_STRING_ARRAY_LEN("linux,pci-p2pdma-routes",
 						   host->firmware, n);
-	return device_create_managed_software_node(dev, props, NULL);
+	return device_create_managed_software_node(host->firmware_above ?
+						   host->parent : dev,
+						   props, NULL);
 }
 
 static int host_scan(struct fabric_host *host)

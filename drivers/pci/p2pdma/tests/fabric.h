@@ -191,6 +191,8 @@ struct fabric_fn {
  *	entry without size; NULL for all, as it is.  May be set before the scan.
  * @firmware: what firmware says that it routes: words up to a NULL; or NULL.
  *	May be set before the scan.
+ * @firmware_above: it says so of the controller that has the bridge, as a device
+ *	tree does.  Likewise.
  * @mem64: window for prefetchable 64-bit BARs
  * @mem32: window for all other memory BARs: its bus addresses are below 4 GiB
  * @busn: bus numbers
@@ -213,6 +215,7 @@ struct fabric_host {
 	u64 start64;
 	const struct bus_dma_region *dma_map;
 	const char * const *firmware;
+	bool firmware_above;
 	struct resource mem64;
 	struct resource mem32;
 	struct resource busn;

@@ -558,6 +558,7 @@ static const struct firmware_case {
 	const char *policy;
 	u8 maps[2];
 	enum p2pdma_root_source source;
+	bool above;
 } firmware_cases[] = {
 	{ "both", { "reads", "writes" }, OTHER, "", { YES, YES },
 	  P2PDMA_ROOT_FIRMWARE },
@@ -570,6 +571,8 @@ static const struct firmware_case {
 	  { NO, NO }, P2PDMA_ROOT_POLICY },
 	{ "nobody_stands", { "reads", "writes" }, 0, "", { YES, YES },
 	  P2PDMA_ROOT_FIRMWARE },
+	{ "device_tree", { "reads", "writes" }, OTHER, "", { YES, YES },
+	  P2PDMA_ROOT_FIRMWARE, .above = true },
 };
 
 KUNIT_ARRAY_PARAM_DESC(firmware, firmware_cases, name);
@@ -585,6 +588,7 @@ static void hostbridge_firmware(struct kunit *test)
 
 	KUNIT_ASSERT_EQ(test, 0, param_say(kp, firmware->policy));
 	host->firmware = firmware->words;
+	host->firmware_above = firmware->above;
 	if (firmware->id)
 		root_device(host, INTEL, firmware->id);
 	else

@@ -195,6 +195,12 @@ static bool has_number_alone(const struct fabric_fn *port)
 	return true;
 }
 
+static bool is_switching(const struct fabric_fn *fn)
+{
+	return fn->type == PCI_EXP_TYPE_ROOT_PORT ||
+	       fn->type == PCI_EXP_TYPE_DOWNSTREAM;
+}
+
 /* Is the bit for @out in the egress vector of @in 1?  As far as there is one */
 static bool vector_forbids(const struct fabric_fn *in,
 			   const struct fabric_fn *out)
@@ -202,10 +208,9 @@ static bool vector_forbids(const struct fabric_fn *in,
 	u32 bits = reg(in, FABRIC_ACS_CAP + PCI_ACS_EGRESS_BITS, 1);
 	u32 nr, word;
 
-	if (out->pf)
+	if (out->pf || is_switching(in) != is_switching(out))
 		return true;
-	if (out->type == PCI_EXP_TYPE_ROOT_PORT ||
-	    out->type == PCI_EXP_TYPE_DOWNSTREAM)
+	if (is_switching(out))
 		nr = has_number_alone(out) ? port_number(out) : U32_MAX;
 	else
 		nr = in_groups(out->bus) ? U32_MAX : out->devfn % 8;

@@ -5,9 +5,12 @@
  */
 #include <kunit/static_stub.h>
 #include <kunit/test.h>
+#include <linux/delay.h>
 #include <linux/device.h>
 #include <linux/dma-mapping.h>
+#include <linux/jiffies.h>
 #include <linux/pci.h>
+#include <linux/pci-p2pdma.h>
 #include <linux/slab.h>
 
 #include "fabric.h"
@@ -600,7 +603,139 @@ static void peers_not_pci(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, v.map[P2PDMA_WRITE], PCI_P2PDMA_MAP_NOT_SUPPORTED);
 }
 
+/*
+ * Somebody keeps a virtual function that is gone, and its physical one, too, and
+ * asks, with words and without: there is nothing above it any more.
+ */
+static void peers_virtual_gone(struct kunit *test)
+{
+	struct fabric_host *host = host_bridge(fabric_alloc(test));
+	struct fabric_fn *sw, *pf, *other;
+	struct pci_dev *vf;
+	int verbose;
+
+	root_device(host, PCI_VENDOR_ID_INTEL, ROUTES_ANYWHERE);
+	sw = switch_under(root_port(host), 2);
+	pf = with_vfs(endpoint_under(downstream(sw, 0)), 4, 8);
+	other = endpoint_under(downstream(sw, 1));
+	fabric_scan(host->fabric);
+	fabric_enable_vfs(pf, 4);
+	vf = pci_dev_get(pf->vf[2]->pdev);
+	KUNIT_EXPECT_EQ(test, 4,
+			pci_p2pdma_distance(other->pdev, &vf->dev, false));
+	KUNIT_EXPECT_PTR_EQ(test, p2pdma_physfn_get(vf), pf->pdev);
+	pci_dev_put(pf->pdev);
+	fabric_disable_vfs(pf);
+	fabric_unplug(pf);
+	for (verbose = 0; verbose < 2; verbose++) {
+		KUNIT_EXPECT_EQ(test, -1,
+				pci_p2pdma_distance(other->pdev, &vf->dev,
+						    verbose));
+		KUNIT_EXPECT_EQ(test, -1,
+				pci_p2pdma_distance(vf, &other->pdev->dev,
+						    verbose));
+	}
+	KUNIT_EXPECT_EQ(test, PCI_P2PDMA_MAP_NOT_SUPPORTED,
+			pci_p2pdma_tlp_type(vf, &other->pdev->dev,
+					    PCI_P2PDMA_TLP_REQUEST));
+	KUNIT_EXPECT_NULL(test, p2pdma_physfn_get(vf));
+	pci_dev_put(vf);
+}
+
+/* ---- what cannot be read ---- */
+
+enum window {
+	RESET_UNREAD,		/* reads as ones while all is looked at */
+	RESET_CLEARED,		/* a reset takes ACS controls away */
+	SLEEPS,			/* as the first, and no reset says that it is over */
+};
+
+/*
+ *	 root port, whose host bridge is on no list
+ *	   |
+ *	function 0	function 1
+ *	 provider	  client
+ */
+static void unread_window(struct kunit *test, enum window window)
+{
+	struct fabric_host *host = host_bridge(fabric_alloc(test));
+	u16 before = window == RESET_CLEARED ? ACS_ON : ACS_OFF;
+	struct fabric_fn *client, *provider;
+	struct p2pdma_resource *res;
+
+	root_device(host, PCI_VENDOR_ID_INTEL, ROUTES_UNKNOWN);
+	provider = with_acs(endpoint_under(root_port(host)), ACS_OFF);
+	client = with_acs(function_beside(provider), before);
+	fabric_scan(host->fabric);
+	res = provider_of(test, provider);
+	cache(test, res, client);
+
+	if (window != SLEEPS)
+		p2pdma_outage_begin(client->pdev, P2PDMA_DOWN_RESET);
+	if (window != RESET_CLEARED) {
+		client->gone = true;
+		p2pdma_topology_changed();
+		KUNIT_ASSERT_EQ(test, 0, p2pdma_peers_fill());
+		KUNIT_EXPECT_EQ(test, writes(res, client),
+				PCI_P2PDMA_MAP_NOT_SUPPORTED);
+		client->gone = false;
+	}
+	fabric_config_poke(client, FABRIC_ACS_CAP + PCI_ACS_CTRL, 2, ACS_OFF);
+	if (window != SLEEPS)
+		p2pdma_outage_end(client->pdev, P2PDMA_DOWN_RESET);
+	else
+		p2pdma_peers_recheck(false);
+	KUNIT_ASSERT_EQ(test, 0, p2pdma_peers_fill());
+	KUNIT_EXPECT_EQ(test, writes(res, client), PCI_P2PDMA_MAP_BUS_ADDR);
+	expect_same(test, res, client);
+	/* Nothing is in doubt any more. */
+	KUNIT_EXPECT_FALSE(test, walks(res, client));
+	p2pdma_peers_recheck(false);
+	KUNIT_EXPECT_FALSE(test, walks(res, client));
+}
+
+static void peers_unread_in_reset(struct kunit *test)
+{
+	unread_window(test, RESET_UNREAD);
+}
+
+static void peers_cleared_by_reset(struct kunit *test)
+{
+	unread_window(test, RESET_CLEARED);
+}
+
+static void peers_unread_asleep(struct kunit *test)
+{
+	unread_window(test, SLEEPS);
+}
+
+/* Whether or not anybody says that it answers again, it is looked at again. */
+static void peers_unread_for_long(struct kunit *test)
+{
+	struct fabric_fn *client, *provider, *sw;
+	unsigned long end = jiffies + 20 * HZ;
+	struct p2pdma_resource *res;
+
+	sw = two_under_switch(test, &client, &provider);
+	res = provider_of(test, provider);
+	cache(test, res, client);
+	downstream(sw, 0)->gone = true;
+	p2pdma_topology_changed();
+	KUNIT_ASSERT_EQ(test, 0, p2pdma_peers_fill());
+	downstream(sw, 0)->gone = false;
+	while (writes(res, client) != PCI_P2PDMA_MAP_BUS_ADDR &&
+	       time_before(jiffies, end))
+		msleep(20);
+	expect_same(test, res, client);
+	KUNIT_EXPECT_EQ(test, writes(res, client), PCI_P2PDMA_MAP_BUS_ADDR);
+}
+
 static struct kunit_case peers_cases[] = {
+	KUNIT_CASE(peers_virtual_gone),
+	KUNIT_CASE(peers_unread_in_reset),
+	KUNIT_CASE(peers_cleared_by_reset),
+	KUNIT_CASE(peers_unread_asleep),
+	KUNIT_CASE(peers_unread_for_long),
 	KUNIT_CASE(peers_cached),
 	KUNIT_CASE(peers_acs_written),
 	KUNIT_CASE(peers_acs_written_by_user),

@@ -213,6 +213,7 @@ extern struct cpuinfo_x86 boot_cpu_data;
 #define xchg(p, value)		(*(p) ? true : ((*(p) = (value)), false))
 
 struct device {
+	struct device *parent;	/* none has one */
 	u64 *dma_mask;
 	const char *name;
 	const char *routes;	/* words of firmware's property, with commas */
