@@ -130,6 +130,30 @@ static void register_bad_first(struct kunit *test)
 	provider_expect(test, pdev, 1, BAR_SIZE, BAR_SIZE);
 }
 
+static bool is_unvetted(struct pci_dev *pdev)
+{
+	guard(rcu)();
+	return rcu_dereference(pdev->p2pdma)->unvetted;
+}
+
+/*
+ * A device that is in no id table of its driver, which somebody has given it to:
+ * what is in its BARs is that one's word.
+ */
+static void register_given(struct kunit *test)
+{
+	struct pci_dev *pdev = make_provider(test)->pdev;
+	u16 device = pdev->device;
+
+	KUNIT_ASSERT_EQ(test, 0, pci_p2pdma_add_resource(pdev, 0, SZ_2M, 0));
+	KUNIT_EXPECT_FALSE(test, is_unvetted(pdev));
+	pdev->device++;
+	KUNIT_ASSERT_EQ(test, 0,
+			pci_p2pdma_add_resource(pdev, 0, SZ_2M, SZ_2M));
+	pdev->device = device;
+	KUNIT_EXPECT_TRUE(test, is_unvetted(pdev));
+}
+
 /* A ROM has an address, but no BAR that could be registered. */
 static void register_rom(struct kunit *test)
 {
@@ -785,6 +809,7 @@ static void register_fails(struct kunit *test)
 static struct kunit_case register_cases[] = {
 	KUNIT_CASE(register_bad),
 	KUNIT_CASE(register_bad_first),
+	KUNIT_CASE(register_given),
 	KUNIT_CASE(register_rom),
 	KUNIT_CASE(register_no_address),
 	KUNIT_CASE(register_asleep),
