@@ -62,7 +62,8 @@ b=$(drive_node "$3")
 c=$(drive_node "$4")
 d=$(drive_node "$5")
 
-losetup /dev/loop0 "$a" && both /dev/loop0
+losetup /dev/loop0 "$a" && both /dev/loop0 &&
+	grep -q "^takes peer memory: no$" /sys/kernel/debug/block/loop0/peer_memory
 result $? "loop"
 losetup -d /dev/loop0
 # Not the one that busybox has
