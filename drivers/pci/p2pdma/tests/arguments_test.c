@@ -143,7 +143,7 @@ static s64 distance_gone(struct odd_devices *d)
 	return pci_p2pdma_distance(d->provider, &d->gone->dev, true);
 }
 
-/* A way there is; that nothing is there any more is for its driver to know. */
+/* What is above it may have gone, too */
 static s64 distance_to_gone(struct odd_devices *d)
 {
 	return pci_p2pdma_distance(d->gone, &d->plain->dev, true);
@@ -433,7 +433,7 @@ static const struct odd odds[] = {
 	{ "distance_nobody", distance_nobody, -1, -1 },
 	/* Nothing can be mapped for it. */
 	{ "distance_gone", distance_gone, 4, -1 },
-	{ "distance_to_gone", distance_to_gone, 4, 4 },
+	{ "distance_to_gone", distance_to_gone, 4, -1 },
 	/* As many as nobody */
 	{ "distance_negative", distance_negative, 0, -1 },
 	{ "find_null", find_null, 0, 0 },
