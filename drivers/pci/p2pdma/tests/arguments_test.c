@@ -492,8 +492,8 @@ static void arguments_odd(struct kunit *test)
 static void arguments_differ(struct kunit *test)
 {
 	static const char * const better[] = {
-		"distance_gone", "distance_negative", "find_gone",
-		"find_negative",
+		"distance_gone", "distance_negative", "distance_to_gone",
+		"find_gone", "find_negative",
 	};
 	int i;
 
