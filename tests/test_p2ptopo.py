@@ -588,9 +588,9 @@ def test_bad_file(what, run):
 
 
 BAD_ARGUMENTS = [
-    (["explain"], "expected two addresses"),
-    (["explain", "03:00.0"], "expected two addresses"),
-    (["explain", "03:00.0", "04:00.0", "05:00.0"], "expected two addresses"),
+    (["explain"], "expected two, CLIENT PROVIDER"),
+    (["explain", "03:00.0"], "expected two, CLIENT PROVIDER"),
+    (["explain", "03:00.0", "04:00.0", "05:00.0"], "expected two, CLIENT PROVIDER"),
     (["explain", "03:00", "04:00.0"], "not an address: 03:00"),
     (["explain", "03:00.8", "04:00.0"], "not an address"),
     (["explain", "03:20.0", "04:00.0"], "not an address"),

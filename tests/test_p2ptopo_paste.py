@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from lspci import ALL, CR, EC, RC_END, RR, UF, Function, as_hex, as_sysfs, as_text, bridge, switch
+from lspci import ALL, CR, EC, RC_END, ROOT_PORT, RR, UF, Function, as_hex, as_sysfs, as_text, bridge, switch
 from p2plib import ROOT
 
 DRIVES = ("03:00.0", "04:00.0")
@@ -82,12 +82,50 @@ def test_top_cut_off_below_amd(ask):
     assert is_open(ask(text, *ACROSS, *policy)["route"], "none", "host-bridge")
 
 
-def test_root_bus_without_zero(ask):
-    """Such there are, and where something stands before them they are whole."""
-    machine = switch(KNOWN)
-    other = [bridge("20:01.0", 4, 0x21, 0x21, ids=KNOWN), Function("21:00.0")]
-    route = ask(as_text(machine + other), "03:00.0", "21:00.0")["route"]
-    assert (route["certainty"], route["read"]) == ("certain", "host-bridge")
+def second_root(first):
+    """A root bus in the middle of a machine, or at its end, with two drives below ports of it"""
+    return [
+        *first,
+        bridge("20:01.0", ROOT_PORT, 0x21, 0x21, ids=NOT_LISTED),
+        bridge("20:02.0", ROOT_PORT, 0x22, 0x22, ids=NOT_LISTED),
+        Function("21:00.0"),
+        Function("22:00.0"),
+    ]
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("pair", [("21:00.0", "22:00.0"), ("03:00.0", "21:00.0"), ("21:00.0", "03:00.0")])
+def test_hole_at_a_root_bus(pair, form, ask, run):
+    """Its 00.0 may have been lost though it is not the first in the text."""
+    zero = Function("20:00.0", KNOWN, 0x0600, None)
+    whole = FORMS[form](second_root([*switch(KNOWN), zero]))
+    text = FORMS[form](second_root(switch(KNOWN)))
+    answer = ask(text, *pair)
+    assert is_open(answer["route"], "none", "host-bridge")
+    assert {one["device"] for one in answer["route"]["not_read"]} == {"0000:20:01.0"}
+    assert "host_bridges=8086" not in run(text, "explain", *pair) and " ?.id" in run(text)
+    given = ask(text, *pair, "--host-bridge", "20:00.0=8086:2030")
+    assert given["route"] == ask(whole, *pair)["route"] and given["route"]["read"] == "host-bridge"
+    # What reaches each other elsewhere does so.
+    assert ask(text, *ACROSS)["route"]["certainty"] == "certain"
+
+
+def test_root_bus_without_zero(ask, run):
+    """Such there are, as VMD's, and one may say that it is so."""
+    text = as_text(second_root(switch(KNOWN)))
+    said = run(text, "explain", "21:00.0", "22:00.0")
+    assert "if that bus has none, --host-bridge with the first function that it has" in said
+    answer = ask(text, "21:00.0", "22:00.0", "--host-bridge", "20:01.0=8086:3405")
+    assert answer["route"]["certainty"] == "certain" and answer["route"]["reason"] == "root-complex-unknown"
+    assert [one["id"] for one in answer["host_bridges"]] == ["8086:3405"]
+
+
+def test_folder_has_all_root_buses(tool, tmp_path):
+    """A folder says itself what is on a root bus."""
+    as_sysfs(tmp_path / "sys", switch(KNOWN)[1:])
+    argv = [tool, "-F", tmp_path, "--json", "explain", *ACROSS]
+    said = json.loads(subprocess.run(argv, capture_output=True, text=True, check=True, timeout=60).stdout)
+    assert said["route"]["certainty"] == "certain"
 
 
 def test_remedy_without_ids(ask, run, checks):

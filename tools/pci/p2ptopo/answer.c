@@ -48,7 +48,7 @@ const char *unread_text(unsigned int what)
 	if (what & UNREAD_IDS)
 		return "vendor and device ids of this host bridge";
 	if (what & UNREAD_TOP)
-		return "whether 00.0 of its bus stood before it, which would be the host bridge";
+		return "whether its bus has a 00.0, which would be the host bridge";
 	if (what & UNREAD_TYPE)
 		return "its capabilities, and with them its ACS";
 	if (what & UNREAD_ACS)
@@ -116,11 +116,13 @@ static const struct pci_dev *standing_for(const struct pci_dev *pdev)
 
 /*
  * Device 00.0 stands for a host bridge, and only where there is none another one.
- * Text may have lost its beginning, and with it 00.0 of the bus that it begins with.
+ * Text may have lost it wherever it is cut; that there is none has to be said.
  */
 static bool top_is_open(const struct pci_dev *root)
 {
-	return root->devfn != PCI_DEVFN(0, 0) && root->function->first;
+	const struct function *fn = root->function;
+
+	return root->devfn != PCI_DEVFN(0, 0) && fn->line && !fn->stands && !root->bus->hole;
 }
 
 /**

@@ -91,7 +91,6 @@ static void merge(struct function *to, struct function *from)
 
 		*to = *from;
 		*from = swap;
-		to->first |= from->first;
 	}
 	if (!to->has_ids && from->has_ids) {
 		to->vendor = from->vendor;
@@ -197,7 +196,6 @@ static void end_record(struct dump *dump, bool whole)
 	}
 	if (address > dump->highest)
 		dump->highest = address;
-	fn->first = !place(dump)->num;
 	*machine_add(place(dump), fn->domain, fn->bdf) = *fn;
 }
 

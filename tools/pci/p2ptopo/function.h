@@ -58,7 +58,7 @@ enum place { PLACE_NOT_KNOWN, PLACE_ON_ROOT, PLACE_BELOW };
  * @domain: segment
  * @bdf: bus, device and function number, as PCI_DEVID()
  * @line: where it is in the input, 0 if that has no lines
- * @first: there is none before it in a text, whose beginning may be cut off
+ * @stands: it stands for its host bridge, says --host-bridge
  * @config: bytes of config space
  * @known: a bit for each of them that is in the input
  * @size: how many bytes there is room for
@@ -98,7 +98,7 @@ struct function {
 	u32 domain;
 	u16 bdf;
 	unsigned int line;
-	bool first;
+	bool stands;
 	u8 *config;
 	u8 *known;
 	unsigned int size;

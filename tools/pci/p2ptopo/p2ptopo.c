@@ -453,6 +453,7 @@ static void give_ids(struct machine *machine, const char *text)
 	fn->vendor = ids[0];
 	fn->device = ids[1];
 	fn->has_ids = true;
+	fn->stands = true;
 }
 
 /* Ids of anything else would settle nothing. */

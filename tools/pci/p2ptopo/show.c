@@ -207,8 +207,8 @@ static const char as_it_comes[] =
 	"there, as root: lspci -xxxx, as it comes: numbers in this text are not";
 static const char with_vector[] =
 	"on that machine, as root: lspci -xxxx; decoded text does not have the vector";
-static const char from_the_top[] =
-	"there: lspci -nn, from its first line on; or --host-bridge BUS:00.0=VVVV:DDDD";
+static const char all_of_it[] =
+	"there: lspci -nn, all of it; --host-bridge BUS:00.0=VVVV:DDDD says what its 00.0 is, and if that bus has none, --host-bridge with the first function that it has";
 static const char cpu_enough[] =
 	"--cpu amd:0x19, if it is AMD Zen or later, is enough: see /proc/cpuinfo there";
 
@@ -224,7 +224,7 @@ const char *reading_text(const struct view *view, const struct answer *answer)
 	if (what & UNREAD_ACS_VECTOR)
 		return with_vector;
 	if (what & UNREAD_TOP)
-		return from_the_top;
+		return all_of_it;
 	if (what && !(what & ~UNREAD_IDS))
 		return "on that machine: lspci -nn; or say --host-bridge BUS:DD.F=VVVV:DDDD";
 	return "on that machine, as root: lspci -xxxx, or lspci -nnvv; all that it prints";
