@@ -5,13 +5,29 @@ import json
 import os
 import random
 import re
+import shutil
 import subprocess
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
 
 import pytest
 
-from lspci import ALL, CR, EC, RR, UF, Function, as_hex, as_sysfs, as_text, switch
+from lspci import (
+    ALL,
+    CR,
+    DOWNSTREAM,
+    EC,
+    ROOT_PORT,
+    RR,
+    UF,
+    UPSTREAM,
+    Function,
+    as_hex,
+    as_sysfs,
+    as_text,
+    bridge,
+    switch,
+)
 from conftest import vm_that_says
 from p2plib import ROOT
 from p2plib.commands import demo
@@ -577,6 +593,40 @@ def test_dot(run):
     assert one.count("dir=forward") == 1 and "06:00.0" not in one and "dotted" not in one
     none = run(as_hex(switch(ports=(ALL, RR | CR), root=(ALL, 0))), "--dot", "explain", *DRIVES)
     assert re.search(f"{COLORS['none']}.*style=dotted", none)
+
+
+def root_complexes(num):
+    """So many of them, with a switch and its two drives each"""
+    machine = []
+    for i in range(num):
+        bus = 0x10 * i
+        machine += [
+            Function(f"{bus:02x}:00.0", (0x1022, 0x14D8), 0x0600, None),
+            bridge(f"{bus:02x}:01.0", ROOT_PORT, bus + 1, bus + 4),
+            bridge(f"{bus + 1:02x}:00.0", UPSTREAM, bus + 2, bus + 4),
+            bridge(f"{bus + 2:02x}:00.0", DOWNSTREAM, bus + 3, bus + 3, port=1),
+            bridge(f"{bus + 2:02x}:01.0", DOWNSTREAM, bus + 4, bus + 4, port=2),
+            Function(f"{bus + 3:02x}:00.0"),
+            Function(f"{bus + 4:02x}:00.0"),
+        ]
+    return machine
+
+
+def test_dot_has_no_clusters(run):
+    """Routes between clusters are what graphviz takes minutes for."""
+    said = run(as_hex(root_complexes(2)), "--dot", "--cpu", "amd:0x19")
+    assert "cluster" not in said and said.count("shape=ellipse") == 2 and said.count("{") == said.count("}") == 1
+
+
+@pytest.mark.may_skip(reason="graphviz is not a part of every machine")
+def test_dot_is_laid_out(run):
+    """In seconds, of a machine with several root complexes"""
+    dot = shutil.which("dot")
+    if not dot:
+        pytest.skip("no graphviz")
+    said = run(as_hex(root_complexes(8)), "--dot", "--cpu", "amd:0x19")
+    svg = subprocess.run([dot, "-Tsvg"], input=said, capture_output=True, text=True, check=True, timeout=60).stdout
+    assert svg.count('class="node"') == 7 * 8 and svg.count('class="edge"') == 6 * 8 + 16 * 15
 
 
 def test_nccl(run):

@@ -178,7 +178,7 @@ static void dot_function(struct drawing *drawing, struct pci_dev *pdev, unsigned
 	bool on_route = is_on_route(drawing, pdev);
 
 	(void)depth;
-	printf("    \"%s\" [label=\"%s\\n%s", pdev_text(address, pdev), address, type_text(pdev));
+	printf("  \"%s\" [label=\"%s\\n%s", pdev_text(address, pdev), address, type_text(pdev));
 	if (!pdev->subordinate && pdev->function->name) {
 		fputs("\\n", stdout);
 		print_escaped(pdev->function->name);
@@ -186,10 +186,10 @@ static void dot_function(struct drawing *drawing, struct pci_dev *pdev, unsigned
 	printf("\"%s%s];\n", pdev->subordinate ? "" : ", style=filled, fillcolor=\"#eef3f8\"",
 	       on_route ? ", penwidth=3" : "");
 	if (above)
-		printf("    \"%s\" -- \"%s\"%s;\n", pdev_text(parent, above), address,
+		printf("  \"%s\" -- \"%s\"%s;\n", pdev_text(parent, above), address,
 		       on_route && is_on_route(drawing, above) ? " [penwidth=3]" : "");
 	else
-		printf("    \"root %04x:%02x\" -- \"%s\";\n",
+		printf("  \"root %04x:%02x\" -- \"%s\";\n",
 		       pdev->bus->domain, pdev->bus->number, address);
 }
 
@@ -220,6 +220,9 @@ static void dot_route(const struct answer *answer)
  * draw_dot - a picture for dot(1)
  * @view: the machine, and the devices if there is no @route
  * @route: one pair alone, or NULL
+ *
+ * A root complex is a node and no cluster: routes from one cluster to another keep
+ * dot busy for minutes.
  */
 void draw_dot(const struct view *view, const struct answer *route)
 {
@@ -231,10 +234,9 @@ void draw_dot(const struct view *view, const struct answer *route)
 	puts("graph p2ptopo {\n  node [shape=box, fontname=\"monospace\", fontsize=10];\n  edge [fontname=\"monospace\", fontsize=9];");
 	for (i = 0; i < drawing.num_roots; i++) {
 		root_text(text, sizeof(text), drawing.roots[i]);
-		printf("  subgraph cluster_%u {\n    color=\"#c8c8c8\";\n    \"root %04x:%02x\" [shape=ellipse, label=\"%s\"];\n",
-		       i, drawing.roots[i]->domain, drawing.roots[i]->number, text);
+		printf("  \"root %04x:%02x\" [shape=ellipse, label=\"%s\"];\n",
+		       drawing.roots[i]->domain, drawing.roots[i]->number, text);
 		draw_bus(&drawing, drawing.roots[i], 0, dot_function);
-		puts("  }");
 	}
 	if (route)
 		dot_route(route);
