@@ -8,7 +8,23 @@ from collections.abc import Callable
 
 import pytest
 
-from lspci import ALL, CR, EC, RC_END, ROOT_PORT, RR, UF, Function, as_hex, as_sysfs, as_text, bridge, switch
+from lspci import (
+    ALL,
+    CR,
+    DOWNSTREAM,
+    EC,
+    RC_END,
+    ROOT_PORT,
+    RR,
+    UF,
+    UPSTREAM,
+    Function,
+    as_hex,
+    as_sysfs,
+    as_text,
+    bridge,
+    switch,
+)
 from p2plib import ROOT
 
 DRIVES = ("03:00.0", "04:00.0")
@@ -464,6 +480,49 @@ def test_doctor_of_a_pair_and_policy(checks):
     words = "what pci_p2pdma.host_bridges= says there is not in the input"
     assert words in checks(as_text(switch(KNOWN)), NOT_KNOWN, *ACROSS)["route"][1]
     assert words not in checks(as_text(switch(KNOWN)), NOT_KNOWN, *DRIVES)["route"][1]
+
+
+def test_doctor_does_not_contradict_itself(checks):
+    """What is in the way of a route that is none is a problem; what is fine has no remedy."""
+    bad = checks(as_text(switch(NOT_LISTED, ports=(ALL, RR | CR | UF))), NOT_READY, *DRIVES)
+    assert (bad["route"][0], bad["acs"][0]) == ("problem", "problem") and "does not arrive" in bad["acs"][1]
+    assert "setpci -s 0000:02:00.0 ECAP_ACS+6.w=0010" in bad["acs"][2]
+    longer = checks(as_text(switch(KNOWN, ports=(ALL, RR | CR | UF))), NOT_KNOWN, *DRIVES)
+    assert (longer["route"][0], longer["acs"][0]) == ("ok", "ok") and "makes the way longer" in longer["acs"][1]
+    assert longer["acs"][2] is None
+
+
+def cascade(depth):
+    """Switches below each other, of which the last redirects and none of the others forwards"""
+    machine = [
+        Function("00:00.0", KNOWN, 0x0600, None),
+        bridge("00:01.0", ROOT_PORT, 1, 2 * depth + 2, acs=(ALL, 0), ids=KNOWN),
+    ]
+    for i in range(1, 2 * depth, 2):
+        machine += [
+            bridge(f"{i:02x}:00.0", UPSTREAM, i + 1, 2 * depth + 2),
+            bridge(f"{i + 1:02x}:00.0", DOWNSTREAM, i + 2, 2 * depth + 2, acs=(ALL, RR | CR), port=1),
+        ]
+    machine[-1].buses = (2 * depth + 1, 2 * depth + 1)
+    last = bridge(f"{2 * depth:02x}:01.0", DOWNSTREAM, 2 * depth + 2, 2 * depth + 2, acs=(ALL, RR | CR), port=2)
+    return [*machine, last, Function(f"{2 * depth + 1:02x}:00.0"), Function(f"{2 * depth + 2:02x}:00.0")]
+
+
+@pytest.mark.parametrize("depth", [2, 3, 10, 15, 20])
+def test_no_words_are_cut_off(depth, run, checks):
+    """Of many ports in the way all that are noted are named, at once and for the boot line; the rest is counted."""
+    text = as_hex(cascade(depth), 0x160)
+    pair = (f"{2 * depth + 1:02x}:00.0", f"{2 * depth + 2:02x}:00.0")
+    doctor = checks(text, NOT_READY, *pair)
+    said = run(text, "explain", *pair)
+    why = re.search(r"^why +(.*)$", said, re.M)
+    assert why and why[1].endswith("routes between its ports") and doctor["route"][1].endswith(why[1])
+    ports = min(depth + 2, 16)
+    assert len(re.findall("redirects|does not forward", why[1])) == ports
+    now = re.findall(r"setpci -s \S+ ECAP_ACS\+6.w=\w{4}", said)
+    assert len(now) == ports and now == re.findall(r"setpci -s \S+ ECAP_ACS\+6.w=\w{4}", doctor["route"][2])
+    for words in (said, doctor["route"][2], doctor["acs"][2]):
+        assert ("and at more ports" in words) is (depth + 2 > 16)
 
 
 def test_rdma_card_from_text(checks):

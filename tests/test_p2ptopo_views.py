@@ -98,6 +98,21 @@ def doctor(run):
     return call
 
 
+@pytest.mark.parametrize(
+    "release, affected",
+    [("6.10.9", False), ("6.11.0-rc1", True), ("6.12.117", True), ("6.14.2", True), ("6.15.0", False), (None, False)],
+)
+def test_kernels_that_misread_the_boot_line(release, affected, tool, tmp_path):
+    """Where a boot line is written for a kernel that may take it for something else, that is said."""
+    as_sysfs(tmp_path / "sys", switch((0x8086, 0x3405), ports=(ALL, RR | CR | UF)))
+    if release:
+        write(tmp_path / "proc", {"sys/kernel/osrelease": release + "\n"})
+    for verb, words in (("explain", f"(Linux {release} may do something else by these options"), ("doctor", "may misread)")):
+        argv = [tool, "-F", tmp_path, "--cpu", "intel:6", verb, *DRIVES]
+        said = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60).stdout
+        assert "pci=disable_acs_redir=" in said and (words in said) is affected
+
+
 # A machine in a folder: /sys, /proc and /boot ------------------------------------------------------
 
 PROC = {

@@ -18,6 +18,21 @@ const char * const health_names[HEALTHS] = {
 	[HEALTH_OK] = "ok", [HEALTH_PROBLEM] = "problem", [HEALTH_UNKNOWN] = "unknown",
 };
 
+/* As long as it is: nothing is cut off. */
+static char *print_all(const char *format, va_list args)
+{
+	va_list again;
+	size_t size;
+	char *text;
+
+	va_copy(again, args);
+	size = vsnprintf(NULL, 0, format, again) + 1;
+	va_end(again);
+	text = must(malloc(size));
+	vsnprintf(text, size, format, args);
+	return text;
+}
+
 void found(struct diagnosis *diagnosis, enum health health, const char *check,
 	   const char *format, ...)
 {
@@ -32,7 +47,7 @@ void found(struct diagnosis *diagnosis, enum health health, const char *check,
 	finding = &diagnosis->finding[diagnosis->num++];
 	*finding = (struct finding){ .health = health, .check = check };
 	va_start(args, format);
-	vsnprintf(finding->about, sizeof(finding->about), format, args);
+	finding->about = print_all(format, args);
 	va_end(args);
 }
 
@@ -42,9 +57,19 @@ void remedy(struct diagnosis *diagnosis, const char *format, ...)
 	struct finding *finding = &diagnosis->finding[diagnosis->num - 1];
 	va_list args;
 
+	free(finding->remedy);
 	va_start(args, format);
-	vsnprintf(finding->remedy, sizeof(finding->remedy), format, args);
+	finding->remedy = print_all(format, args);
 	va_end(args);
+}
+
+static void forget_findings(struct diagnosis *diagnosis)
+{
+	while (diagnosis->num--) {
+		free(diagnosis->finding[diagnosis->num].about);
+		free(diagnosis->finding[diagnosis->num].remedy);
+	}
+	free(diagnosis->finding);
 }
 
 static unsigned int count(const struct diagnosis *diagnosis, enum health health)
@@ -77,19 +102,35 @@ static enum health route_health(const struct answer *answer)
 	       HEALTH_UNKNOWN : HEALTH_OK;
 }
 
-static void add_setpci(char *text, size_t size, const struct p2pdma_remedy *remedy)
+/* What explain has a line for each of, in the same order: controls that go, and that come */
+static void add_setpci(const struct diagnosis *diagnosis, struct advice *advice)
 {
-	size_t len = strlen(text);
-	char address[BDF_SIZE];
+	struct seq_buf text = { advice->change, sizeof(advice->change), strlen(advice->change) };
+	char *release = misreading_kernel(diagnosis->view->machine), address[BDF_SIZE];
+	const struct p2pdma_remedy *remedy = &advice->remedy;
+	const struct p2pdma_obstacle *port;
 	unsigned int i;
 
-	for (i = 0; i < min(remedy->num_clear, P2PDMA_OBSTACLES) && len < size; i++)
-		len += snprintf(text + len, size - len, "%ssetpci -s %s ECAP_ACS+6.w=%04x",
-				i ? "; " : " (at once: ",
-				bdf_text(address, remedy->clear[i].domain, remedy->clear[i].bdf),
-				remedy->clear[i].ctrl & ~(PCI_ACS_RR | PCI_ACS_CR | PCI_ACS_EC));
-	if (i && len < size)
-		snprintf(text + len, size - len, ")");
+	if (release && (remedy->num_clear || remedy->num_forward))
+		seq_buf_printf(&text, " (which Linux %s may misread)", release);
+	free(release);
+	for (i = 0; i < min(remedy->num_clear, P2PDMA_OBSTACLES); i++) {
+		port = &remedy->clear[i];
+		seq_buf_printf(&text, "%ssetpci -s %s ECAP_ACS+6.w=%04x",
+			       i ? "; " : " (at once: ",
+			       bdf_text(address, port->domain, port->bdf),
+			       port->ctrl & ~(PCI_ACS_RR | PCI_ACS_CR | PCI_ACS_EC));
+	}
+	for (i = 0; i < min(remedy->num_forward, P2PDMA_OBSTACLES); i++) {
+		port = &remedy->forward[i];
+		seq_buf_printf(&text, "%ssetpci -s %s ECAP_ACS+6.w=%04x",
+			       i ? "; " : remedy->num_clear ? "; or by way of the root complex: " :
+			       " (at once: ",
+			       bdf_text(address, port->domain, port->bdf), port->ctrl);
+	}
+	if (remedy->num_clear || remedy->num_forward)
+		seq_buf_puts(&text, advice->found.num_ports > P2PDMA_OBSTACLES ?
+			     "; and at more ports, which are named once these are changed)" : ")");
 }
 
 static const char *as_root(const struct diagnosis *diagnosis)
@@ -130,7 +171,7 @@ static void check_route(struct diagnosis *diagnosis, const struct answer *answer
 	      " (what pci_p2pdma.host_bridges= says there is not in the input)" : "");
 	if (health != HEALTH_PROBLEM)
 		return;
-	add_setpci(advice.change, sizeof(advice.change), &advice.remedy);
+	add_setpci(diagnosis, &advice);
 	/* What would be worked out from a guess may open what ought to be closed. */
 	remedy(diagnosis, "%s", certainty == UNKNOWN ?
 	       reading_text(diagnosis->view, answer) : advice.change);
@@ -155,14 +196,20 @@ static void check_acs_of_pair(struct diagnosis *diagnosis, const struct answer *
 		}
 	if (verdict->reason == P2PDMA_REASON_ACS_BLOCKED) {
 		found(diagnosis, HEALTH_PROBLEM, "acs", "%s drops it", port_text(port, verdict));
-		add_setpci(advice.change, sizeof(advice.change), &advice.remedy);
+		add_setpci(diagnosis, &advice);
 		remedy(diagnosis, "%s", advice.change);
 	} else if (advice.remedy.num_clear) {
-		found(diagnosis, HEALTH_OK, "acs", "%u ports send it up to the root complex, which makes the way longer",
+		bool bad = route_health(answer) == HEALTH_PROBLEM;
+		bool sure = answer_certainty(answer) == CERTAIN && !answer->vague;
+
+		found(diagnosis, bad ? HEALTH_PROBLEM : HEALTH_OK, "acs",
+		      bad ? "%u ports send it up to the root complex, from where it does not arrive" :
+		      "%u ports send it up to the root complex, which makes the way longer: p2ptopo explain has what would clear that",
 		      advice.remedy.num_clear);
-		add_setpci(advice.change, sizeof(advice.change), &advice.remedy);
-		if (answer_certainty(answer) == CERTAIN && !answer->vague)
-			remedy(diagnosis, "%s", advice.change);
+		add_setpci(diagnosis, &advice);
+		if (bad)
+			remedy(diagnosis, "%s", sure ? advice.change :
+			       reading_text(diagnosis->view, answer));
 	} else {
 		found(diagnosis, HEALTH_OK, "acs", "no port redirects or drops it");
 	}
@@ -433,9 +480,10 @@ static void check_all_packets(struct diagnosis *diagnosis)
 			continue;
 		found(diagnosis, pairs.finding[found_at].health, checks[j], "%s",
 		      pairs.finding[found_at].about);
-		remedy(diagnosis, "%s", pairs.finding[found_at].remedy);
+		if (pairs.finding[found_at].remedy)
+			remedy(diagnosis, "%s", pairs.finding[found_at].remedy);
 	}
-	free(pairs.finding);
+	forget_findings(&pairs);
 }
 
 static void check_machine(struct diagnosis *diagnosis)
@@ -483,7 +531,7 @@ static void show_diagnosis(const struct diagnosis *diagnosis)
 		finding = &diagnosis->finding[i];
 		printf("%-8s %-11s %s\n",
 		       health_names[finding->health], finding->check, finding->about);
-		if (*finding->remedy)
+		if (finding->remedy)
 			printf("%-20s -> %s\n", "", finding->remedy);
 	}
 	printf("%s: %u problems, %u unknown\n", sums[diagnosis_sum(diagnosis)],
@@ -515,6 +563,6 @@ enum health doctor(struct view *view, struct pci_dev *client, struct pci_dev *pr
 	else
 		show_diagnosis(&diagnosis);
 	sum = diagnosis_sum(&diagnosis);
-	free(diagnosis.finding);
+	forget_findings(&diagnosis);
 	return sum;
 }

@@ -17,13 +17,13 @@ enum health { HEALTH_OK, HEALTH_PROBLEM, HEALTH_UNKNOWN, HEALTHS };
  * @health: how it is
  * @check: a word for what was looked at, stable
  * @about: what was found
- * @remedy: what can be done about it, or where to look; may be empty
+ * @remedy: what can be done about it, or where to look; NULL if there is nothing
  */
 struct finding {
 	enum health health;
 	const char *check;
-	char about[384];
-	char remedy[640];
+	char *about;
+	char *remedy;
 };
 
 /**

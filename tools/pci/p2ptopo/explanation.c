@@ -176,8 +176,9 @@ static void show_setpci(const struct p2pdma_obstacle *port, u16 old, u16 new)
 }
 
 /* The same as the first of what the kernel's words have for the boot line */
-static void show_now(const struct p2pdma_remedy *remedy)
+static void show_now(const struct advice *advice)
 {
+	const struct p2pdma_remedy *remedy = &advice->remedy;
 	const struct p2pdma_obstacle *port;
 	unsigned int i;
 
@@ -197,10 +198,22 @@ static void show_now(const struct p2pdma_remedy *remedy)
 		port = &remedy->forward[i];
 		show_setpci(port, port->ctrl & ~PCI_ACS_UF, port->ctrl);
 	}
+	if (advice->found.num_ports > P2PDMA_OBSTACLES)
+		puts("  and at more ports, which are named once these are changed");
+}
+
+static void show_misread(const struct view *view)
+{
+	char *release = misreading_kernel(view->machine);
+
+	if (release)
+		printf("  (Linux %s may do something else by these options: without \"PCI/ACS: Fix 'pci=config_acs=' parameter\" disable_acs_redir= clears nothing and sets the rest, and config_acs= takes one device only; setpci is the way there)\n",
+		       release);
+	free(release);
 }
 
 /* Which kernels take that, and what else does not take it as it stands */
-static void show_boot_line(const char *change)
+static void show_boot_line(const struct view *view, const char *change)
 {
 	bool clear = strstr(change, "disable_acs_redir="), set = strstr(change, "config_acs=");
 
@@ -210,6 +223,7 @@ static void show_boot_line(const char *change)
 	       clear && set ? ", " : "", set ? "pci=config_acs= since Linux 6.11" : "",
 	       !strchr(change, ';') ? "" :
 	       "; in GRUB's configuration within quotes, as a ; ends a command there");
+	show_misread(view);
 }
 
 /* The specification has ports forward with the control for it, and is silent on the rest. */
@@ -278,8 +292,8 @@ static void show_case(const struct view *view, const struct answer *answer, enum
 	show_packets(answer);
 	if (*advice->change)
 		printf("to change that: %s\n", advice->change);
-	show_boot_line(advice->change);
-	show_now(&advice->remedy);
+	show_boot_line(view, advice->change);
+	show_now(advice);
 }
 
 static void show_kernel(const struct view *view, const struct answer *answer)

@@ -394,7 +394,7 @@ static struct json_object *finding(const struct finding *finding)
 	add(one, "check", text(finding->check));
 	add(one, "state", text(health_names[finding->health]));
 	add(one, "about", text(finding->about));
-	add(one, "remedy", *finding->remedy ? text(finding->remedy) : NULL);
+	add(one, "remedy", text(finding->remedy));
 	return one;
 }
 

@@ -152,7 +152,7 @@ static void forget_ids(const struct answer *answer, struct p2pdma_obstacles *fou
 static void say_unread(char *text, size_t size)
 {
 	static const char id[] = "host bridge 0000:0000 ";
-	char copy[P2PDMA_TEXT], *at;
+	char copy[ADVICE], *at;
 
 	while ((at = strstr(text, id))) {
 		snprintf(copy, sizeof(copy), "%s", at + strlen(id));
@@ -239,6 +239,24 @@ const char *cpu_settles(const struct view *view, const struct answer *answer)
 	if (!view->machine->cpu_open || read & (read - 1) || write & (write - 1))
 		return NULL;
 	return cpu_enough;
+}
+
+/*
+ * The kernel's release, if it may be one that takes ACS options of the boot line for
+ * something else; NULL else.  Of this machine, or of a folder with its /proc, it is known.
+ */
+char *misreading_kernel(const struct machine *machine)
+{
+	unsigned int major, minor;
+	char *release = NULL;
+
+	if (machine->root)
+		release = read_line_of("%s/proc/sys/kernel/osrelease", machine->root);
+	if (release && sscanf(release, "%u.%u", &major, &minor) == 2 && major == 6 &&
+	    minor >= 11 && minor <= 14)
+		return release;
+	free(release);
+	return NULL;
 }
 
 /* What a DMA mapping makes of such a route */

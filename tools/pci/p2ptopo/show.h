@@ -49,10 +49,13 @@ struct view {
 
 extern const char * const iommu_names[];
 
+/* Room for words on all the ports that are noted, and for what is to be written to each */
+#define ADVICE		8192
+
 /* What could be done about a route, apart from words */
 struct advice {
-	char why[P2PDMA_TEXT];
-	char change[P2PDMA_TEXT];
+	char why[ADVICE];
+	char change[ADVICE];
 	struct p2pdma_remedy remedy;
 	struct p2pdma_obstacles found;
 };
@@ -62,6 +65,7 @@ bool ids_unread(const struct p2pdma_root *root);
 const char *reading_text(const struct view *view, const struct answer *answer);
 const char *cpu_settles(const struct view *view, const struct answer *answer);
 void show_notes(const struct view *view, bool by_root);
+char *misreading_kernel(const struct machine *machine);
 const char *dma_text(const struct view *view, const struct answer *answer,
 		     unsigned int map);
 const char *pdev_text(char *text, const struct pci_dev *pdev);
