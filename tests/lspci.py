@@ -121,6 +121,11 @@ class Function:
                 f"\t\t\t 10BitTagReq{'-+'[self.tags[1]]} OBFF Disabled,",
                 "\t\t\t AtomicOpsCtl: ReqEn- EgressBlck-",
                 "\tCapabilities: [100 v1] Advanced Error Reporting",
+                *(f"\t\t{name}:\tDLP- SDES- TLP- FCP- UnsupReq- ACSViol-" for name in ("UESta", "UEMsk", "UESvrt")),
+                *(f"\t\t{name}:\tRxErr- BadTLP- BadDLLP- Rollover- Timeout-" for name in ("CESta", "CEMsk")),
+                "\t\tAERCap:\tFirst Error Pointer: 00, ECRCGenCap- ECRCGenEn- ECRCChkCap- ECRCChkEn-",
+                "\t\t\tMultHdrRecCap- MultHdrRecEn- TLPPfxPres- HdrLogCap-",
+                "\t\tHeaderLog: 00000000 00000000 00000000 00000000",
             ]
         if self.acs:
             lines += [

@@ -107,7 +107,10 @@ def test_kernels_that_misread_the_boot_line(release, affected, tool, tmp_path):
     as_sysfs(tmp_path / "sys", switch((0x8086, 0x3405), ports=(ALL, RR | CR | UF)))
     if release:
         write(tmp_path / "proc", {"sys/kernel/osrelease": release + "\n"})
-    for verb, words in (("explain", f"(Linux {release} may do something else by these options"), ("doctor", "may misread)")):
+    for verb, words in (
+        ("explain", f"(Linux {release} may do something else by these options"),
+        ("doctor", "may misread)"),
+    ):
         argv = [tool, "-F", tmp_path, "--cpu", "intel:6", verb, *DRIVES]
         said = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60).stdout
         assert "pci=disable_acs_redir=" in said and (words in said) is affected
@@ -720,7 +723,7 @@ def damaged(text, chance):
     for _ in range(chance.randrange(1, 4)):
         at = chance.randrange(len(lines))
         line = lines[at]
-        spot = chance.randrange(len(line))
+        spot = chance.randrange(len(line) or 1)
         lines[at] = chance.choice(
             ("", line + line, line[:spot], line[:spot] + chance.choice("f0-+: 9<[") + line[spot + 1 :], line + "0" * 99)
         )

@@ -39,7 +39,7 @@ void shim_asked(const struct pci_dev *pdev, unsigned int what)
 		note(asking, pdev, what);
 }
 
-const char *unread_text(unsigned int what)
+static const char *unread_text(unsigned int what)
 {
 	if (what & UNREAD_NUMBERS)
 		return "its bus numbers contradict those of other bridges";
@@ -62,6 +62,24 @@ const char *unread_text(unsigned int what)
 	if (what & UNREAD_SHARED)
 		return "a port number of its own, which egress control goes by";
 	return "its port number, or whether ARI is enabled";
+}
+
+/**
+ * asked_text - words for what is not in the input
+ * @text: ASKED_TEXT characters, filled in
+ * @asked: what
+ */
+const char *asked_text(char *text, const struct asked *asked)
+{
+	const struct function *fn = asked->pdev->function;
+
+	if (fn->ones)
+		snprintf(text, ASKED_TEXT, "all of it reads as ones: it sleeps, or is gone");
+	else if (fn->partial && asked->what & (UNREAD_ACS_CTRL | UNREAD_ACS_CAP))
+		snprintf(text, ASKED_TEXT, "%s: %s", unread_text(asked->what), fn->partial);
+	else
+		snprintf(text, ASKED_TEXT, "%s", unread_text(asked->what));
+	return text;
 }
 
 /* Take the CPU to be this one, where it is not known. */
@@ -222,8 +240,23 @@ static void note_numbers(struct answer *answer, const struct pci_dev *pdev)
 		note(answer, pdev, UNREAD_PLACE);
 }
 
+/* Bridges that may lead to it, and that nobody could ask where they lead */
+static void note_sleepers(const struct machine *machine, struct answer *answer,
+			  const struct pci_dev *pdev)
+{
+	const struct pci_bus *bus = pdev->bus;
+	const struct pci_dev *bridge;
+
+	while (bus->parent)
+		bus = bus->parent;
+	for (bridge = machine->pdev; bridge < machine->pdev + machine->num; bridge++)
+		if (bridge->function->ones && bridge->class >> 8 == PCI_CLASS_BRIDGE_PCI &&
+		    bridge->bus->domain == bus->domain && bridge->bus->number < bus->number)
+			note(answer, bridge, UNREAD_TYPE);
+}
+
 /* Where a bridge is not in the input, nothing can be said but of a function itself. */
-static void look_at_place(struct answer *answer, enum cpu cpu)
+static void look_at_place(const struct machine *machine, struct answer *answer, enum cpu cpu)
 {
 	const struct pci_dev *ends[] = { answer->client, answer->provider };
 	unsigned int i;
@@ -234,6 +267,7 @@ static void look_at_place(struct answer *answer, enum cpu cpu)
 		if (!(ends[i]->unread & UNREAD_PLACE))
 			continue;
 		note_numbers(answer, ends[i]);
+		note_sleepers(machine, answer, ends[i]);
 		answer->possible[cpu][P2PDMA_READ] = ANYTHING;
 		answer->possible[cpu][P2PDMA_WRITE] = ANYTHING;
 	}
@@ -257,7 +291,7 @@ void answer_all(const struct machine *machine, struct answer *answers,
 		for (i = 0; i < num; i++) {
 			if (cpu == CPU_OTHER || machine->cpu_open) {
 				look(&answers[i], cpu);
-				look_at_place(&answers[i], cpu);
+				look_at_place(machine, &answers[i], cpu);
 				continue;
 			}
 			answers[i].verdict[cpu] = answers[i].verdict[CPU_OTHER];

@@ -14,6 +14,7 @@
 #include "explain.h"
 
 #define ASKED		16U	/* things not in the input that are named at most */
+#define ASKED_TEXT	(PATH_MAX + 256)	/* room for words on one */
 
 /* What is not in the input and has no bit in shim/pci.h */
 #define UNREAD_IDS	BIT(8)	/* which host bridge it is */
@@ -61,7 +62,7 @@ unsigned int answer_map(const struct answer *answer, enum p2pdma_access access);
 bool answer_by_root(const struct answer *answer);
 bool root_is_open(const struct pci_dev *end);
 void answer_cpu(const struct machine *machine, enum cpu cpu);
-const char *unread_text(unsigned int what);
+const char *asked_text(char *text, const struct asked *asked);
 
 extern const char * const map_names[];
 

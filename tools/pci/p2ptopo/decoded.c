@@ -8,6 +8,8 @@
 #include "acs-names.h"
 #include "machine.h"
 
+#define BLANKS	" \t\r\n"
+
 static const char capabilities[] = "Capabilities: [";
 
 static const char *behind(const char *text, const char *what)
@@ -15,29 +17,6 @@ static const char *behind(const char *text, const char *what)
 	const char *at = strstr(text, what);
 
 	return at ? at + strlen(what) : NULL;
-}
-
-/*
- * All of ACSCap: or ACSCtl:, one behind the other and nothing else, or it is not taken:
- * what is left of two lines looks like one.  @enabled gets a bit for each +.
- */
-static bool acs_flags(const char *text, u16 *enabled)
-{
-	unsigned int i;
-	size_t len;
-
-	*enabled = 0;
-	for (i = 0; i < ARRAY_SIZE(acs_names); i++) {
-		text += strspn(text, " \t");
-		len = strlen(acs_names[i]);
-		if (strncmp(text, acs_names[i], len) ||
-		    (text[len] != '+' && text[len] != '-'))
-			return false;
-		if (text[len] == '+')
-			*enabled |= 1 << i;
-		text += len + 1;
-	}
-	return !text[strspn(text, " \t\r\n")];
 }
 
 static void express_line(struct function *fn, const char *text)
@@ -103,19 +82,76 @@ static void capability_line(struct function *fn, const char *text)
 	}
 }
 
-static void acs_line(struct function *fn, const char *text, unsigned int reg)
-{
-	u16 flags;
+/* ---- ACSCap: and ACSCtl:, which may go on in the next line where text was wrapped ---- */
 
-	fn->express = true;
-	if (!fn->acs)
-		fn->acs = CONFIG_SIZE;
-	if (!acs_flags(text, &flags))
-		return;
-	/* Byte by byte, as the size of the egress vector is not in the text. */
-	function_set_byte(fn, fn->acs + reg, flags);
-	if (reg == PCI_ACS_CTRL)
-		function_set_byte(fn, fn->acs + reg + 1, 0);
+/* What is not whole is not taken: what is left of two lines looks like one. */
+static void acs_not_whole(struct decoding *decoding)
+{
+	if (!decoding->partial) {
+		decoding->partial = decoding->acs.name;
+		decoding->partial_line = decoding->acs.line;
+	}
+	decoding->acs.name = NULL;
+}
+
+/* Byte by byte, as the size of the egress vector is not in the text. */
+static void acs_whole(struct function *fn, struct acs_reading *acs)
+{
+	function_set_byte(fn, fn->acs + acs->reg, acs->flags);
+	if (acs->reg == PCI_ACS_CTRL)
+		function_set_byte(fn, fn->acs + acs->reg + 1, 0);
+	acs->name = NULL;
+}
+
+/* One flag behind the other, and nothing else; the next line is to begin with the next. */
+static void acs_flags(struct function *fn, struct decoding *decoding, const char *text)
+{
+	struct acs_reading *acs = &decoding->acs;
+	size_t len;
+
+	for (text += strspn(text, BLANKS); *text; text += strspn(text, BLANKS)) {
+		len = acs->next < ARRAY_SIZE(acs_names) ? strlen(acs_names[acs->next]) : 0;
+		if (!len || strncmp(text, acs_names[acs->next], len) ||
+		    (text[len] != '+' && text[len] != '-')) {
+			acs_not_whole(decoding);
+			return;
+		}
+		if (text[len] == '+')
+			acs->flags |= 1 << acs->next;
+		acs->next++;
+		text += len + 1;
+	}
+	if (acs->next == ARRAY_SIZE(acs_names))
+		acs_whole(fn, acs);
+}
+
+static void acs_line(struct function *fn, struct decoding *decoding, const char *text)
+{
+	static const struct {
+		const char *name, *words;
+		unsigned int reg;
+	} registers[] = {
+		{ "ACSCap", "ACSCap:", PCI_ACS_CAP },
+		{ "ACSCtl", "ACSCtl:", PCI_ACS_CTRL },
+	};
+	const char *at = NULL;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(registers) && !at; i++) {
+		at = behind(text, registers[i].words);
+		if (!at)
+			continue;
+		if (decoding->acs.name)
+			acs_not_whole(decoding);
+		decoding->acs = (struct acs_reading){ .name = registers[i].name,
+						      .reg = registers[i].reg,
+						      .line = decoding->line };
+		fn->express = true;
+		if (!fn->acs)
+			fn->acs = CONFIG_SIZE;
+	}
+	if (decoding->acs.name)
+		acs_flags(fn, decoding, at ?: text);
 }
 
 static void sriov_line(struct function *fn, const char *text)
@@ -317,16 +353,6 @@ static char *word_of(const char *text)
 	return must(strndup(text, strcspn(text, " \t\r\n")));
 }
 
-static void acs_cap_line(struct function *fn, const char *text)
-{
-	acs_line(fn, text, PCI_ACS_CAP);
-}
-
-static void acs_ctrl_line(struct function *fn, const char *text)
-{
-	acs_line(fn, text, PCI_ACS_CTRL);
-}
-
 static void status_line(struct function *fn, const char *text)
 {
 	if (*text == '-')
@@ -337,6 +363,13 @@ static void denied_line(struct function *fn, const char *text)
 {
 	(void)text;
 	fn->denied = true;
+}
+
+/* Without the bit for more functions, which lspci takes off, ones are 7f. */
+static void header_line(struct function *fn, const char *text)
+{
+	fn->denied = true;
+	fn->ones |= strtoul(text, NULL, 16) == 0x7f;
 }
 
 static void driver_line(struct function *fn, const char *text)
@@ -357,14 +390,12 @@ static const struct {
 	void (*read)(struct function *fn, const char *text);
 } wanted[] = {
 	{ "Capabilities: <", denied_line },
-	{ "Unknown header type", denied_line },
+	{ "Unknown header type", header_line },
 	{ "Capabilities: [", capability_line },
 	{ "Status: Cap", status_line },
 	{ "Control: I/O", control_line },
 	{ "Bus: ", bus_line },
 	{ "LnkCap:", link_line },
-	{ "ACSCap:", acs_cap_line },
-	{ "ACSCtl:", acs_ctrl_line },
 	{ "Kernel driver in use: ", driver_line },
 	{ "NUMA node: ", node_line },
 };
@@ -435,6 +466,36 @@ static const char *of_a_bridge(const struct function *fn, const char *text)
 	return strstr(text, once[BUS]) ? once[BUS] : NULL;
 }
 
+/* ---- Advanced Error Reporting, which has neighbours behind it ---- */
+
+/* What lspci -vv prints of it, always */
+static const char * const reports[] = {
+	"UESta:", "UEMsk:", "UESvrt:", "CESta:", "CEMsk:", "AERCap:",
+};
+
+#define ALL_REPORTS	((1U << ARRAY_SIZE(reports)) - 1)
+
+static void errors_line(struct decoding *decoding, const char *text)
+{
+	const char *at = behind(text, "] Advanced Error Reporting");
+	unsigned int i;
+
+	/* Old ones know its name alone. */
+	if (at)
+		decoding->reporting = !strstr(at, "<?>");
+	for (i = 0; i < ARRAY_SIZE(reports); i++)
+		if (!strncmp(text, reports[i], strlen(reports[i])))
+			decoding->errors |= 1U << i;
+}
+
+/* Is one of its lines there without its name, or in a @verbose record without the others? */
+static bool errors_cut(const struct decoding *decoding, bool verbose)
+{
+	if (decoding->errors && !decoding->reporting)
+		return true;
+	return verbose && decoding->reporting && decoding->errors != ALL_REPORTS;
+}
+
 /* Is the line of decoded text, and no prose? */
 bool decoded_begins(const char *text)
 {
@@ -466,14 +527,13 @@ const char *decoded_line(struct function *fn, struct decoding *decoding, const c
 	if (foreign)
 		return foreign;
 	fn->cut |= ends_within(text, capabilities);
-	if (strstr(text, "] Advanced Error Reporting"))
-		decoding->reporting = true;
-	decoding->errors |= !strncmp(text, "UESta:", 6);
+	errors_line(decoding, text);
 	for (i = 0; i < ARRAY_SIZE(wanted); i++) {
 		at = behind(text, wanted[i].words);
 		if (at)
 			wanted[i].read(fn, at);
 	}
+	acs_line(fn, decoding, text);
 	ari_line(fn, devctl2, text);
 	packets_line(fn, *devctl2, text);
 	bars_line(fn, text);
@@ -503,11 +563,13 @@ static bool has_link(const struct function *fn)
  * Where lspci prints one of these lines it prints the others: where one of them is lost
  * its neighbours may be, among which are capabilities with all their lines.
  */
-void decoded_end(struct function *fn, const struct decoding *decoding)
+void decoded_end(struct function *fn, struct decoding *decoding)
 {
 	u32 seen = decoding->seen;
 
-	if (decoding->errors && !decoding->reporting)
+	if (decoding->acs.name)
+		acs_not_whole(decoding);
+	if (errors_cut(decoding, seen & 1 << DEVICE))
 		fn->cut = true;
 	if (!fn->pcie || !(seen & 1 << DEVICE))
 		return;

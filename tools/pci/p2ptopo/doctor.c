@@ -144,15 +144,15 @@ static void check_route(struct diagnosis *diagnosis, const struct answer *answer
 	enum health health = route_health(answer);
 	enum certainty certainty = answer_certainty(answer);
 	const struct p2pdma_verdict *verdict = &answer->verdict[CPU_OTHER];
+	char port[BDF_SIZE], what[ASKED_TEXT];
 	struct advice advice;
-	char port[BDF_SIZE];
 
 	advise(answer, CPU_OTHER, &advice);
 	if (certainty == UNKNOWN && health != HEALTH_PROBLEM) {
 		found(diagnosis, HEALTH_UNKNOWN, "route",
 		      "it depends on %u things that are not in the input, the first of %s: %s",
 		      answer->num_asked, pdev_text(port, answer->asked[0].pdev),
-		      unread_text(answer->asked[0].what));
+		      asked_text(what, &answer->asked[0]));
 		remedy(diagnosis, "%s%s%s", reading_text(diagnosis->view, answer),
 		       cpu_settles(diagnosis->view, answer) ? "; or " : "",
 		       cpu_settles(diagnosis->view, answer) ?: "");
@@ -181,8 +181,8 @@ static void check_route(struct diagnosis *diagnosis, const struct answer *answer
 static void check_acs_of_pair(struct diagnosis *diagnosis, const struct answer *answer)
 {
 	const struct p2pdma_verdict *verdict = &answer->verdict[CPU_OTHER];
+	char port[BDF_SIZE], what[ASKED_TEXT];
 	struct advice advice;
-	char port[BDF_SIZE];
 	unsigned int i;
 
 	advise(answer, CPU_OTHER, &advice);
@@ -190,7 +190,7 @@ static void check_acs_of_pair(struct diagnosis *diagnosis, const struct answer *
 		if (answer->asked[i].what & UNREAD_ANY_ACS) {
 			found(diagnosis, HEALTH_UNKNOWN, "acs", "%s: not in the input: %s",
 			      pdev_text(port, answer->asked[i].pdev),
-			      unread_text(answer->asked[i].what));
+			      asked_text(what, &answer->asked[i]));
 			remedy(diagnosis, "%s", reading_text(diagnosis->view, answer));
 			return;
 		}

@@ -161,6 +161,17 @@ static bool has_other_bytes(const struct function *fn)
 	       function_get(fn, PCI_VENDOR_ID, 4) != (fn->vendor | (u32)fn->device << 16);
 }
 
+/* What a mail client has wrapped, or a hand cut: where it is */
+static void name_partial(struct dump *dump)
+{
+	const struct decoding *decoding = &dump->decoding;
+	char *text = must(malloc(strlen(dump->name) + 64));
+
+	sprintf(text, "%s:%u: %s is not whole", dump->name, decoding->partial_line,
+		decoding->partial);
+	dump->record.partial = text;
+}
+
 /* The record ends; @whole unless it does so because the input does. */
 static void end_record(struct dump *dump, bool whole)
 {
@@ -173,6 +184,8 @@ static void end_record(struct dump *dump, bool whole)
 	fn->complete = whole;
 	fn->closed = dump->blank;
 	decoded_end(fn, &dump->decoding);
+	if (dump->decoding.partial)
+		name_partial(dump);
 	if (has_other_bytes(fn)) {
 		dump->line = fn->line;
 		complain(dump, "these ids are not those of the bytes below: has the first line of another function been lost?");
@@ -519,6 +532,7 @@ static void text_line(struct dump *dump, const char *text)
 		return;
 	}
 	dump->record.cut |= stands_for_more(text);
+	dump->decoding.line = dump->line;
 	foreign = decoded_line(&dump->record, &dump->decoding, text);
 	if (!foreign)
 		return;

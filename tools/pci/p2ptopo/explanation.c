@@ -243,14 +243,14 @@ static void show_not_forwarded(const struct p2pdma_verdict *verdict, const struc
 
 static void show_asked(const struct view *view, const struct answer *answer)
 {
-	char address[BDF_SIZE];
+	char address[BDF_SIZE], what[ASKED_TEXT];
 	bool readable = false;
 	unsigned int i;
 
 	puts("That depends on what is not in the input:");
 	for (i = 0; i < min(answer->num_asked, ASKED); i++)
 		printf("  %s: %s\n", pdev_text(address, answer->asked[i].pdev),
-		       unread_text(answer->asked[i].what));
+		       asked_text(what, &answer->asked[i]));
 	if (i < answer->num_asked)
 		printf("  and %u more\n", answer->num_asked - i);
 	for (i = 0; i < min(answer->num_asked, ASKED); i++)

@@ -72,6 +72,8 @@ enum place { PLACE_NOT_KNOWN, PLACE_ON_ROOT, PLACE_BELOW };
  * @closed: there is a blank line behind it
  * @complete: it is all there: the text goes on behind it
  * @denied: it says that it could not read capabilities
+ * @ones: it reads as ones, as what sleeps or is gone
+ * @partial: words on what of it is not whole, and where; NULL if nothing is
  * @no_caps: it has none, says its status register
  * @place: what sysfs says of the bridge that it is below
  * @parent: address of that, domain above bdf
@@ -110,6 +112,8 @@ struct function {
 	bool closed;
 	bool complete;
 	bool denied;
+	bool ones;
+	char *partial;
 	bool no_caps;
 	enum place place;
 	u64 parent;
@@ -185,24 +189,46 @@ const char *bdf_text(char *text, u32 domain, u16 bdf);
 void *must(void *memory);
 
 /**
+ * struct acs_reading - a register of ACS while its flags are read
+ * @name: which, NULL if there is none
+ * @reg: its offset in the capability
+ * @next: the flag that would be next
+ * @flags: those before it that are set
+ * @line: of the input, where it begins
+ */
+struct acs_reading {
+	const char *name;
+	unsigned int reg, next, line;
+	u16 flags;
+};
+
+/**
  * struct decoding - decoded text of one function while it is read
  * @devctl2: the last register that was named is Device Control 2
  * @reporting: Advanced Error Reporting has been named
- * @errors: and what is in it
+ * @errors: and what is in it: a bit for each of its registers
+ * @line: of the input
+ * @acs: register of ACS that may go on in the next line
+ * @partial: the first such register that is not whole, NULL if there is none
+ * @partial_line: where that is
  * @seen: a bit for each of the lines that a record has only once
  * @capability: a bit for each offset at which there has been one
  */
 struct decoding {
 	bool devctl2;
 	bool reporting;
-	bool errors;
+	unsigned int errors;
+	unsigned int line;
+	struct acs_reading acs;
+	const char *partial;
+	unsigned int partial_line;
 	u32 seen;
 	u8 capability[CONFIG_SIZE / 8];
 };
 
 const char *decoded_line(struct function *fn, struct decoding *decoding,
 			 const char *text);
-void decoded_end(struct function *fn, const struct decoding *decoding);
+void decoded_end(struct function *fn, struct decoding *decoding);
 bool decoded_begins(const char *text);
 
 /* dump.c, live.c: false and a message if there is no machine in it */

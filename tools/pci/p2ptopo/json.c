@@ -135,13 +135,13 @@ static struct json_object *by_cpu(const struct answer *answer)
 static struct json_object *not_read(const struct answer *answer)
 {
 	struct json_object *list = array(), *one;
-	char address[BDF_SIZE];
+	char address[BDF_SIZE], what[ASKED_TEXT];
 	unsigned int i;
 
 	for (i = 0; i < min(answer->num_asked, ASKED); i++) {
 		one = object();
 		add(one, "device", text(pdev_text(address, answer->asked[i].pdev)));
-		add(one, "what", text(unread_text(answer->asked[i].what)));
+		add(one, "what", text(asked_text(what, &answer->asked[i])));
 		append(list, one);
 	}
 	return list;

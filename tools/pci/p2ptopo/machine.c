@@ -53,6 +53,7 @@ void function_free(struct function *fn)
 	free(fn->driver);
 	free(fn->iommu);
 	free(fn->routes);
+	free(fn->partial);
 }
 
 /* There are none any more. */
@@ -281,8 +282,10 @@ static void read_header(struct pci_dev *pdev, struct function *fn)
 {
 	/* What is gone, or asleep, reads as ones. */
 	if (function_knows(fn, 0, 4) && function_get(fn, PCI_HEADER_TYPE, 1) == 0xff &&
-	    function_get(fn, PCI_CLASS_REVISION, 4) == ~0U)
+	    function_get(fn, PCI_CLASS_REVISION, 4) == ~0U) {
 		function_forget(fn, 0);
+		fn->ones = true;
+	}
 	forget_padding(fn);
 	if (!fn->has_ids && function_knows(fn, 0, 4) &&
 	    function_get(fn, 0, 4) != ~0U) {

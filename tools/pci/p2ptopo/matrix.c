@@ -147,8 +147,10 @@ static unsigned int widest(char (*cells)[CELL], size_t num)
 static void show_unread(const struct view *view)
 {
 	unsigned int unread = 0, unnamed = 0, i;
+	const char *partial = NULL;
 
 	for (i = 0; i < view->machine->num; i++) {
+		partial = partial ?: view->machine->function[i].partial;
 		unnamed += !view->machine->function[i].has_class;
 		if (view->machine->pdev[i].unread &
 		    (UNREAD_TYPE | UNREAD_ACS | UNREAD_ACS_CTRL))
@@ -161,6 +163,8 @@ static void show_unread(const struct view *view)
 		printf("%u of %u functions: config space is not in the input, but for its beginning%s\n",
 		       unread, view->machine->num,
 		       view->here ? " (run as root)" : "");
+	if (partial)
+		printf("%s, and so is not read\n", partial);
 }
 
 /* Is any function below it among those that are shown? */

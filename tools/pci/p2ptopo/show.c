@@ -203,6 +203,18 @@ static unsigned int all_asked(const struct answer *answer)
 	return what;
 }
 
+static bool any_sleeps(const struct answer *answer)
+{
+	unsigned int i;
+
+	for (i = 0; i < min(answer->num_asked, ASKED); i++)
+		if (answer->asked[i].pdev->function->ones)
+			return true;
+	return false;
+}
+
+static const char wake_it[] =
+	"there, as root: echo on >/sys/bus/pci/devices/ADDRESS/power/control wakes what sleeps; then lspci -xxxx once more";
 static const char as_it_comes[] =
 	"there, as root: lspci -xxxx, as it comes: numbers in this text are not";
 static const char with_vector[] =
@@ -217,6 +229,8 @@ const char *reading_text(const struct view *view, const struct answer *answer)
 {
 	unsigned int what = all_asked(answer);
 
+	if (any_sleeps(answer))
+		return wake_it;
 	if (view->here)
 		return "run p2ptopo as root";
 	if (what & UNREAD_NUMBERS)
