@@ -195,13 +195,14 @@ def test_policy_is_in_no_text(run):
 
 
 def test_cpu_of_another(run, ask):
-    """What stands for a host bridge speaks of the CPU; the last --cpu counts, and all of it."""
+    """What stands for a host bridge speaks of the CPU; there is one --cpu."""
     words = "--cpu says AMD, but 0000:00:00.0 is 8086:3405"
     text = as_text(switch(NOT_LISTED))
     for argv in ([], ["explain", *ACROSS]):
         assert words in run(text, "--cpu", "amd:0x19", *argv)
         assert words not in run(text, "--cpu", "amd:0x15", *argv) + run(text, *argv)
-    assert ask(text, *ACROSS, "--cpu", "amd:0x19", "--cpu", "intel:25")["route"]["read"] == "none"
+    assert "--cpu intel:25: expected once" in run(text, "--cpu", "amd:0x19", "--cpu", "intel:25", status=1)
+    assert ask(text, *ACROSS, "--cpu", "intel:25")["route"]["read"] == "none"
     assert "--cpu says" not in run(as_text(switch((0x8086, 0x29C0))), "--cpu", "amd:0x19")
 
 
@@ -363,6 +364,43 @@ def test_end_of_a_root_complex_has_no_link(ask):
     text = re.sub(r"(Integrated Endpoint.*\n)\t\tLnkCap.*\n", r"\1", as_text(machine))
     text += Function("ff:01.0", (0x8086, 0x0B25), 0x0600, None).text()
     assert ask(text, "03:00.0", "ff:00.0")["route"]["certainty"] == "certain"
+
+
+# Segments -----------------------------------------------------------------------------------------
+
+
+def in_segments(*segments):
+    """A switch in each, and in the last one a drive more"""
+    text = "".join(
+        re.sub(r"(?m)^(?=\w\w:\w\w\.\w )", f"{segment}:", as_hex(switch(KNOWN), 0x160)) for segment in segments
+    )
+    return text + Function(f"{segments[-1]}:07:00.0", kind=RC_END).hex(0x160)
+
+
+def test_segment_left_out(run, ask):
+    """An address is that of the only segment that has it, and no guess where several have."""
+    text = in_segments("0000", "0001", "10000")
+    words = "several segments have a 03:00.0: use 0000:03:00.0 or 0001:03:00.0 or 10000:03:00.0"
+    for argv in (["explain", *DRIVES], ["doctor", *DRIVES], ["-s", "03:00.0"], ["explain", "10000:04:00.0", "03:00.0"]):
+        assert words in run(text, *argv, status=1), argv
+    (only,) = json.loads(run(text, "--json", "-s", "07:00.0"))["devices"]
+    assert only["address"] == "10000:07:00.0"
+    one = in_segments("0001")
+    assert ask(one, *DRIVES)["route"]["client"] == "0001:03:00.0"
+    assert "there is no PCI function 0000:03:00.0" in run(one, "explain", "0000:03:00.0", "04:00.0", status=1)
+    many = in_segments(*(f"{i:04x}" for i in range(20)))
+    assert "or 0007:03:00.0 or another\n" in run(many, "-s", "03:00.0", status=1)
+
+
+def test_segment_of_a_host_bridge_left_out(run, ask):
+    """It is that of its bus, though the function is not in the text."""
+    text = re.sub(r"(?m)^(?=\w\w:\w\w\.\w )", "0001:", as_hex(switch(KNOWN)[1:]))
+    answer = ask(text, *ACROSS, "--host-bridge", "00:00.0=8086:2030")
+    assert answer["route"]["certainty"] == "certain" and answer["host_bridges"][0]["id"] == "8086:2030"
+    both = in_segments("0000", "0001")
+    assert "several segments have" in run(both, "--host-bridge", "00:00.0=8086:2030", status=1)
+    both = re.sub(r"(?m)^000.:00:00.0 .*\n(..: .*\n)*", "", both)
+    assert "several segments have this bus" in run(both, "--host-bridge", "00:00.0=8086:2030", status=1)
 
 
 # Bus numbers ---------------------------------------------------------------------------------------

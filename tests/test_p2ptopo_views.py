@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """p2ptopo's doctor, its pictures, NCCL's file, and what measure refuses; on machines that are text or folders."""
 
+import errno
 import json
 import os
 import random
@@ -378,6 +379,163 @@ def test_driver(driver, files, state, words, examine):
     assert checks["route"][0] == "ok"
 
 
+def cpu(vendor, flags):
+    return put("proc/cpuinfo", f"vendor_id\t: {vendor}\ncpu family\t: 25\nflags\t\t: fpu {flags}\n\n")
+
+
+@pytest.mark.parametrize(
+    "vendor, flags, config, memory, state",
+    [
+        ("AuthenticAMD", "hypervisor", CONFIG, False, "unknown"),
+        ("AuthenticAMD", "hypervisor", CONFIG + "CONFIG_AMD_MEM_ENCRYPT=y\n" + END, False, "unknown"),
+        ("AuthenticAMD", "hypervisor", CONFIG + END, False, "ok"),
+        ("AuthenticAMD", "hypervisor", CONFIG, True, "ok"),
+        ("AuthenticAMD", "vme", CONFIG, False, "ok"),
+        ("GenuineIntel", "hypervisor", CONFIG, False, "ok"),
+    ],
+)
+def test_encryption_that_nothing_tells(vendor, flags, config, memory, state, examine):
+    """A guest of plain SEV has no file that says so: that there is none is no sign of anything."""
+
+    def change(folder):
+        cpu(vendor, flags)(folder)
+        put("boot/config-6.12.117-p2pdma", config)(folder)
+
+    status = NOT_READY if not memory else NOT_KNOWN
+    checks, _ = examine(change, DRIVES[0], PROVIDER, status=status, memory=memory)
+    assert checks["encryption"][0] == state
+    assert ("is in no file" in checks["encryption"][1]) is (state == "unknown")
+
+
+REFUSAL = r"""
+#define socket fake_socket
+#define send fake_send
+#define recv fake_recv
+#include "netlink.c"
+
+static struct message sent;
+static int error;
+
+int fake_socket(int domain, int type, int protocol)
+{
+	return 1000;
+}
+
+ssize_t fake_send(int to, const void *data, size_t size, int how)
+{
+	memcpy(&sent, data, size);
+	return size;
+}
+
+/* There is a family of this name, and it refuses whatever it is asked. */
+ssize_t fake_recv(int from, void *data, size_t size, int how)
+{
+	struct nlattr *attr = (struct nlattr *)sent.attrs;
+
+	if (sent.nlh.nlmsg_type == GENL_ID_CTRL) {
+		*attr = (struct nlattr){ NLA_HDRLEN + 2, CTRL_ATTR_FAMILY_ID };
+		*(uint16_t *)(attr + 1) = 40;
+		sent.nlh.nlmsg_len = NLMSG_HDRLEN + GENL_HDRLEN + NLA_HDRLEN + 4;
+	} else {
+		sent.nlh.nlmsg_type = NLMSG_ERROR;
+		sent.nlh.nlmsg_len = NLMSG_HDRLEN + sizeof(struct nlmsgerr);
+		memcpy((char *)&sent + NLMSG_HDRLEN, &error, sizeof(error));
+	}
+	memcpy(data, &sent, sent.nlh.nlmsg_len);
+	return sent.nlh.nlmsg_len;
+}
+
+int main(int argc, char **argv)
+{
+	struct netlink_route route;
+
+	error = -atoi(argv[1]);
+	printf("%d\n", netlink_ask("0000:03:00.0", "0000:04:00.0", &route) == NETLINK_GONE);
+}
+"""
+
+
+ASKING = r"""
+#define fopen fake_fopen
+#include "kernel.c"
+
+const char * const map_names[PCI_P2PDMA_MAP_THRU_HOST_BRIDGE + 1];
+const char * const p2pdma_reason_names[P2PDMA_REASON_COUNT];
+static int result, opened;
+
+enum netlink_result netlink_ask(const char *client, const char *provider, struct netlink_route *route)
+{
+	*route = (struct netlink_route){ .port = "-" };
+	return result;
+}
+
+const char *pdev_text(char *text, const struct pci_dev *pdev)
+{
+	return "0000:03:00.0";
+}
+
+const char *port_text(char *text, const struct p2pdma_verdict *verdict)
+{
+	return "-";
+}
+
+enum certainty answer_certainty(const struct answer *answer)
+{
+	return UNKNOWN;
+}
+
+FILE *fake_fopen(const char *name, const char *mode)
+{
+	opened++;
+	return NULL;
+}
+
+int main(void)
+{
+	struct kernel_says says;
+	struct answer answer = {};
+
+	for (result = NETLINK_NOBODY; result <= NETLINK_ANSWERED; result++) {
+		kernel_ask(&answer, &says);
+		printf("%d %d\n", opened, says.asked);
+	}
+}
+"""
+
+
+@pytest.fixture
+def built(tool, tree, tmp_path):
+    """built(code): a program of C that includes a source of p2ptopo"""
+
+    def build(code):
+        (tmp_path / "code.c").write_text(code)
+        here = tree / "tools/pci/p2ptopo"
+        folders = [here, here / "shim", tree / "drivers/pci/p2pdma", tool.parent / "include", tree]
+        argv = ["gcc", "-std=gnu11", *(f"-I{folder}" for folder in folders), "-o", tmp_path / "code"]
+        subprocess.run([*argv, tmp_path / "code.c"], check=True, capture_output=True, timeout=60)
+        return tmp_path / "code"
+
+    return build
+
+
+def said_by(*argv):
+    return subprocess.run(argv, capture_output=True, text=True, check=True, timeout=60).stdout
+
+
+def test_device_that_vanishes(tree, tmp_path):
+    """The kernel says ENODEV of it, and of nothing else."""
+    (tmp_path / "refusal.c").write_text("#include <stdlib.h>\n" + REFUSAL)
+    build = ["gcc", "-std=gnu11", "-I", tree / "tools/pci/p2ptopo", "-I", tree, "-o", tmp_path / "refusal"]
+    subprocess.run([*build, tmp_path / "refusal.c"], check=True, capture_output=True, timeout=60)
+    for number, gone in ((errno.ENODEV, "1\n"), (errno.EPERM, "0\n"), (errno.EOPNOTSUPP, "0\n")):
+        assert said_by(tmp_path / "refusal", str(number)) == gone
+
+
+def test_vanished_is_not_asked_for_elsewhere(built):
+    """Where there is no netlink debugfs is asked; of what has gone, and what was answered, it is not."""
+    assert said_by(built(ASKING)) == "1 0\n1 0\n1 1\n"
+
+
 # From text -----------------------------------------------------------------------------------------
 
 
@@ -708,6 +866,11 @@ BAD = [
     (["doctor", "03:00.0", "09:00.0"], "there is no PCI function 09:00.0"),
     (["measure", *DRIVES], "expected three addresses"),
     (["measure", *DRIVES, PROVIDER], "it copies on this machine"),
+    (["--cpu", "amd:0x19", "measure", *DRIVES, PROVIDER], "measure is about this machine as it is"),
+    (["--policy", "8086:2030", "measure", *DRIVES, PROVIDER], "measure is about this machine as it is"),
+    (["--iommu", "on", "measure", *DRIVES, PROVIDER], "measure is about this machine as it is"),
+    (["-F", "other", "matrix"], "--file other: expected once"),
+    (["--cpu", "amd:0x19", "--cpu", "amd:0x19"], "--cpu amd:0x19: expected once"),
 ]
 
 

@@ -250,6 +250,17 @@ static enum tri has_word(const struct machine *machine, const char *name,
 	return there;
 }
 
+/*
+ * A guest of SEV need not know that it is one by any file.  It is none on a CPU of Intel,
+ * with a kernel that has nothing of it, or where memory is registered all the same.
+ */
+static bool may_be_sev(const struct machine *machine)
+{
+	return has_word(machine, "cpuinfo", "flags", "hypervisor") == YES &&
+	       !machine->cpu_intel && !has_providers(machine) &&
+	       option(machine, "CONFIG_AMD_MEM_ENCRYPT") != 'n';
+}
+
 static void check_encryption(struct diagnosis *diagnosis)
 {
 	const struct machine *machine = diagnosis->view->machine;
@@ -263,6 +274,10 @@ static void check_encryption(struct diagnosis *diagnosis)
 		      asked == YES ? "mem_encrypt=on" : sev ? "SEV" : "TDX");
 		remedy(diagnosis, asked == YES ? "mem_encrypt=off on the kernel's command line" :
 		       "a virtual machine that is not confidential");
+	} else if (may_be_sev(machine)) {
+		found(diagnosis, HEALTH_UNKNOWN, "encryption",
+		      "whether the hypervisor has the memory of this guest encrypted (SEV) is in no file of it");
+		remedy(diagnosis, "there, as root: dmesg | grep -i encrypt");
 	} else if (guest == NO && asked == NO) {
 		found(diagnosis, HEALTH_OK, "encryption",
 		      "no sign of encrypted memory (SME, SEV, TDX)");

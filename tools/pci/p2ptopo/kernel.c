@@ -9,22 +9,24 @@
 #define ROUTE	"/sys/kernel/debug/p2pdma/route"
 
 /* What a netlink_route says, as debugfs.c writes it */
-static bool ask_netlink(const struct answer *answer, char *line, size_t size)
+static enum netlink_result ask_netlink(const struct answer *answer, char *line, size_t size)
 {
 	static const char * const mappings[] = { "none", "bus-addr", "host-bridge" };
 	char client[BDF_SIZE], provider[BDF_SIZE];
 	struct netlink_route route;
+	enum netlink_result result;
 
-	if (!netlink_ask(pdev_text(client, answer->client), pdev_text(provider, answer->provider),
-			 &route))
-		return false;
+	result = netlink_ask(pdev_text(client, answer->client),
+			     pdev_text(provider, answer->provider), &route);
+	if (result != NETLINK_ANSWERED)
+		return result;
 	/* A kernel that is newer than this program may have more of these. */
 	snprintf(line, size, "%s %s read=%s write=%s distance=%u reason=%s at=%s ",
 		 provider, client, route.read < ARRAY_SIZE(mappings) ? mappings[route.read] : "?",
 		 route.write < ARRAY_SIZE(mappings) ? mappings[route.write] : "?", route.distance,
 		 route.reason < P2PDMA_REASON_COUNT ? p2pdma_reason_names[route.reason] : "?",
 		 route.port);
-	return true;
+	return NETLINK_ANSWERED;
 }
 
 /* Where there is no netlink: what is written and read has to go by the same open file. */
@@ -66,10 +68,13 @@ static void expect(const struct answer *answer, char *line, size_t size)
 void kernel_ask(const struct answer *answer, struct kernel_says *says)
 {
 	char line[sizeof(says->line)];
+	enum netlink_result result;
 
 	memset(says, 0, sizeof(*says));
-	says->asked = ask_netlink(answer, says->line, sizeof(says->line)) ||
-		      ask_debugfs(answer, says->line, sizeof(says->line));
+	result = ask_netlink(answer, says->line, sizeof(says->line));
+	says->asked = result == NETLINK_ANSWERED ||
+		      (result == NETLINK_NOBODY &&
+		       ask_debugfs(answer, says->line, sizeof(says->line)));
 	if (!says->asked)
 		return;
 	says->line[strcspn(says->line, "\n")] = '\0';

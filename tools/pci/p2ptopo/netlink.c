@@ -11,6 +11,8 @@
 
 #include <linux/genetlink.h>
 #include <linux/netlink.h>
+#include <errno.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -84,21 +86,34 @@ static void begin(struct message *m, int type, int cmd)
 	m->genl.version = PCI_P2PDMA_FAMILY_VERSION;
 }
 
-/* Sends @m, and has the reply in its place; false if it is refused */
-static bool ask(struct message *m, const struct nlattr **attrs)
+/* Is it a refusal, as one of the two functions is not there? */
+static bool says_gone(const struct message *m)
+{
+	int error;
+
+	if (m->nlh.nlmsg_type != NLMSG_ERROR || m->nlh.nlmsg_len < NLMSG_HDRLEN + sizeof(error))
+		return false;
+	memcpy(&error, (const char *)m + NLMSG_HDRLEN, sizeof(error));
+	return error == -ENODEV;
+}
+
+/* Sends @m, and has the reply in its place */
+static enum netlink_result ask(struct message *m, const struct nlattr **attrs)
 {
 	uint32_t seq = m->nlh.nlmsg_seq;
 	int type = m->nlh.nlmsg_type;
 	ssize_t len;
 
 	if (send(fd, m, m->nlh.nlmsg_len, 0) != (ssize_t)m->nlh.nlmsg_len)
-		return false;
+		return NETLINK_NOBODY;
 	len = recv(fd, m, sizeof(*m), 0);
 	if (len < (ssize_t)(NLMSG_HDRLEN + GENL_HDRLEN) || m->nlh.nlmsg_len > len ||
-	    m->nlh.nlmsg_type != type || m->nlh.nlmsg_seq != seq)
-		return false;
+	    m->nlh.nlmsg_seq != seq)
+		return NETLINK_NOBODY;
+	if (m->nlh.nlmsg_type != type)
+		return says_gone(m) ? NETLINK_GONE : NETLINK_NOBODY;
 	parse(m->attrs, m->nlh.nlmsg_len - NLMSG_HDRLEN - GENL_HDRLEN, attrs);
-	return true;
+	return NETLINK_ANSWERED;
 }
 
 /* Once: whether there is somebody to ask */
@@ -116,7 +131,8 @@ static bool connect_kernel(void)
 		return false;
 	begin(&m, GENL_ID_CTRL, CTRL_CMD_GETFAMILY);
 	add(&m, CTRL_ATTR_FAMILY_NAME, PCI_P2PDMA_FAMILY_NAME);
-	return ask(&m, attrs) && get(attrs[CTRL_ATTR_FAMILY_ID], &family, sizeof(family));
+	return ask(&m, attrs) == NETLINK_ANSWERED &&
+	       get(attrs[CTRL_ATTR_FAMILY_ID], &family, sizeof(family));
 }
 
 /**
@@ -125,42 +141,48 @@ static bool connect_kernel(void)
  * @provider: function whose memory it is
  * @route: filled in
  *
- * Return: true; false if there is no such interface, or not for us, or one of the two is not there.
+ * Return: whether there is an answer, or why not.
  */
-bool netlink_ask(const char *client, const char *provider, struct netlink_route *route)
+enum netlink_result netlink_ask(const char *client, const char *provider,
+				struct netlink_route *route)
 {
 	const struct nlattr *attrs[ATTRS], *nest, *port;
+	enum netlink_result result;
 	struct message m;
 
 	if (!connect_kernel())
-		return false;
+		return NETLINK_NOBODY;
 	begin(&m, family, PCI_P2PDMA_CMD_ROUTE_GET);
 	add(&m, PCI_P2PDMA_A_ROUTE_CLIENT, client);
 	add(&m, PCI_P2PDMA_A_ROUTE_PROVIDER, provider);
-	if (!ask(&m, attrs))
-		return false;
+	result = ask(&m, attrs);
+	if (result != NETLINK_ANSWERED)
+		return result;
 	nest = attrs[PCI_P2PDMA_A_ROUTE_VERDICT];
 	if (!nest)
-		return false;
+		return NETLINK_NOBODY;
 	parse(nest + 1, nest->nla_len - NLA_HDRLEN, attrs);
 	port = attrs[PCI_P2PDMA_A_VERDICT_PORT];
 	snprintf(route->port, sizeof(route->port), "%.*s", port ? port->nla_len - NLA_HDRLEN : 1,
 		 port ? (const char *)(port + 1) : "-");
-	return get(attrs[PCI_P2PDMA_A_VERDICT_READ], &route->read, sizeof(route->read)) &&
-	       get(attrs[PCI_P2PDMA_A_VERDICT_WRITE], &route->write, sizeof(route->write)) &&
-	       get(attrs[PCI_P2PDMA_A_VERDICT_DISTANCE], &route->distance,
-		   sizeof(route->distance)) &&
-	       get(attrs[PCI_P2PDMA_A_VERDICT_REASON], &route->reason, sizeof(route->reason));
+	if (get(attrs[PCI_P2PDMA_A_VERDICT_READ], &route->read, sizeof(route->read)) &&
+	    get(attrs[PCI_P2PDMA_A_VERDICT_WRITE], &route->write, sizeof(route->write)) &&
+	    get(attrs[PCI_P2PDMA_A_VERDICT_DISTANCE], &route->distance,
+		sizeof(route->distance)) &&
+	    get(attrs[PCI_P2PDMA_A_VERDICT_REASON], &route->reason, sizeof(route->reason)))
+		return NETLINK_ANSWERED;
+	return NETLINK_NOBODY;
 }
 
 #else
 
-bool netlink_ask(const char *client, const char *provider, struct netlink_route *route)
+enum netlink_result netlink_ask(const char *client, const char *provider,
+				struct netlink_route *route)
 {
 	(void)client;
 	(void)provider;
 	(void)route;
-	return false;
+	return NETLINK_NOBODY;
 }
 
 #endif

@@ -5,7 +5,11 @@
 #ifndef _P2PTOPO_NETLINK_H
 #define _P2PTOPO_NETLINK_H
 
-#include <stdbool.h>
+enum netlink_result {
+	NETLINK_NOBODY,		/* there is no such interface, or not for us */
+	NETLINK_GONE,		/* one of the two functions is not there any more */
+	NETLINK_ANSWERED,
+};
 
 /**
  * struct netlink_route - what the topology allows, as the kernel sees it
@@ -20,6 +24,7 @@ struct netlink_route {
 	char port[32];
 };
 
-bool netlink_ask(const char *client, const char *provider, struct netlink_route *route);
+enum netlink_result netlink_ask(const char *client, const char *provider,
+				struct netlink_route *route);
 
 #endif /* _P2PTOPO_NETLINK_H */

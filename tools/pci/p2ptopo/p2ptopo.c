@@ -83,6 +83,7 @@ static const char help[] =
  * @format: how the answer is written
  * @overwrite: a drive that is measured may hold data
  * @selection: which devices
+ * @given_cpu: a CPU is
  * @machine: what of the CPU was given
  */
 struct request {
@@ -95,6 +96,7 @@ struct request {
 	enum format format;
 	bool overwrite;
 	struct selection selection;
+	bool given_cpu;
 	struct machine machine;
 };
 
@@ -103,6 +105,8 @@ static void parse_cpu(struct request *request, const char *text)
 	const char *family = strchr(text, ':');
 	unsigned long number;
 
+	if (request->machine.cpu_known)
+		wrong("--cpu", text, "expected once");
 	if (!family || !parse_number(family + 1, 0, &number))
 		wrong("--cpu", text, "expected VENDOR:FAMILY, such as amd:0x19 or intel:6");
 	request->machine.cpu_amd = !strncmp(text, "amd:", 4);
@@ -139,6 +143,8 @@ static void parse_option(struct request *request, int option)
 	case 'F':
 		if (!*optarg)
 			wrong("--file", "", "expected a file, a folder, or - for the standard input");
+		if (request->file)
+			wrong("--file", optarg, "expected once: this is about one machine");
 		request->file = optarg;
 		break;
 	case DUMP:
@@ -244,9 +250,9 @@ static void find_named(const struct view *view, const char *text, struct stack *
 			      "expected a block device that is, at last");
 		return;
 	}
-	pdev = machine_find(view->machine, domain, bdf);
-	if (!pdev)
+	if (!find_segment(view->machine, text, &domain, bdf))
 		wrong("there is no PCI function", text, "use one that p2ptopo --all lists");
+	pdev = machine_find(view->machine, domain, bdf);
 	*stack = (struct stack){ .num = 1, .pdev = must(malloc(sizeof(pdev))) };
 	*stack->pdev = pdev;
 }
@@ -412,13 +418,13 @@ static bool is_folder(const char *name)
 }
 
 /* "BDF=VVVV:DDDD": false if it is something else */
-static bool parse_host_bridge(const char *text, u32 *domain, u16 *bdf, unsigned int ids[2])
+static bool parse_host_bridge(const char *text, char *address, u32 *domain, u16 *bdf,
+			      unsigned int ids[2])
 {
-	char address[BDF_SIZE];
 	size_t len = strcspn(text, "=");
 	int end = 0;
 
-	if (!text[len] || len >= sizeof(address) ||
+	if (!text[len] || len >= BDF_SIZE ||
 	    strspn(text + len + 1, "0123456789abcdefABCDEF") != 4 ||
 	    sscanf(text + len, "=%4x:%4x%n", &ids[0], &ids[1], &end) != 2 ||
 	    end != 10 || text[len + end])
@@ -428,17 +434,38 @@ static bool parse_host_bridge(const char *text, u32 *domain, u16 *bdf, unsigned 
 	return parse_bdf(address, domain, bdf);
 }
 
+/* The segment of a function that is not in the text: the only one that has its bus */
+static void find_bus_segment(const struct machine *machine, const char *text, u32 *domain,
+			     u16 bdf)
+{
+	const struct function *fn;
+	bool any = false;
+
+	for (fn = machine->function; fn < machine->function + machine->num; fn++) {
+		if (PCI_BUS_NUM(fn->bdf) != PCI_BUS_NUM(bdf))
+			continue;
+		if (any && fn->domain != *domain)
+			wrong("--host-bridge", text,
+			      "several segments have this bus: expected DDDD:BB:DD.F=VVVV:DDDD");
+		*domain = fn->domain;
+		any = true;
+	}
+}
+
 /* What the text does not have of a host bridge: its ids, or all of it */
 static void give_ids(struct machine *machine, const char *text)
 {
 	static const char expected[] = "expected BDF=VVVV:DDDD, such as 00:00.0=8086:2020";
+	char address[BDF_SIZE];
 	struct function *fn;
 	unsigned int ids[2];
 	u32 domain;
 	u16 bdf;
 
-	if (!parse_host_bridge(text, &domain, &bdf, ids))
+	if (!parse_host_bridge(text, address, &domain, &bdf, ids))
 		wrong("--host-bridge", text, expected);
+	if (!find_segment(machine, address, &domain, bdf) && !has_segment(address))
+		find_bus_segment(machine, text, &domain, bdf);
 	fn = machine_last(machine, domain, bdf);
 	if (fn && fn->has_ids && (fn->vendor != ids[0] || fn->device != ids[1]))
 		wrong("--host-bridge", text, "the input has other ids of this function");
@@ -460,11 +487,13 @@ static void give_ids(struct machine *machine, const char *text)
 static void check_ids(const struct machine *machine, const char *text)
 {
 	const struct pci_dev *pdev;
+	char address[BDF_SIZE];
 	unsigned int ids[2];
 	u32 domain;
 	u16 bdf;
 
-	parse_host_bridge(text, &domain, &bdf, ids);
+	parse_host_bridge(text, address, &domain, &bdf, ids);
+	find_segment(machine, address, &domain, bdf);
 	pdev = machine_find(machine, domain, bdf);
 	if (!pci_is_root_bus(pdev->bus) || pdev->bus->hole ||
 	    pdev->bus->devices.next != &pdev->bus_list)
@@ -571,6 +600,8 @@ static void check_options(const struct request *request, const struct verb *verb
 		wrong("--dump", "", "expected --file: this machine is one");
 	if (request->overwrite && verb->act != do_measure)
 		wrong("--overwrite", "", "only measure writes");
+	if (verb->act == do_measure && (request->given_cpu || request->policy || request->iommu))
+		wrong("--cpu, --policy, --iommu", "", "measure is about this machine as it is");
 }
 
 static const char *source_of(const struct request *request)
@@ -593,20 +624,19 @@ int main(int argc, char **argv)
 	struct view view = { .machine = &request.machine };
 	const struct verb *verb;
 	int option, status;
-	bool given;
 
 	while ((option = getopt_long(argc, argv, "F:s:h", options, NULL)) >= 0)
 		parse_option(&request, option);
 	argv += optind;
 	verb = find_verb(*argv);
-	given = request.machine.cpu_known;
+	request.given_cpu = request.machine.cpu_known;
 	/* What the kernel says is about the CPU and the policy that it has. */
 	view.here = !request.file && !request.policy && !request.machine.cpu_known;
 	check_options(&request, verb);
 	read_machine(&request);
 	set_policy(&request, &view);
-	view.cpu_doubt = given && request.machine.cpu_amd && request.machine.cpu_against &&
-			 request.machine.cpu_family >= 0x17;
+	view.cpu_doubt = request.given_cpu && request.machine.cpu_amd &&
+			 request.machine.cpu_against && request.machine.cpu_family >= 0x17;
 	view.iommu = request.iommu;
 	view.source = source_of(&request);
 	status = verb->act(&view, &request, *argv ? argv + 1 : argv);

@@ -75,6 +75,57 @@ void selection_add(struct selection *selection, enum filter_kind kind, const cha
 	}
 }
 
+/* ---- addresses without a segment ---- */
+
+bool has_segment(const char *address)
+{
+	return strchr(address, ':') != strrchr(address, ':');
+}
+
+static void several_segments(const struct machine *machine, const char *address, u16 bdf)
+{
+	char list[512] = "use ", one[BDF_SIZE];
+	unsigned int num = 0, i;
+
+	for (i = 0; i < machine->num; i++) {
+		if (machine->function[i].bdf != bdf || num++ > 8)
+			continue;
+		snprintf(list + strlen(list), sizeof(list) - strlen(list), "%s%s",
+			 num == 1 ? "" : " or ", num > 8 ? "another" :
+			 bdf_text(one, machine->function[i].domain, bdf));
+	}
+	wrong("several segments have a", address, list);
+}
+
+/**
+ * find_segment - the segment of an address, which may be left out
+ * @machine: need not be built
+ * @address: as it was given, and is right
+ * @domain: segment in it, 0 if there is none: becomes the only one that has such a function
+ * @bdf: the rest
+ *
+ * Return: whether there is one.  Where several segments have it, that is an error.
+ */
+bool find_segment(const struct machine *machine, const char *address, u32 *domain, u16 bdf)
+{
+	bool given = has_segment(address);
+	unsigned int num = 0, i;
+	u32 only = 0;
+
+	for (i = 0; i < machine->num; i++) {
+		if (machine->function[i].bdf != bdf ||
+		    (given && machine->function[i].domain != *domain))
+			continue;
+		only = machine->function[i].domain;
+		num++;
+	}
+	if (num > 1 && !given)
+		several_segments(machine, address, bdf);
+	if (num)
+		*domain = only;
+	return num;
+}
+
 /* ---- which devices ---- */
 
 /* Drives, GPUs, accelerators, network cards; memory is what a provider can be. */
@@ -150,7 +201,8 @@ static void find_selected(struct selection *selection, const struct machine *mac
 		if (filter->by_name && !filter->stack.num)
 			wrong("--select", filter->text,
 			      "expected a block device that is on a PCI function");
-		if (!filter->by_name && !machine_find(machine, filter->domain, filter->bdf))
+		if (!filter->by_name &&
+		    !find_segment(machine, filter->text, &filter->domain, filter->bdf))
 			wrong("there is no PCI function", filter->text,
 			      "use one that p2ptopo --all lists");
 	}

@@ -40,6 +40,8 @@ void selection_choose(struct selection *selection, struct view *view);
 bool device_matters(const struct pci_dev *pdev);
 
 bool parse_number(const char *text, unsigned int base, unsigned long *number);
+bool has_segment(const char *address);
+bool find_segment(const struct machine *machine, const char *address, u32 *domain, u16 bdf);
 void wrong(const char *what, const char *value, const char *expected)
 	__attribute__((noreturn));
 
