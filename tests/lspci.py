@@ -120,6 +120,8 @@ class Function:
                 f"\t\tDevCtl2: Completion Timeout: 50us to 50ms, TimeoutDis- ARIFwd{'-+'[self.ari]}",
                 f"\t\t\t 10BitTagReq{'-+'[self.tags[1]]} OBFF Disabled,",
                 "\t\t\t AtomicOpsCtl: ReqEn- EgressBlck-",
+                "\t\tLnkCtl2: Target Link Speed: 16GT/s, EnterCompliance- SpeedDis-",
+                "\t\tLnkSta2: Current De-emphasis Level: -6dB, EqualizationComplete- EqualizationPhase1-",
                 "\tCapabilities: [100 v1] Advanced Error Reporting",
                 *(f"\t\t{name}:\tDLP- SDES- TLP- FCP- UnsupReq- ACSViol-" for name in ("UESta", "UEMsk", "UESvrt")),
                 *(f"\t\t{name}:\tRxErr- BadTLP- BadDLLP- Rollover- Timeout-" for name in ("CESta", "CEMsk")),

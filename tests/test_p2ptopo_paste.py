@@ -281,6 +281,8 @@ LOST = {
     "DevCtl": r"\t\tDevCtl:.*\n",
     "DevCtl2": r"\t\tDevCtl2.*\n",
     "AER": r"\tCapabilities: \[100 v1\].*\n",
+    "LnkSta2": r"\t\tLnkSta2.*\n",
+    "log": r"\t\t(\tMultHdr|HeaderLog).*\n",
     "registers": r"\t\t(UE|CE|AER|\tMultHdr|HeaderLog).*\n",
     **{name: rf"\t\t{name}:.*\n" for name in ("UESta", "UEMsk", "UESvrt", "CESta", "CEMsk", "AERCap")},
 }

@@ -486,6 +486,9 @@ static void errors_line(struct decoding *decoding, const char *text)
 	for (i = 0; i < ARRAY_SIZE(reports); i++)
 		if (!strncmp(text, reports[i], strlen(reports[i])))
 			decoding->errors |= 1U << i;
+	/* Those that call it so have a log behind it. */
+	decoding->log_due |= !strncmp(text, "AERCap:", 7) && strstr(text, "ECRCGenCap");
+	decoding->log |= !strncmp(text, "HeaderLog:", 10);
 }
 
 /* Is one of its lines there without its name, or in a @verbose record without the others? */
@@ -493,7 +496,8 @@ static bool errors_cut(const struct decoding *decoding, bool verbose)
 {
 	if (decoding->errors && !decoding->reporting)
 		return true;
-	return verbose && decoding->reporting && decoding->errors != ALL_REPORTS;
+	return verbose && decoding->reporting &&
+	       (decoding->errors != ALL_REPORTS || decoding->log_due > decoding->log);
 }
 
 /* Is the line of decoded text, and no prose? */
@@ -528,6 +532,8 @@ const char *decoded_line(struct function *fn, struct decoding *decoding, const c
 		return foreign;
 	fn->cut |= ends_within(text, capabilities);
 	errors_line(decoding, text);
+	decoding->control2 |= !strncmp(text, "LnkCtl2:", 8);
+	decoding->status2 |= !strncmp(text, "LnkSta2:", 8);
 	for (i = 0; i < ARRAY_SIZE(wanted); i++) {
 		at = behind(text, wanted[i].words);
 		if (at)
@@ -573,6 +579,8 @@ void decoded_end(struct function *fn, struct decoding *decoding)
 		fn->cut = true;
 	if (!fn->pcie || !(seen & 1 << DEVICE))
 		return;
+	if (decoding->control2 > decoding->status2)
+		fn->cut = true;
 	if (!(seen & 1 << DEVICE_CTRL) || (has_link(fn) && !(seen & 1 << LINK)))
 		fn->cut = true;
 	/* The second of each register is there from version 2 on. */

@@ -207,6 +207,10 @@ struct acs_reading {
  * @devctl2: the last register that was named is Device Control 2
  * @reporting: Advanced Error Reporting has been named
  * @errors: and what is in it: a bit for each of its registers
+ * @log_due: and behind those there has to be a log
+ * @log: there is one
+ * @control2: there is Link Control 2, and with it always
+ * @status2: Link Status 2
  * @line: of the input
  * @acs: register of ACS that may go on in the next line
  * @partial: the first such register that is not whole, NULL if there is none
@@ -218,6 +222,8 @@ struct decoding {
 	bool devctl2;
 	bool reporting;
 	unsigned int errors;
+	bool log_due, log;
+	bool control2, status2;
 	unsigned int line;
 	struct acs_reading acs;
 	const char *partial;
