@@ -198,6 +198,7 @@ INSTEAD = {
     "words": "[8 lines omitted]",
     "name cut": "\tCapabilities: [148 v1] Access Con",
     "offset cut": "\tCapabilities: [1",
+    "word joined": "\tCapabilit-",
     "list broken": "\tCapabilities: [148] <chain looped>",
     "lspci of old": "\tCapabilities: [148 v1] #0d",
 }

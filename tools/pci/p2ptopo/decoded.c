@@ -56,6 +56,13 @@ static bool ends_within(const char *text, const char *words)
 	return len < strlen(words) && !strncmp(text, words, len);
 }
 
+/* Nothing else begins so: what follows on it may be the end of another line. */
+static bool is_damaged_name(const char *text)
+{
+	return !strncmp(text, "Cap", 3) && strncmp(text, "Capabilities: [", 15) &&
+	       strncmp(text, "Capabilities: <", 15);
+}
+
 /* Of a capability that lspci does not know it has the number: "#0d". */
 static void capability_line(struct function *fn, const char *text)
 {
@@ -530,7 +537,7 @@ const char *decoded_line(struct function *fn, struct decoding *decoding, const c
 		foreign = capabilities;
 	if (foreign)
 		return foreign;
-	fn->cut |= ends_within(text, capabilities);
+	fn->cut |= ends_within(text, capabilities) || is_damaged_name(text);
 	errors_line(decoding, text);
 	decoding->control2 |= !strncmp(text, "LnkCtl2:", 8);
 	decoding->status2 |= !strncmp(text, "LnkSta2:", 8);
