@@ -283,7 +283,7 @@ LOST = {
     "AER": r"\tCapabilities: \[100 v1\].*\n",
     "LnkSta2": r"\t\tLnkSta2.*\n",
     "log": r"\t\t(\tMultHdr|HeaderLog).*\n",
-    "registers": r"\t\t(UE|CE|AER|\tMultHdr|HeaderLog).*\n",
+    "registers": r"\t\t([UC]E[SM].*:|UESvrt|AERCap|\tMultHdr|HeaderLog).*\n",
     **{name: rf"\t\t{name}:.*\n" for name in ("UESta", "UEMsk", "UESvrt", "CESta", "CEMsk", "AERCap")},
 }
 
