@@ -34,15 +34,18 @@ stacks() {
 		provider=${device##*/}
 	done
 	a=$(drive_node a) b=$(drive_node b) head=$(drive_node c)
-	/lib/user "$provider" "$a" drive && /lib/user "$provider" "$head" multipath || return 1
-	echo "0 8192 linear $a 0" | dmsetup create lab --noudevsync --noudevrules && /lib/user "$provider" /dev/dm-0 linear &&
-		dmsetup remove lab --noudevsync --noudevrules || return 1
+	/lib/user "$provider" "$a" drive || return 1
+	/lib/user "$provider" "$head" multipath || return 1
+	echo "0 8192 linear $a 0" | dmsetup create lab --noudevsync --noudevrules
+	/lib/user "$provider" /dev/dm-0 linear || return 1
+	dmsetup remove lab --noudevsync --noudevrules
 	export MDADM_NO_UDEV=1
 	mkdir -p /run/mdadm
 	for level in 0 1; do
 		mdadm --create /dev/md0 --run --force --metadata=1.0 --level=$level --raid-devices=2 --size=8M --assume-clean "$a" "$b" \
-			</dev/null >/tmp/mdadm.log 2>&1 && /lib/user "$provider" /dev/md0 raid$level && mdadm --quiet --stop /dev/md0 ||
-			{ cat /tmp/mdadm.log; return 1; }
+			</dev/null >/tmp/mdadm.log 2>&1
+		/lib/user "$provider" /dev/md0 raid$level || return 1
+		mdadm --quiet --stop /dev/md0
 		mdadm --quiet --zero-superblock "$a" "$b"
 	done
 }

@@ -369,7 +369,8 @@ void show_stack_sum(const struct stack *stack, const struct answer *answers)
 		good += reaches(&answers[i]);
 	pdev_text(address, answers->provider);
 	if (stack->elsewhere)
-		printf("\n%s: some of it is on no PCI function: it takes no peer memory\n", stack->name);
+		printf("\n%s: some of it is on no PCI function: it takes no peer memory\n",
+		       stack->name);
 	else if (good == stack->num)
 		printf("\n%s: all that it is on reaches %s\n", stack->name, address);
 	else

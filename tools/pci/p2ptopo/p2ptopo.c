@@ -236,15 +236,16 @@ static int do_matrix(struct view *view, struct request *request, char **ends)
 /* A function, or those below a block device */
 static void find_named(const struct view *view, const char *text, struct stack *stack)
 {
+	static const char address[] = "expected [DDDD:]BB:DD.F";
+	static const char name[] =
+		"nor a block device: expected [DDDD:]BB:DD.F, or a name in /sys/class/block";
 	struct pci_dev *pdev;
 	u32 domain;
 	u16 bdf;
 
 	if (!parse_bdf(text, &domain, &bdf)) {
 		if (!stack_find(view->machine, text, stack))
-			wrong("not an address:", text, view->machine->sys ?
-			      "nor a block device: expected [DDDD:]BB:DD.F, or a name in /sys/class/block" :
-			      "expected [DDDD:]BB:DD.F");
+			wrong("not an address:", text, view->machine->sys ? name : address);
 		if (!stack->num)
 			wrong(text, "is on no PCI function",
 			      "expected a block device that is, at last");

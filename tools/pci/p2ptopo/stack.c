@@ -248,7 +248,7 @@ bool stack_find(const struct machine *machine, const char *text, struct stack *s
 	last = last ? last + 1 : text;
 	if (!*last || *last == '.' || strlen(last) >= sizeof(name))
 		return false;
-	strcpy(name, last);
+	memcpy(name, last, strlen(last) + 1);
 	if (!is_there(machine, name, ".") && !find_mapped(machine, last, name))
 		return false;
 	read_stack(machine, name, stack);

@@ -16,7 +16,6 @@
 #include "fabric.h"
 #include "provider.h"
 
-
 #define LENT_PAGES	(SZ_2M >> PAGE_SHIFT)
 #define ALLOCATORS	2
 #define MAPPERS		2

@@ -21,7 +21,6 @@
 #define ZHAOXIN	PCI_VENDOR_ID_ZHAOXIN
 #define GOOGLE	0x1ae0
 
-
 static const struct root_id {
 	const char *name;
 	u16 vendor;

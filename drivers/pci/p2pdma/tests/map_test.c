@@ -25,7 +25,6 @@
 #define HOST	PCI_P2PDMA_MAP_THRU_HOST_BRIDGE
 #define REFUSED	PCI_P2PDMA_MAP_NOT_SUPPORTED
 
-
 static unsigned int seed;
 module_param(seed, uint, 0444);
 MODULE_PARM_DESC(seed, "of the random lists; 0 draws one");

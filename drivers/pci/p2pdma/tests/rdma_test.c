@@ -18,7 +18,6 @@
 #include "fabric.h"
 #include "provider.h"
 
-
 #define PORT		1
 #define REMOTE		0x7000
 #define RKEY		0x77

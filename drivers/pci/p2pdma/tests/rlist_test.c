@@ -23,7 +23,6 @@
 #include "fabric.h"
 #include "provider.h"
 
-
 static unsigned int seed;
 module_param(seed, uint, 0444);
 MODULE_PARM_DESC(seed, "of the random lists; 0 draws one");
