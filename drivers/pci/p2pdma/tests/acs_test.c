@@ -574,7 +574,28 @@ static void acs_port_and_function(struct kunit *test)
 			P2PDMA_ACS_BLOCK);
 }
 
+/*
+ * Isolation where two ports have one Port Number: the port's own bit is that of
+ * the other one, so it has to be set.
+ */
+static void acs_isolation_number_twice(struct kunit *test)
+{
+	struct siblings s = downstream_ports(fabric_alloc(test));
+
+	with_acs(s.in, PCI_ACS_EC | PCI_ACS_RR);
+	s.in->port = 5;
+	s.out->port = 5;
+	s.in->egress_bits = 32;
+	s.in->egress[0] = ~BIT(5);
+	fabric_scan(s.in->host->fabric);
+	KUNIT_EXPECT_FALSE(test, pci_acs_enabled(s.in->pdev, PCI_ACS_RR));
+	s.in->egress[0] = ~0;
+	fabric_config_acs(s.in);
+	KUNIT_EXPECT_TRUE(test, pci_acs_enabled(s.in->pdev, PCI_ACS_RR));
+}
+
 static struct kunit_case acs_cases[] = {
+	KUNIT_CASE(acs_isolation_number_twice),
 	KUNIT_CASE(acs_port_and_function),
 	KUNIT_CASE_PARAM(acs_truth_table, acs_kind_gen_params),
 	KUNIT_CASE_PARAM(acs_none, acs_kind_gen_params),

@@ -159,6 +159,7 @@ int pci_read_config_word(const struct pci_dev *pdev, int where, u16 *value);
 int pci_read_config_dword(const struct pci_dev *pdev, int where, u32 *value);
 int pci_bus_read_config_byte(const struct pci_bus *bus, unsigned int devfn, int where,
 			     u8 *value);
+bool pci_port_number_is_shared(struct pci_dev *port, unsigned int number);
 int pci_bus_read_config_word(const struct pci_bus *bus, unsigned int devfn, int where,
 			     u16 *value);
 int pci_bus_read_config_dword(const struct pci_bus *bus, unsigned int devfn, int where,
