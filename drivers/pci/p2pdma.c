@@ -334,9 +334,9 @@ static bool is_guest(void)
  */
 static void warn_guest(struct pci_dev *pdev)
 {
-	static bool said;
+	static unsigned int said;
 
-	if (!is_guest() || xchg(&said, true))
+	if (!is_guest() || xchg(&said, 1))
 		return;
 	pci_info(pdev, "this is a virtual machine: who reaches this memory is worked out from the virtual topology, and true only if the host's is alike\n");
 }

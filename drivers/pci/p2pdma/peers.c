@@ -451,7 +451,7 @@ static int resource_fill(struct p2pdma_resource *res, int *budget)
 #define RECHECK_FIRST	HZ
 #define RECHECK_LAST	(64 * HZ)
 
-static bool doubtful;			/* some of what is cached is that */
+static unsigned int doubtful;		/* some of what is cached is that */
 static unsigned long recheck_delay;	/* last one, in jiffies; under peers_lock */
 
 static void note_doubt(bool filled)
@@ -462,7 +462,7 @@ static void note_doubt(bool filled)
 		return;
 	}
 	recheck_delay = clamp(2 * recheck_delay, RECHECK_FIRST, RECHECK_LAST);
-	WRITE_ONCE(doubtful, true);
+	WRITE_ONCE(doubtful, 1);
 	queue_delayed_work(system_unbound_wq, &recheck_work, recheck_delay);
 }
 
@@ -475,7 +475,7 @@ static void note_doubt(bool filled)
 void p2pdma_peers_recheck(bool changed)
 {
 	if (READ_ONCE(doubtful))
-		changed |= xchg(&doubtful, false);
+		changed |= xchg(&doubtful, 0);
 	if (changed)
 		p2pdma_topology_changed();
 }
