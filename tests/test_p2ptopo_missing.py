@@ -509,3 +509,13 @@ def test_corpus(tool):
         file = folder / f"{name}.txt"
         assert file.read_text() == f"# SPDX-License-Identifier: GPL-2.0-only\n{text}", "run python3 tests/lspci.py"
         subprocess.run([tool, "-F", file, "--all", "--dump", "1"], capture_output=True, check=True, timeout=60)
+
+
+def test_segment_for_each_device(run):
+    """Some hypervisors show no bridge at all: on bus 0 nothing can be missing above, and the CPU may be all it takes."""
+    text = as_hex([Function("0001:00:00.0"), Function("0002:00:00.0"), Function("b8a3:00:02.0")], 0x1E0)
+    pair = ("explain", "0001:00:00.0", "b8a3:00:02.0")
+    route = json.loads(run(text, "--json", "--cpu", "amd:0x17", *pair))["route"]
+    assert (route["read"], route["write"], route["reason"]) == (*BOTH, "root-complex")
+    route = json.loads(run(text, "--json", *pair))["route"]
+    assert route["certainty"] == "unknown" and not any("bridge above" in one["what"] for one in route["not_read"])

@@ -455,13 +455,16 @@ static void check_range(struct build *build, struct pci_dev *pdev)
 /*
  * No bridge in the input leads to this bus.  Is it one that a host bridge leads to?
  * Not with a switch port or an endpoint on it, unless a host bridge is beside
- * them; nor where bridges are of which it is not known where they lead.
+ * them; nor where bridges are of which it is not known where they lead.  Bus 0 is
+ * one: a bridge with that number leads nowhere yet.
  */
 static bool may_be_root(const struct pci_bus *bus, bool all_bridges_known)
 {
 	const struct pci_dev *pdev;
 	bool plain = true;
 
+	if (!bus->number)
+		return true;
 	list_for_each_entry(pdev, &bus->devices, bus_list) {
 		if (pdev->class >> 8 == PCI_CLASS_BRIDGE_HOST)
 			return true;
