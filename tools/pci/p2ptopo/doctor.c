@@ -203,7 +203,8 @@ static void check_acs_of_pair(struct diagnosis *diagnosis, const struct answer *
 		bool sure = answer_certainty(answer) == CERTAIN && !answer->vague;
 
 		found(diagnosis, bad ? HEALTH_PROBLEM : HEALTH_OK, "acs",
-		      bad ? "%u ports send it up to the root complex, from where it does not arrive" :
+		      bad ?
+		      "%u ports send it up to the root complex, from where it does not arrive" :
 		      "%u ports send it up to the root complex, which makes the way longer: p2ptopo explain has what would clear that",
 		      advice.remedy.num_clear);
 		add_setpci(diagnosis, &advice);

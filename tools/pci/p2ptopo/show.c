@@ -213,16 +213,20 @@ static bool any_sleeps(const struct answer *answer)
 	return false;
 }
 
-static const char wake_it[] =
-	"there, as root: echo on >/sys/bus/pci/devices/ADDRESS/power/control wakes what sleeps; then lspci -xxxx once more";
-static const char as_it_comes[] =
-	"there, as root: lspci -xxxx, as it comes: numbers in this text are not";
-static const char with_vector[] =
-	"on that machine, as root: lspci -xxxx; decoded text does not have the vector";
-static const char all_of_it[] =
-	"there: lspci -nn, all of it; --host-bridge BUS:00.0=VVVV:DDDD says what its 00.0 is, and if that bus has none, --host-bridge with the first function that it has";
-static const char cpu_enough[] =
-	"--cpu amd:0x19, if it is AMD Zen or later, is enough: see /proc/cpuinfo there";
+enum { WAKE_IT, AS_IT_COMES, WITH_VECTOR, ALL_OF_IT, CPU_ENOUGH };
+
+static const char * const readings[] = {
+	[WAKE_IT] =
+	"there, as root: echo on >/sys/bus/pci/devices/ADDRESS/power/control wakes what sleeps; then lspci -xxxx once more",
+	[AS_IT_COMES] =
+	"there, as root: lspci -xxxx, as it comes: numbers in this text are not",
+	[WITH_VECTOR] =
+	"on that machine, as root: lspci -xxxx; decoded text does not have the vector",
+	[ALL_OF_IT] =
+	"there: lspci -nn, all of it; --host-bridge BUS:00.0=VVVV:DDDD says what its 00.0 is, and if that bus has none, --host-bridge with the first function that it has",
+	[CPU_ENOUGH] =
+	"--cpu amd:0x19, if it is AMD Zen or later, is enough: see /proc/cpuinfo there",
+};
 
 /* How to get what is not in the input: decoded text has no egress control vector. */
 const char *reading_text(const struct view *view, const struct answer *answer)
@@ -230,15 +234,15 @@ const char *reading_text(const struct view *view, const struct answer *answer)
 	unsigned int what = all_asked(answer);
 
 	if (any_sleeps(answer))
-		return wake_it;
+		return readings[WAKE_IT];
 	if (view->here)
 		return "run p2ptopo as root";
 	if (what & UNREAD_NUMBERS)
-		return as_it_comes;
+		return readings[AS_IT_COMES];
 	if (what & UNREAD_ACS_VECTOR)
-		return with_vector;
+		return readings[WITH_VECTOR];
 	if (what & UNREAD_TOP)
-		return all_of_it;
+		return readings[ALL_OF_IT];
 	if (what && !(what & ~UNREAD_IDS))
 		return "on that machine: lspci -nn; or say --host-bridge BUS:DD.F=VVVV:DDDD";
 	return "on that machine, as root: lspci -xxxx, or lspci -nnvv; all that it prints";
@@ -252,7 +256,7 @@ const char *cpu_settles(const struct view *view, const struct answer *answer)
 
 	if (!view->machine->cpu_open || read & (read - 1) || write & (write - 1))
 		return NULL;
-	return cpu_enough;
+	return readings[CPU_ENOUGH];
 }
 
 /*
