@@ -587,7 +587,7 @@ static void acs_isolation_own_number(struct kunit *test)
 	s.in->port = 5;
 	s.out->port = 6;
 	s.in->egress_bits = 32;
-	s.in->egress[0] = ~BIT(5);
+	s.in->egress[0] = ~(u32)BIT(5);
 	fabric_scan(s.in->host->fabric);
 	/* Nothing goes out where it comes in. */
 	KUNIT_EXPECT_TRUE(test, pci_acs_enabled(s.in->pdev, PCI_ACS_RR));
