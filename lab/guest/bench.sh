@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 # bench.sh PATTERN...: run the operations of p2pdma_bench.ko whose names match, and tell the host what each took.
-# "user" stands for those that a user program measures, "stacks" for those on what is made of drives. With -p the host makes a profile of it, and few rounds do.
+# "user" stands for those that a user program measures, "stacks" for those on what is made of drives. With -p the host
+# makes a profile of it, and few rounds do.
 
 # shellcheck source=/dev/null
 . /p2p/lib.sh

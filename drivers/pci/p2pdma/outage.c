@@ -504,6 +504,7 @@ static bool revoke_and_remove(struct pci_dev *pdev, u32 cause)
 		.checked = cause == P2PDMA_DOWN_DECODE ||
 			   cause == P2PDMA_DOWN_GONE,
 	};
+	bool up;
 
 	if (!has_cause(pdev, cause))
 		return false;
@@ -511,13 +512,11 @@ static bool revoke_and_remove(struct pci_dev *pdev, u32 cause)
 	p2pdma_for_each_resource(resource_check, &ending);
 	/* Again, as an mmap() that was about to end may have been missed */
 	revoke_below(pdev);
-	return cause_remove(pdev, cause);
-}
-
-/* A reset takes ACS controls away that nobody writes again. */
-static void look_again(u32 cause)
-{
-	p2pdma_peers_recheck(cause == P2PDMA_DOWN_RESET);
+	up = cause_remove(pdev, cause);
+	/* A reset takes ACS controls away that nobody writes again. */
+	p2pdma_peers_recheck(cause == P2PDMA_DOWN_RESET &&
+			     (pdev->acs_cap || pdev->subordinate));
+	return up;
 }
 
 /**
@@ -529,7 +528,6 @@ static void look_again(u32 cause)
  */
 void p2pdma_outage_end(struct pci_dev *pdev, u32 cause)
 {
-	look_again(cause);
 	if (revoke_and_remove(pdev, cause))
 		notify_users(pdev);
 }
@@ -543,7 +541,6 @@ void p2pdma_outage_end(struct pci_dev *pdev, u32 cause)
  */
 void p2pdma_outage_end_async(struct pci_dev *pdev, u32 cause)
 {
-	look_again(cause);
 	if (revoke_and_remove(pdev, cause))
 		queue_work(system_unbound_wq, &notify_work);
 }

@@ -329,6 +329,27 @@ static void explain_many_ports(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, found.num_ports, 19);
 }
 
+/* What there is no room for is not part of what is to be pasted. */
+static void explain_more_ports(struct kunit *test)
+{
+	struct p2pdma_remedy *remedy;
+	DECLARE_SEQ_BUF(text, P2PDMA_TEXT);
+	unsigned int i;
+
+	remedy = kunit_kzalloc(test, sizeof(*remedy), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, remedy);
+	for (i = 0; i < P2PDMA_OBSTACLES; i++)
+		remedy->clear[i].bdf = PCI_DEVID(2, i);
+	remedy->num_clear = P2PDMA_OBSTACLES;
+	p2pdma_remedy_print(&text, remedy);
+	KUNIT_EXPECT_NULL(test, strstr(seq_buf_str(&text), "more"));
+	remedy->num_clear++;
+	seq_buf_clear(&text);
+	p2pdma_remedy_print(&text, remedy);
+	KUNIT_EXPECT_NOT_NULL(test, strstr(seq_buf_str(&text),
+					   ";02:03.7 (and more)"));
+}
+
 /* ---- does it help? ---- */
 
 static void do_as_said(struct fabric *fabric, const struct p2pdma_obstacle *list,
@@ -442,6 +463,7 @@ static void explain_pasted(struct kunit *test)
 static struct kunit_case explain_cases[] = {
 	KUNIT_CASE_PARAM(explain_words, words_gen_params),
 	KUNIT_CASE(explain_many_ports),
+	KUNIT_CASE(explain_more_ports),
 	KUNIT_CASE(explain_helps),
 	KUNIT_CASE(explain_pasted),
 	{ }

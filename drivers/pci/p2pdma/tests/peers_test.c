@@ -681,10 +681,14 @@ static void unread_window(struct kunit *test, enum window window)
 		client->gone = false;
 	}
 	fabric_config_poke(client, FABRIC_ACS_CAP + PCI_ACS_CTRL, 2, ACS_OFF);
-	if (window != SLEEPS)
+	if (window != SLEEPS) {
 		p2pdma_outage_end(client->pdev, P2PDMA_DOWN_RESET);
-	else
+	} else {
+		/* What was not down is not up again: that is asked often. */
+		p2pdma_outage_end(client->pdev, P2PDMA_DOWN_GONE);
+		KUNIT_EXPECT_FALSE(test, walks(res, client));
 		p2pdma_peers_recheck(false);
+	}
 	KUNIT_ASSERT_EQ(test, 0, p2pdma_peers_fill());
 	KUNIT_EXPECT_EQ(test, writes(res, client), PCI_P2PDMA_MAP_BUS_ADDR);
 	expect_same(test, res, client);
