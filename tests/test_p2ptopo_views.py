@@ -101,7 +101,15 @@ def doctor(run):
 
 @pytest.mark.parametrize(
     "release, affected",
-    [("6.10.9", False), ("6.11.0-rc1", True), ("6.12.117", True), ("6.14.2", True), ("6.15.0", False), (None, False)],
+    [
+        ("6.10.9", False),
+        ("6.11.0-rc1", True),
+        ("6.12.116", True),
+        ("6.12.117-x", False),
+        ("6.14.2", True),
+        ("6.15.0", False),
+        (None, False),
+    ],
 )
 def test_kernels_that_misread_the_boot_line(release, affected, tool, tmp_path):
     """Where a boot line is written for a kernel that may take it for something else, that is said."""

@@ -262,16 +262,18 @@ const char *cpu_settles(const struct view *view, const struct answer *answer)
 /*
  * The kernel's release, if it may be one that takes ACS options of the boot line for
  * something else; NULL else.  Of this machine, or of a folder with its /proc, it is known.
+ * 6.12.117 reads them as they are meant; which stable release was the first, and of
+ * the other series, is not known here.
  */
 char *misreading_kernel(const struct machine *machine)
 {
-	unsigned int major, minor;
+	unsigned int major, minor, patch = 0;
 	char *release = NULL;
 
 	if (machine->root)
 		release = read_line_of("%s/proc/sys/kernel/osrelease", machine->root);
-	if (release && sscanf(release, "%u.%u", &major, &minor) == 2 && major == 6 &&
-	    minor >= 11 && minor <= 14)
+	if (release && sscanf(release, "%u.%u.%u", &major, &minor, &patch) >= 2 &&
+	    major == 6 && minor >= 11 && minor <= 14 && !(minor == 12 && patch >= 117))
 		return release;
 	free(release);
 	return NULL;
