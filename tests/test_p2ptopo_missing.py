@@ -512,7 +512,7 @@ def test_corpus(tool):
 
 
 def test_segment_for_each_device(run):
-    """Some hypervisors show no bridge at all: on bus 0 nothing can be missing above, and the CPU may be all it takes."""
+    """Some hypervisors show no bridge: on bus 0 nothing can be missing above, and the CPU may be all it takes."""
     text = as_hex([Function("0001:00:00.0"), Function("0002:00:00.0"), Function("b8a3:00:02.0")], 0x1E0)
     pair = ("explain", "0001:00:00.0", "b8a3:00:02.0")
     route = json.loads(run(text, "--json", "--cpu", "amd:0x17", *pair))["route"]
