@@ -8,6 +8,7 @@
 #ifndef _LINUX_PCI_P2PDMA_H
 #define _LINUX_PCI_P2PDMA_H
 
+#include <linux/bvec.h>
 #include <linux/dma-direction.h>
 #include <linux/memremap.h>
 #include <linux/mm.h>
@@ -486,6 +487,28 @@ static inline bool pci_p2pdma_sg_intact(struct scatterlist *sgl,
 {
 	return __pci_p2pdma_no_outage(since) ||
 	       __pci_p2pdma_sg_intact(sgl, nents, since);
+}
+
+/**
+ * pci_p2pdma_bvec_intact - could the memory of a bvec be reached all the time?
+ * @bv: RAM or peer memory, of one provider
+ * @since: as for pci_p2pdma_sg_intact()
+ *
+ * For who maps a bvec without a scatterlist, see pci_p2pdma_map_resource().
+ *
+ * Context: any.
+ * Return: see pci_p2pdma_sg_intact().
+ */
+static inline bool pci_p2pdma_bvec_intact(const struct bio_vec *bv,
+					  unsigned long since)
+{
+	struct p2pdma_resource *res;
+
+	if (__pci_p2pdma_no_outage(since))
+		return true;
+	res = pci_p2pdma_page_resource(bv->bv_page);
+	return !res || __pci_p2pdma_range_intact(res, bvec_phys(bv), bv->bv_len,
+						 since);
 }
 
 /**

@@ -148,7 +148,9 @@ map_resource_traced(struct p2pdma_resource *res, struct device *dev,
  * @bus_offset: set to bus address minus CPU physical address if that is how
  *
  * For a mapping that knows what its ranges are parts of, so that it asks once for
- * all of them.  It holds for the mapping, and no longer.
+ * all of them.  It holds for the mapping, and no longer.  A driver may ask, too:
+ * what it reaches by bus address needs no DMA API, neither to be mapped nor to be
+ * unmapped, if dma_pci_p2pdma_supported() says so of the device; all else does.
  *
  * Context: any, takes no lock and does not allocate.
  * Return: the map type; PCI_P2PDMA_MAP_NOT_SUPPORTED also while there is an outage.
@@ -162,6 +164,7 @@ enum pci_p2pdma_map_type pci_p2pdma_map_resource(struct p2pdma_resource *res,
 		return map_resource_traced(res, dev, dir, bus_offset);
 	return map_resource(res, dev, dir, bus_offset);
 }
+EXPORT_SYMBOL_GPL(pci_p2pdma_map_resource);
 
 /**
  * pci_p2pdma_reaches - is there a route from a device to a page?

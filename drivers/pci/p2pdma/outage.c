@@ -852,3 +852,4 @@ bool __pci_p2pdma_range_intact(struct p2pdma_resource *res, phys_addr_t start,
 	       pages_intact(res, pfn_to_page(PHYS_PFN(start)),
 			    PFN_UP(offset_in_page(start) + len));
 }
+EXPORT_SYMBOL_GPL(__pci_p2pdma_range_intact);
