@@ -10,9 +10,11 @@
 #define _GNU_SOURCE
 #include <err.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
@@ -95,16 +97,24 @@ static void get_memory(int fd, size_t size, void **peer, void **ram)
 		err(1, "mmap of %zu bytes", size);
 }
 
+/* What looked for partitions has left pages in the cache, and as long as they are there each read looks at them. */
+static int open_direct(const char *node, int flags)
+{
+	int drive = open(node, flags | O_DIRECT);
+
+	if (drive < 0 || ioctl(drive, BLKFLSBUF))
+		err(1, "%s", node);
+	return drive;
+}
+
 static void through(const char *node, int fd, const char *name)
 {
 	static const unsigned int counts[] = { 1, 16 };
-	int drive = open(node, O_RDWR | O_DIRECT);
+	int drive = open_direct(node, O_RDWR);
 	void *memory[2];
 	char what[64];
 	unsigned int i, j;
 
-	if (drive < 0)
-		err(1, "%s", node);
 	get_memory(fd, 16 * PAGE, &memory[0], &memory[1]);
 	for (j = pread(drive, memory[0], PAGE, 0) < 0; j < 2; j++) {
 		for (i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
@@ -120,12 +130,10 @@ static void through(const char *node, int fd, const char *name)
 static void direct(const char *node, int fd)
 {
 	static const unsigned int counts[] = { 1, 16, 256 };
-	int drive = open(node, O_RDONLY | O_DIRECT);
+	int drive = open_direct(node, O_RDONLY);
 	void *peer, *ram;
 	unsigned int i;
 
-	if (drive < 0)
-		err(1, "%s", node);
 	get_memory(fd, 256 * PAGE, &peer, &ram);
 	for (i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
 		read_into("direct-peer", drive, peer, counts[i]);

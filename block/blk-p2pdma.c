@@ -84,13 +84,16 @@ bool bdev_reaches_peer_memory(struct block_device *bdev, struct bio *bio)
 		return false;
 	bio_for_each_bvec(bv, bio, iter) {
 		/* One provider has all of a bvec, and usually of a bio */
-		if (!is_pci_p2pdma_page(bv.bv_page) ||
-		    bv.bv_page->pgmap == pgmap)
-			continue;
-		pgmap = bv.bv_page->pgmap;
-		peer.page = bv.bv_page;
-		if (!bdev_dma_query(bdev, &peer.query))
-			return false;
+		if (is_pci_p2pdma_page(bv.bv_page) &&
+		    bv.bv_page->pgmap != pgmap) {
+			pgmap = bv.bv_page->pgmap;
+			peer.page = bv.bv_page;
+			if (!bdev_dma_query(bdev, &peer.query))
+				return false;
+		}
+		/* To go on costs more than to see that it was the only one */
+		if (bv.bv_len == iter.bi_size)
+			break;
 	}
 	return true;
 }
