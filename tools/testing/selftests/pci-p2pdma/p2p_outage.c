@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 
 #include "p2pmem.h"
@@ -80,10 +81,30 @@ static void *map_again(struct tally *t)
 	return mem;
 }
 
-/* Returns false if the mapping is to be replaced. */
-static bool do_read(struct tally *t, char *mem, long block)
+/*
+ * In one piece, or with the halves exchanged: a drive is told of one piece in the command itself,
+ * of two that do not adjoin by a list.
+ */
+static ssize_t transfer(ssize_t (*fn)(int, const struct iovec *, int, off_t), int drive, char *mem,
+			long block, bool halves)
 {
-	ssize_t ret = pread(from, mem, LEN, block * LEN);
+	struct iovec whole = { mem, LEN };
+	struct iovec half[2] = { { mem + LEN / 2, LEN / 2 }, { mem, LEN / 2 } };
+
+	return fn(drive, halves ? half : &whole, halves ? 2 : 1, block * LEN);
+}
+
+static bool differs(const char *mem, const char *file, bool halves)
+{
+	size_t first = halves ? LEN / 2 : 0;
+
+	return memcmp(mem + first, file, LEN - first) || memcmp(mem, file + LEN - first, first);
+}
+
+/* Returns false if the mapping is to be replaced. */
+static bool do_read(struct tally *t, char *mem, long block, bool halves)
+{
+	ssize_t ret = transfer(preadv, from, mem, block, halves);
 
 	if (ret != (ssize_t)LEN) {
 		if (ret >= 0 || !explained())
@@ -96,12 +117,12 @@ static bool do_read(struct tally *t, char *mem, long block)
 		t->lost++;
 		return false;
 	}
-	t->read_wrong += !!memcmp(ram, reference + block * LEN, LEN);
+	t->read_wrong += differs(ram, reference + block * LEN, halves);
 	return true;
 }
 
 /* Each worker has blocks of its own, and each write bytes of its own. */
-static bool do_write(struct tally *t, char *mem, long block)
+static bool do_write(struct tally *t, char *mem, long block, bool halves)
 {
 	static unsigned char value;
 	ssize_t ret;
@@ -110,7 +131,7 @@ static bool do_write(struct tally *t, char *mem, long block)
 	memcpy(ram, &t->writes, sizeof(t->writes));
 	if (!copy(mem, ram))
 		return false;
-	ret = pwrite(to, mem, LEN, block * LEN);
+	ret = transfer(pwritev, to, mem, block, halves);
 	if (ret != (ssize_t)LEN) {
 		if (ret >= 0 || !explained())
 			fail("write");
@@ -120,7 +141,7 @@ static bool do_write(struct tally *t, char *mem, long block)
 	t->writes++;
 	if (pread(to, ram + LEN, LEN, block * LEN) != (ssize_t)LEN)
 		fail("read of what was written");
-	t->write_wrong += !!memcmp(ram, ram + LEN, LEN);
+	t->write_wrong += differs(ram, ram + LEN, halves);
 	return true;
 }
 
@@ -128,6 +149,7 @@ static void __attribute__((noreturn)) work(int worker, const char *stop)
 {
 	struct tally *t = &all[worker];
 	char *mem = NULL;
+	bool halves;
 	long i;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -137,7 +159,8 @@ static void __attribute__((noreturn)) work(int worker, const char *stop)
 			mem = map_again(t);
 		if (!mem)
 			continue;
-		if (!do_read(t, mem, i % BLOCKS) || !do_write(t, mem, worker)) {
+		halves = i / BLOCKS % 2;
+		if (!do_read(t, mem, i % BLOCKS, halves) || !do_write(t, mem, worker, halves)) {
 			munmap(mem, LEN);
 			mem = NULL;
 		}
