@@ -20,6 +20,7 @@ def replug(vm: Vm, drive: str) -> None:
     vm.qmp.command(
         "blockdev-add",
         driver="raw",
+        cache={"no-flush": True},
         **{"node-name": node},
         file={"driver": "file", "filename": str(vm.drive_file(drive))},
     )
