@@ -56,6 +56,7 @@
 #include "p2pdma/outage.h"
 #include "p2pdma/p2pdma.h"
 #include "p2pdma/peers.h"
+#include "p2pdma/range.h"
 #include "p2pdma/sysfs.h"
 #include "p2pdma/trace.h"
 
@@ -126,13 +127,14 @@ static void memory_page_free(struct p2pdma_backing *backing, u64 offset,
 }
 
 static struct p2pdma_memory *memory_create(struct pci_dev *pdev, int bar,
-					   u64 size, u64 offset)
+					   u64 size, u64 offset, bool pages)
 {
 	struct p2pdma_memory *mem;
 	phys_addr_t start = pci_resource_start(pdev, bar) + offset;
 	int error;
 
-	error = p2pdma_pages_check(pdev, start, size);
+	error = pages ? p2pdma_pages_check(pdev, start, size) :
+			p2pdma_range_check(pdev, start, size);
 	if (error)
 		return ERR_PTR(error);
 
@@ -149,16 +151,21 @@ static struct p2pdma_memory *memory_create(struct pci_dev *pdev, int bar,
 	mem->backing.writecombine =
 		pci_resource_flags(pdev, bar) & IORESOURCE_PREFETCH;
 	mem->backing.page_free = memory_page_free;
+	if (!pages)
+		p2pdma_range_init(mem);
 
 	/* Also while its driver is already gone: see memory_destroy() */
 	error = pm_runtime_resume_and_get(&pdev->dev);
 	if (error)
 		goto free_mem;
-	error = p2pdma_pool_init(&mem->pool, size, dev_to_node(&pdev->dev));
+	/* Empty without pages, so that nobody has to know whether there are any */
+	error = p2pdma_pool_init(&mem->pool, pages ? size : 0,
+				 dev_to_node(&pdev->dev));
 	if (error)
 		goto put_pm;
 	p2pdma_peers_add(&mem->res);
-	error = p2pdma_pages_add(&mem->backing, &mem->res);
+	if (pages)
+		error = p2pdma_pages_add(&mem->backing, &mem->res);
 	if (error)
 		goto remove_peers;
 	p2pdma_outage_check_upstream(pdev);
@@ -176,6 +183,20 @@ free_mem:
 print_error:
 	pci_err(pdev, "cannot register BAR %d: error %d\n", bar, error);
 	return ERR_PTR(error);
+}
+
+/* See memory_drain() */
+static void range_drain(struct p2pdma_memory *mem)
+{
+	struct p2pdma_resource *res = &mem->res;
+	phys_addr_t last = res->start + res->size - 1;
+	unsigned int tries = 0;
+
+	p2pdma_range_close(mem);
+	while (!p2pdma_range_wait(mem, DRAIN_PERIOD))
+		if (++tries % DRAIN_AGAIN == DRAIN_WARN)
+			pci_warn(res->pdev, "removal waits for the drivers that hold [mem %pa-%pa]\n",
+				 &res->start, &last);
 }
 
 /*
@@ -199,10 +220,14 @@ static void memory_drain(struct p2pdma_memory *mem)
 
 static void memory_destroy(struct p2pdma_memory *mem)
 {
-	memory_drain(mem);
+	if (mem->pageless)
+		range_drain(mem);
+	else
+		memory_drain(mem);
 	p2pdma_memory_del(mem);
 	p2pdma_outage_remove(&mem->res);
-	p2pdma_pages_remove(&mem->backing);
+	if (!mem->pageless)
+		p2pdma_pages_remove(&mem->backing);
 	p2pdma_peers_remove(&mem->res);
 	p2pdma_pool_exit(&mem->pool);
 	pm_runtime_put(&mem->res.pdev->dev);
@@ -236,12 +261,25 @@ static int provider_create(struct pci_dev *pdev, struct p2pdma_memory *first)
 	return 0;
 }
 
+static bool provider_has_pages(const struct pci_p2pdma *p2pdma)
+{
+	const struct p2pdma_memory *mem;
+
+	lockdep_assert_held(&p2pdma_lock);
+	list_for_each_entry(mem, &p2pdma->resources, node)
+		if (!mem->pageless)
+			return true;
+	return false;
+}
+
 /* Nobody finds the resource after this and a grace period. */
-static void memory_unlink(struct p2pdma_memory *mem)
+static void memory_unlink(struct pci_p2pdma *p2pdma, struct p2pdma_memory *mem)
 {
 	lockdep_assert_held(&p2pdma_lock);
 	WRITE_ONCE(mem->unlinked, true);
 	list_del_rcu(&mem->node);
+	if (!provider_has_pages(p2pdma))
+		WRITE_ONCE(p2pdma->published, false);
 	p2pdma_lists_changed();
 }
 
@@ -254,7 +292,7 @@ static void provider_unlink(struct pci_p2pdma *p2pdma)
 	WRITE_ONCE(p2pdma->published, false);
 	list_del_rcu(&p2pdma->node);
 	list_for_each_entry_safe(mem, next, &p2pdma->resources, node)
-		memory_unlink(mem);
+		memory_unlink(p2pdma, mem);
 	RCU_INIT_POINTER(p2pdma->pdev->p2pdma, NULL);
 }
 
@@ -341,6 +379,20 @@ static void warn_guest(struct pci_dev *pdev)
 	pci_info(pdev, "this is a virtual machine: who reaches this memory is worked out from the virtual topology, and true only if the host's is alike\n");
 }
 
+/* Two with pages never meet: see p2pdma_pages_check(). */
+static bool overlaps_another(const struct pci_p2pdma *p2pdma,
+			     const struct p2pdma_memory *mem)
+{
+	const struct p2pdma_resource *res = &mem->res;
+	const struct p2pdma_memory *other;
+
+	list_for_each_entry(other, &p2pdma->resources, node)
+		if (res->start < other->res.start + other->res.size &&
+		    other->res.start < res->start + res->size)
+			return true;
+	return false;
+}
+
 /* Show it to everybody.  The first of a device makes that a provider. */
 static int link_memory(struct pci_dev *pdev, struct p2pdma_memory *mem)
 {
@@ -352,6 +404,8 @@ static int link_memory(struct pci_dev *pdev, struct p2pdma_memory *mem)
 	p2pdma = provider_locked(pdev);
 	if (!p2pdma) {
 		error = provider_create(pdev, mem);
+	} else if (overlaps_another(p2pdma, mem)) {
+		error = -EBUSY;
 	} else {
 		if (mem->unvetted)
 			WRITE_ONCE(p2pdma->unvetted, true);
@@ -363,12 +417,11 @@ static int link_memory(struct pci_dev *pdev, struct p2pdma_memory *mem)
 	return error;
 }
 
-static int add_resource(struct pci_dev *pdev, int bar, size_t size, u64 offset,
-			bool unvetted)
+static int add_resource(struct pci_dev *pdev, int bar, u64 len, u64 offset,
+			bool unvetted, bool pages)
 {
 	struct p2pdma_memory *mem;
 	phys_addr_t last;
-	u64 len = size;
 	int error;
 
 	/*
@@ -383,7 +436,7 @@ static int add_resource(struct pci_dev *pdev, int bar, size_t size, u64 offset,
 	error = check_bar(pdev, bar, &len, offset);
 	if (error)
 		return error;
-	mem = memory_create(pdev, bar, len, offset);
+	mem = memory_create(pdev, bar, len, offset, pages);
 	if (IS_ERR(mem))
 		return PTR_ERR(mem);
 	mem->unvetted = unvetted;
@@ -397,8 +450,8 @@ static int add_resource(struct pci_dev *pdev, int bar, size_t size, u64 offset,
 		goto remove_action;
 
 	last = mem->res.start + mem->res.size - 1;
-	pci_info(pdev, "registered BAR %d [mem %pa-%pa] as peer memory\n", bar,
-		 &mem->res.start, &last);
+	pci_info(pdev, "registered BAR %d [mem %pa-%pa] as peer memory%s\n", bar,
+		 &mem->res.start, &last, pages ? "" : " without pages");
 	warn_guest(pdev);
 	p2pdma_notify(PCI_P2PDMA_RESOURCE_ADDED, pdev);
 	return 0;
@@ -465,11 +518,23 @@ int pci_p2pdma_add_resource(struct pci_dev *pdev, int bar, size_t size,
 
 	if (!is_known_to_driver(pdev))
 		return pci_p2pdma_add_unvetted_resource(pdev, bar, size, offset);
-	error = add_resource(pdev, bar, size, offset, false);
+	error = add_resource(pdev, bar, size, offset, false, true);
 	trace_p2pdma_register(pdev, bar, offset, size, error);
 	return error;
 }
 EXPORT_SYMBOL_GPL(pci_p2pdma_add_resource);
+
+static int add_unvetted(struct pci_dev *pdev, int bar, u64 size, u64 offset,
+			bool pages)
+{
+	int error = security_locked_down(LOCKDOWN_PCI_ACCESS);
+
+	if (!error)
+		return add_resource(pdev, bar, size, offset, true, pages);
+	pci_err(pdev, "cannot register BAR %d: the kernel is locked down, and its driver does not know that it holds no registers\n",
+		bar);
+	return error;
+}
 
 /**
  * pci_p2pdma_add_unvetted_resource - register what may be no memory
@@ -491,18 +556,50 @@ EXPORT_SYMBOL_GPL(pci_p2pdma_add_resource);
 int pci_p2pdma_add_unvetted_resource(struct pci_dev *pdev, int bar, size_t size,
 				     u64 offset)
 {
-	int error = security_locked_down(LOCKDOWN_PCI_ACCESS);
+	int error = add_unvetted(pdev, bar, size, offset, true);
 
-	if (error) {
-		pci_err(pdev, "cannot register BAR %d: the kernel is locked down, and its driver does not know that it holds no registers\n",
-			bar);
-	} else {
-		error = add_resource(pdev, bar, size, offset, true);
-	}
 	trace_p2pdma_register(pdev, bar, offset, size, error);
 	return error;
 }
 EXPORT_SYMBOL_GPL(pci_p2pdma_add_unvetted_resource);
+
+/**
+ * pcim_p2pdma_add_range - register (part of) a BAR for peers, without struct pages
+ * @pdev: device that owns the BAR; its driver is being or has been bound
+ * @bar: BAR number, 0 to 5
+ * @size: number of bytes, 0 for all from @offset to the end of the BAR
+ * @offset: first byte in the BAR
+ *
+ * For memory that is mapped by its physical address, see pci_p2pdma_range_get():
+ * it takes no RAM, whole pages are enough, and the kernel need not be able to map
+ * it.  In turn there is no I/O with it: nothing can be allocated of it, and
+ * programs cannot map it.  It is unregistered as other resources are, by
+ * pci_p2pdma_remove_resource(), too; what a driver may register is the same, see
+ * pci_p2pdma_add_resource(), and so is what holds for a device that is not in the
+ * driver's id table.
+ *
+ * Context: process context, may sleep.
+ * Return: 0, or with a line in the log and nothing changed:
+ *	-EINVAL if the BAR does not exist, is not memory, has no address, is
+ *	too small, or the range is not made of whole pages;
+ *	-EBUSY if a part of it is registered already;
+ *	-EOPNOTSUPP if memory encryption is active;
+ *	-EPERM if the kernel is locked down and the device not in the id table;
+ *	-ENOMEM if memory is short;
+ *	another code from runtime PM or sysfs.
+ */
+int pcim_p2pdma_add_range(struct pci_dev *pdev, int bar, u64 size, u64 offset)
+{
+	int error;
+
+	if (is_known_to_driver(pdev))
+		error = add_resource(pdev, bar, size, offset, false, false);
+	else
+		error = add_unvetted(pdev, bar, size, offset, false);
+	trace_p2pdma_register(pdev, bar, offset, size, error);
+	return error;
+}
+EXPORT_SYMBOL_GPL(pcim_p2pdma_add_range);
 
 /* The resource that begins at @start; caller holds p2pdma_lock */
 static struct p2pdma_memory *memory_at(struct pci_p2pdma *p2pdma,
@@ -553,7 +650,7 @@ int pci_p2pdma_remove_resource(struct pci_dev *pdev, int bar, u64 offset)
 		if (list_is_singular(&p2pdma->resources)) {
 			provider_unlink(p2pdma);
 		} else {
-			memory_unlink(mem);
+			memory_unlink(p2pdma, mem);
 			p2pdma = NULL;
 		}
 	}
@@ -569,7 +666,8 @@ EXPORT_SYMBOL_GPL(pci_p2pdma_remove_resource);
 /**
  * pci_p2pmem_publish - let others find the memory of a device, or stop that
  * @pdev: device; ignored if it is not a provider
- * @publish: whether pci_p2pmem_find_many() may choose it
+ * @publish: whether pci_p2pmem_find_many() may choose it; it never does if nothing
+ *	that is registered has struct pages
  *
  * Context: process context, may sleep.
  */
@@ -580,6 +678,8 @@ void pci_p2pmem_publish(struct pci_dev *pdev, bool publish)
 
 	scoped_guard(mutex, &p2pdma_lock) {
 		p2pdma = provider_locked(pdev);
+		if (p2pdma)
+			publish &= provider_has_pages(p2pdma);
 		if (p2pdma && p2pdma->published != publish) {
 			WRITE_ONCE(p2pdma->published, publish);
 			changed = true;

@@ -105,6 +105,10 @@ int pci_p2pdma_add_resource(struct pci_dev *pdev, int bar, size_t size,
 int pci_p2pdma_add_unvetted_resource(struct pci_dev *pdev, int bar, size_t size,
 				     u64 offset);
 int pci_p2pdma_remove_resource(struct pci_dev *pdev, int bar, u64 offset);
+int pcim_p2pdma_add_range(struct pci_dev *pdev, int bar, u64 size, u64 offset);
+struct p2pdma_resource *pci_p2pdma_range_get(struct pci_dev *pdev,
+					     phys_addr_t start, u64 len);
+void pci_p2pdma_range_put(struct p2pdma_resource *res);
 int pci_p2pdma_distance_many(struct pci_dev *provider, struct device **clients,
 			     int num_clients, bool verbose);
 enum pci_p2pdma_map_type pci_p2pdma_tlp_type(struct pci_dev *provider,
@@ -173,6 +177,22 @@ static inline int pci_p2pdma_remove_resource(struct pci_dev *pdev, int bar,
 					     u64 offset)
 {
 	return -ENOENT;
+}
+
+static inline int pcim_p2pdma_add_range(struct pci_dev *pdev, int bar,
+					u64 size, u64 offset)
+{
+	return -EOPNOTSUPP;
+}
+
+static inline struct p2pdma_resource *
+pci_p2pdma_range_get(struct pci_dev *pdev, phys_addr_t start, u64 len)
+{
+	return NULL;
+}
+
+static inline void pci_p2pdma_range_put(struct p2pdma_resource *res)
+{
 }
 
 static inline int pci_p2pdma_distance_many(struct pci_dev *provider,

@@ -13,6 +13,7 @@
  *   ../p2pdma.c		registration and lifetimes
  *   sysfs.c sysfs.h		p2pmem/ attributes, mmap for user space
  *   memory.c memory.h		allocate, and free
+ *   range.c range.h		who uses ranges without pages
  *   map.c			how a DMA mapping reaches a page
  *   outage.c outage.h		which providers peers cannot reach now
  *   provider.c p2pdma.h	which providers there are
@@ -34,10 +35,12 @@
 #define _PCI_P2PDMA_PRIVATE_H
 
 #include <linux/compiler.h>
+#include <linux/completion.h>
 #include <linux/container_of.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
 #include <linux/rcupdate.h>
+#include <linux/refcount.h>
 
 #include "pages.h"
 #include "pool.h"
@@ -45,7 +48,7 @@
 #include "verdict.h"
 
 /**
- * struct p2pdma_memory - a registered resource with struct pages and a pool
+ * struct p2pdma_memory - a registered resource, with struct pages and a pool or not
  * @node: in pci_p2pdma.resources
  * @all: in a list of all of these, until all memory of it has come back
  * @res: where it is and who reaches it
@@ -53,10 +56,14 @@
  * @pool: what of it is free
  * @unlinked: it is about to go, and whoever has memory of it should free it
  * @unvetted: no driver knows that it holds no registers
+ * @pageless: it has no pages, and nothing is in @pool; set before it is linked
+ * @holds: of one without pages: who has some of it, and 1 until it is removed
+ * @unheld: completed when @holds becomes 0
  * @rcu: freed after a grace period, as allocation walks the list under RCU
  *
  * Removal closes @pool and waits until all of it has come back: from the
- * kernel and, page by page, from user space.
+ * kernel and, page by page, from user space.  Or, where there are no pages, until
+ * nobody holds it.
  */
 struct p2pdma_memory {
 	struct list_head node;
@@ -66,6 +73,9 @@ struct p2pdma_memory {
 	struct p2pdma_pool pool;
 	bool unlinked;
 	bool unvetted;
+	bool pageless;
+	refcount_t holds;
+	struct completion unheld;
 	struct rcu_head rcu;
 };
 

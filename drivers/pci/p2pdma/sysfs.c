@@ -30,7 +30,7 @@ static ssize_t size_show(struct device *dev, struct device_attribute *attr,
 	p2pdma = rcu_dereference(to_pci_dev(dev)->p2pdma);
 	if (p2pdma)
 		list_for_each_entry_rcu(mem, &p2pdma->resources, node)
-			size += mem->res.size;
+			size += mem->pageless ? 0 : mem->res.size;
 	return sysfs_emit(buf, "%llu\n", size);
 }
 static DEVICE_ATTR_RO(size);

@@ -147,6 +147,38 @@ static s64 add_unvetted_larger(struct odd_devices *d)
 	return pci_p2pdma_add_unvetted_resource(d->plain, 0, SZ_4M, 0);
 }
 
+static s64 range_no_bar(struct odd_devices *d)
+{
+	return pcim_p2pdma_add_range(d->plain, INT_MIN, 0, 0) +
+	       pcim_p2pdma_add_range(d->plain, PCI_STD_NUM_BARS, 0, 0);
+}
+
+static s64 range_larger(struct odd_devices *d)
+{
+	return pcim_p2pdma_add_range(d->plain, 0, SZ_4G * 4, 0);
+}
+
+static s64 range_registered(struct odd_devices *d)
+{
+	return pcim_p2pdma_add_range(d->provider, 0, PAGE_SIZE, 0);
+}
+
+static s64 range_held(struct odd_devices *d)
+{
+	phys_addr_t start = page_to_phys(virt_to_page(d->first));
+	struct p2pdma_resource *res;
+
+	/* It has pages */
+	res = pci_p2pdma_range_get(d->provider, start, PAGE_SIZE);
+	if (!res)
+		res = pci_p2pdma_range_get(d->plain, start, PAGE_SIZE);
+	if (!res)
+		res = pci_p2pdma_range_get(d->gone, 0, U64_MAX);
+	if (res)
+		pci_p2pdma_range_put(res);
+	return !!res;
+}
+
 static s64 remove_none(struct odd_devices *d)
 {
 	return pci_p2pdma_remove_resource(d->plain, 0, 0);
@@ -273,6 +305,14 @@ static s64 intact_nents(struct odd_devices *d)
 	return pci_p2pdma_sg_intact(sg, 1, 0);
 }
 
+static s64 intact_no_bvec(struct odd_devices *d)
+{
+	struct bio_vec bv = { .bv_page = virt_to_page(d->ram) };
+
+	return pci_p2pdma_bvec_intact(&bv, 0) &&
+	       pci_p2pdma_bvec_intact(&bv, ULONG_MAX);
+}
+
 static s64 intact_no_length(struct odd_devices *d)
 {
 	struct scatterlist sg;
@@ -365,6 +405,10 @@ static const struct odd new_odds[] = {
 
 	{ "add_unvetted_no_bar", add_unvetted_no_bar, NEW, -EINVAL },
 	{ "add_unvetted_larger", add_unvetted_larger, NEW, -EINVAL },
+	{ "range_no_bar", range_no_bar, NEW, 2 * -EINVAL },
+	{ "range_larger", range_larger, NEW, -EINVAL },
+	{ "range_registered", range_registered, NEW, -EBUSY },
+	{ "range_held", range_held, NEW, 0 },
 	{ "remove_none", remove_none, NEW, -ENOENT },
 	{ "remove_no_bar", remove_no_bar, NEW, 2 * -ENOENT },
 	{ "remove_elsewhere", remove_elsewhere, NEW, -ENOENT },
@@ -386,6 +430,7 @@ static const struct odd new_odds[] = {
 	{ "intact_no_list", intact_no_list, NEW, 1 },
 	{ "intact_nents", intact_nents, NEW, 1 },
 	{ "intact_no_length", intact_no_length, NEW, 1 },
+	{ "intact_no_bvec", intact_no_bvec, NEW, 1 },
 	{ "notify_again", notify_again, NEW, -ENOENT },
 	{ "notify_never", notify_never, NEW, -ENOENT },
 	{ "mmap_private", mmap_private, NEW, -EINVAL },

@@ -74,6 +74,9 @@ static struct machine *build(struct kunit *test)
 	m->provider[BESIDE] = endpoint_under(downstream(sw, 2));
 	m->provider[FAR] = endpoint_under(root_port(host));
 	m->provider[AWAY] = endpoint_under(root_port(other));
+	/* For those without pages */
+	m->provider[NEAR]->bar[2].size = SZ_64K;
+	m->provider[FAR]->bar[2].size = SZ_64K;
 	fabric_scan(fabric);
 	m->memory[RAM] = alloc_pages_exact(SIZE, GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, m->memory[RAM]);
@@ -274,6 +277,63 @@ static void a_mixed_list_is_mapped(struct kunit *test)
 	expect_seen(test, m, model, &dma);
 	dma_unmap_rlist(dev, &dma);
 	rlist_free(&list);
+}
+
+/* What is mapped by its physical address need not have pages. */
+static void ranges_need_no_pages(struct kunit *test)
+{
+	struct machine *m = build(test);
+	struct device *dev = &m->client->pdev->dev;
+	struct pci_dev *near = provider_of(m, NEAR), *far = provider_of(m, FAR);
+	u64 near_start = pci_resource_start(near, 2);
+	u64 far_start = pci_resource_start(far, 2);
+	const struct rlist_dma_range expected[] = {
+		{ pci_bus_address(near, 2) + 100, 2 * PAGE_SIZE },
+		{ phys_of(m, RAM), PAGE_SIZE },
+		{ far_start, SZ_64K },
+	};
+	unsigned long since = pci_p2pdma_outages();
+	struct p2pdma_resource *held[2];
+	struct rlist_dma_range range;
+	struct rlist_dma_iter it;
+	struct rlist_cpu cpu;
+	struct rlist_dma dma;
+	unsigned int i = 0;
+	struct rlist list;
+
+	KUNIT_ASSERT_EQ(test, 0, pcim_p2pdma_add_range(near, 2, 0, 0));
+	KUNIT_ASSERT_EQ(test, 0, pcim_p2pdma_add_range(far, 2, 0, 0));
+	held[0] = pci_p2pdma_range_get(near, near_start, SZ_64K);
+	held[1] = pci_p2pdma_range_get(far, far_start, SZ_64K);
+	KUNIT_ASSERT_NOT_NULL(test, held[0]);
+	KUNIT_ASSERT_NOT_NULL(test, held[1]);
+
+	rlist_init(&list);
+	KUNIT_ASSERT_EQ(test, 0, rlist_add_phys(&list, near_start + 100, 2 * PAGE_SIZE,
+						near, GFP_KERNEL));
+	KUNIT_ASSERT_EQ(test, 0, rlist_add_phys(&list, phys_of(m, RAM), PAGE_SIZE, NULL,
+						GFP_KERNEL));
+	KUNIT_ASSERT_EQ(test, 0, rlist_add_phys(&list, far_start, SZ_64K, far, GFP_KERNEL));
+	rlist_cpu_list(&cpu, &list);
+	KUNIT_ASSERT_EQ(test, 0, dma_map_rlist(dev, &cpu, &dma, DMA_FROM_DEVICE, 0,
+					       GFP_KERNEL));
+	rlist_dma_for_each(&it, &dma, &range) {
+		KUNIT_ASSERT_LT(test, i, ARRAY_SIZE(expected));
+		KUNIT_EXPECT_EQ(test, expected[i].addr, range.addr);
+		KUNIT_EXPECT_EQ(test, expected[i++].len, range.len);
+	}
+	KUNIT_EXPECT_EQ(test, i, ARRAY_SIZE(expected));
+	dma_unmap_rlist(dev, &dma);
+	KUNIT_EXPECT_TRUE(test, rlist_intact(&cpu, since));
+
+	pci_p2pdma_provider_down(far);
+	KUNIT_EXPECT_EQ(test, -EREMOTEIO, dma_map_rlist(dev, &cpu, &dma, DMA_FROM_DEVICE,
+							0, GFP_KERNEL));
+	pci_p2pdma_provider_up(far);
+	KUNIT_EXPECT_FALSE(test, rlist_intact(&cpu, since));
+	rlist_free(&list);
+	pci_p2pdma_range_put(held[0]);
+	pci_p2pdma_range_put(held[1]);
 }
 
 /* Memory of somebody else, or of nobody, is not in a list. */
@@ -809,6 +869,7 @@ static void pages_may_begin_and_end_anywhere(struct kunit *test)
 
 static struct kunit_case cases[] = {
 	KUNIT_CASE(a_mixed_list_is_mapped),
+	KUNIT_CASE(ranges_need_no_pages),
 	KUNIT_CASE(bad_ranges_are_refused),
 	KUNIT_CASE(resources_are_not_merged),
 	KUNIT_CASE(what_cannot_be_mapped_is_refused),
