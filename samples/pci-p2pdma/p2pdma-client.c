@@ -17,7 +17,6 @@
 #include <linux/cleanup.h>
 #include <linux/dma-mapping.h>
 #include <linux/io.h>
-#include <linux/iopoll.h>
 #include <linux/minmax.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
@@ -28,20 +27,9 @@
 #include <linux/sizes.h>
 #include <linux/string.h>
 
-#define CLIENT_SIZE		SZ_8K
+#include "edu.h"
 
-#define EDU_VENDOR_ID		0x1234
-#define EDU_DEVICE_ID		0x11e8
-#define EDU_DMA_SRC		0x80
-#define EDU_DMA_DST		0x88
-#define EDU_DMA_COUNT		0x90
-#define EDU_DMA_CMD		0x98
-#define  EDU_DMA_RUN		BIT(0)
-#define  EDU_DMA_FROM_EDU	BIT(1)
-#define EDU_BUFFER		0x40000
-#define EDU_CHUNK		SZ_2K
-/* It takes a tenth of a second for anything. */
-#define EDU_TIMEOUT_US		(2 * USEC_PER_SEC)
+#define CLIENT_SIZE		SZ_8K
 
 /**
  * struct client - a device that does DMA
@@ -96,17 +84,11 @@ static void client_put_memory(struct client *client)
 	client->provider = NULL;
 }
 
-/* One transfer; either address may be in the device's own buffer. */
-static int edu_dma(struct client *client, u64 src, u64 dst, u32 count, u32 cmd)
+static int client_dma(struct client *client, u64 src, u64 dst, u32 count,
+		      u32 cmd)
 {
-	int error;
+	int error = edu_dma(client->regs, src, dst, count, cmd);
 
-	writeq(src, client->regs + EDU_DMA_SRC);
-	writeq(dst, client->regs + EDU_DMA_DST);
-	writeq(count, client->regs + EDU_DMA_COUNT);
-	writel(cmd | EDU_DMA_RUN, client->regs + EDU_DMA_CMD);
-	error = readl_poll_timeout(client->regs + EDU_DMA_CMD, cmd,
-				   !(cmd & EDU_DMA_RUN), 1000, EDU_TIMEOUT_US);
 	/* Memory that it might still write to is given back. */
 	if (error) {
 		pci_clear_master(client->pdev);
@@ -122,9 +104,9 @@ static int move_chunk(struct client *client, u64 src, u64 dst, u32 count)
 	/* Who waits for the end of a copy does not wait for all of it. */
 	if (!pci_p2pdma_reachable(client->provider))
 		return -EREMOTEIO;
-	error = edu_dma(client, src, EDU_BUFFER, count, 0);
-	return error ?: edu_dma(client, EDU_BUFFER, dst, count,
-				EDU_DMA_FROM_EDU);
+	error = client_dma(client, src, EDU_BUFFER, count, 0);
+	return error ?: client_dma(client, EDU_BUFFER, dst, count,
+				   EDU_DMA_FROM_EDU);
 }
 
 /* All of the RAM to the peer memory, which is mapped, or back */

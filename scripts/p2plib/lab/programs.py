@@ -541,7 +541,7 @@ ALL = [
         lambda t: ["samples.sh", t.providers[0], "near", "far"],
         where=("rdma-cards",),
         only_on=("lab", "debug"),
-        kernel_modules=("samples/pci-p2pdma/p2pdma-provider", "samples/pci-p2pdma/p2pdma-client"),
+        kernel_modules=tuple(f"samples/pci-p2pdma/p2pdma-{name}" for name in ("provider", "client", "range")),
         trace_dma=False,
         handlers={"holds": hotplug.holds},
     ),
