@@ -57,7 +57,7 @@
  * @unlinked: it is about to go, and whoever has memory of it should free it
  * @unvetted: no driver knows that it holds no registers
  * @pageless: it has no pages, and nothing is in @pool; set before it is linked
- * @holds: of one without pages: who has some of it, and 1 until it is removed
+ * @holds: of one without pages: who has some of it, and 1 until it is removed; else 0
  * @unheld: completed when @holds becomes 0
  * @rcu: freed after a grace period, as allocation walks the list under RCU
  *

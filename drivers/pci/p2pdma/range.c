@@ -118,8 +118,10 @@ struct p2pdma_resource *pci_p2pdma_range_get(struct pci_dev *pdev,
 	if (!res)
 		return NULL;
 	mem = p2pdma_to_memory(res);
-	if (!mem->pageless || (mem->unvetted && p2pdma_locked_down()) ||
-	    !refcount_inc_not_zero(&mem->holds))
+	if (mem->unvetted && p2pdma_locked_down())
+		return NULL;
+	/* 0 where there are pages, too */
+	if (!refcount_inc_not_zero(&mem->holds))
 		return NULL;
 	return res;
 }
