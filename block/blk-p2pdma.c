@@ -31,14 +31,24 @@
  * Context: any; takes no lock that a submitter of bios may hold.
  * Return: true if query->ask() said so of all devices; of several paths to the
  * same data one that is usable, or about to be, is enough, unless
- * query->every_path is set.  Also if there is no path at all now: what is
- * submitted waits or fails as it would with data in RAM.  False if the driver
- * does not know.
+ * query->every_path is set.  Also if there is no path at all now, or the disk has
+ * been pulled out: what is submitted waits or fails as it would with data in RAM,
+ * and a mirror drops the member for that.  False if the driver
+ * does not know, or, with query->peer_memory, if a queue on the way there takes
+ * none: what a stack is made of may have changed since its limits were stacked.
  */
 bool bdev_dma_query(struct block_device *bdev, struct blk_dma_query *query)
 {
 	struct gendisk *disk = bdev->bd_disk;
 
+	/* What is submitted to it fails, and says more of it than that it is away */
+	if (test_bit(GD_DEAD, &disk->state))
+		return true;
+	if (query->peer_memory && !blk_queue_pci_p2pdma(disk->queue)) {
+		if (query->refuses)
+			query->refuses(query, disk);
+		return false;
+	}
 	return disk->fops->dma_query && disk->fops->dma_query(disk, query);
 }
 EXPORT_SYMBOL_GPL(bdev_dma_query);
@@ -66,22 +76,20 @@ static bool ask_peer(struct blk_dma_query *query, struct device *dev)
  * below @bdev has to reach the memory, whatever part of it the bio is for.
  *
  * Context: any; takes no lock and does not allocate.
- * Return: true if the queue takes peer memory, and there are routes to all of
- * @bio's, in the direction that it moves data.
+ * Return: true if all queues on the way take peer memory, and there are routes to
+ * all of @bio's, in the direction that it moves data.
  */
 bool bdev_reaches_peer_memory(struct block_device *bdev, struct bio *bio)
 {
 	const struct dev_pagemap *pgmap = NULL;
 	struct peer_query peer = {
-		.query.ask = ask_peer,
+		.query = { .ask = ask_peer, .peer_memory = true },
 		.dir = op_is_write(bio_op(bio)) ? DMA_TO_DEVICE :
 						  DMA_FROM_DEVICE,
 	};
 	struct bvec_iter iter;
 	struct bio_vec bv;
 
-	if (!blk_queue_pci_p2pdma(bdev_get_queue(bdev)))
-		return false;
 	bio_for_each_bvec(bv, bio, iter) {
 		/* One provider has all of a bvec, and usually of a bio */
 		if (is_pci_p2pdma_page(bv.bv_page) &&
@@ -95,7 +103,8 @@ bool bdev_reaches_peer_memory(struct block_device *bdev, struct bio *bio)
 		if (bv.bv_len == iter.bi_size)
 			break;
 	}
-	return true;
+	/* A queue refuses what is left of a split for what the whole had, be it RAM */
+	return pgmap || blk_queue_pci_p2pdma(bdev_get_queue(bdev));
 }
 EXPORT_SYMBOL_GPL(bdev_reaches_peer_memory);
 
@@ -104,6 +113,48 @@ struct list_query {
 	struct blk_dma_query query;
 	struct seq_file *m;
 };
+
+struct whether_query {
+	struct blk_dma_query query;
+	struct seq_file *m;
+	bool refused;
+};
+
+static bool any_device(struct blk_dma_query *query, struct device *dev)
+{
+	return true;
+}
+
+static void show_refusal(struct blk_dma_query *query, struct gendisk *disk)
+{
+	struct whether_query *whether =
+		container_of(query, struct whether_query, query);
+
+	whether->refused = true;
+	if (disk == whether->m->private)
+		seq_puts(whether->m, "takes peer memory: no\n");
+	else
+		seq_printf(whether->m,
+			   "takes peer memory: no, %s below does not\n",
+			   disk->disk_name);
+}
+
+static void show_whether(struct seq_file *m, struct gendisk *disk)
+{
+	struct whether_query whether = {
+		.query = {
+			.ask = any_device,
+			.refuses = show_refusal,
+			.every_path = true,
+			.peer_memory = true,
+		},
+		.m = m,
+	};
+
+	bdev_dma_query(disk->part0, &whether.query);
+	if (!whether.refused)
+		seq_puts(m, "takes peer memory: yes\n");
+}
 
 static bool list_device(struct blk_dma_query *query, struct device *dev)
 {
@@ -122,8 +173,7 @@ static int peer_memory_show(struct seq_file *m, void *unused)
 		.m = m,
 	};
 
-	seq_printf(m, "takes peer memory: %s\n",
-		   blk_queue_pci_p2pdma(disk->queue) ? "yes" : "no");
+	show_whether(m, disk);
 	bdev_dma_query(disk->part0, &list.query);
 	return 0;
 }
@@ -133,9 +183,10 @@ DEFINE_SHOW_ATTRIBUTE(peer_memory);
  * blk_p2pdma_debugfs_register - have debugfs show who moves a disk's data
  * @disk:	disk that is being added, with its folder there
  *
- * "peer_memory" says whether the queue takes peer memory, and has a line for each
- * device that does DMA for it, below whatever the disk is made of, as "pci
- * 0000:03:00.0".  A device that is there by several ways has a line for each.
+ * "peer_memory" says whether the disk takes peer memory, or what below it does
+ * not, and has a line for each device that does DMA for it, below whatever the disk
+ * is made of, as "pci 0000:03:00.0".  A device that is there by several ways has a
+ * line for each.
  *
  * Context: holds the queue's debugfs_mutex.
  */

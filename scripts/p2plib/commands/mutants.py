@@ -140,7 +140,7 @@ QUIET = re.compile(
   | [a-z][\w\s\*]*[\w\]\*](\s=\s(false|NULL|-?\w+))?(,\s\w+(\s=\s-?\w+)?)*;(\s*(/\*.*|\\))?    # variables, members
   | struct\s\w+\s\{ | static\sinline\s\w+ | \w+\(struct\s[^)]*\)
   | (static\s(inline\s)?)?(bool|int|void|u16|struct\s\w+\s\*)\s?\w+\(.*[;,)]    # heads of functions
-  | (bool|struct\s\w+\s\*)\s?\(\*\w+\)\(.*;    # members that are functions
+  | (bool|void|struct\s\w+\s\*)\s?\(\*\w+\)\(.*;    # members that are functions
   | (unsigned\sint|const\schar|struct\s\w+|u32|u64|size_t|dma_addr_t|phys_addr_t|enum\s\w+|sector_t)\s[^=()]*\)?[,);]
   | [A-Z][A-Z0-9_a-z]*(\s=\s[^,]*)?,(\s*/\*.*)?    # enumerators
   | defined\(.* | return\s(false|0|NULL);

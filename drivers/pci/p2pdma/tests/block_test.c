@@ -581,6 +581,19 @@ static const struct block_device_operations mover_fops = {
 	.dma_query = mover_dma_query,
 };
 
+/* What is below a disk that passes queries on */
+static struct sink *below;
+
+static bool upper_dma_query(struct gendisk *disk, struct blk_dma_query *query)
+{
+	return bdev_dma_query(below->disk->part0, query);
+}
+
+static const struct block_device_operations upper_fops = {
+	.submit_bio = sink_submit_bio,
+	.dma_query = upper_dma_query,
+};
+
 /* It reaches the memory of provider 0, and may read that of provider 1. */
 static struct p2pdma_verdict mover_walk(const struct p2pdma_resource *res,
 					struct pci_dev *client)
@@ -617,6 +630,7 @@ static void devices_are_asked_for_routes(struct kunit *test)
 {
 	struct sink *incapable = sink_create(test, 0);
 	struct sink *sink = sink_create(test, BLK_FEAT_PCI_P2PDMA);
+	struct sink *upper = sink_create(test, BLK_FEAT_PCI_P2PDMA);
 
 	mover.pdev = kunit_kzalloc(test, sizeof(*mover.pdev), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, mover.pdev);
@@ -635,7 +649,30 @@ static void devices_are_asked_for_routes(struct kunit *test)
 	expect_reached(test, sink, REQ_OP_READ, "lf", false, 2);
 	expect_reached(test, sink, REQ_OP_READ, "rf", false, 1);
 	expect_reached(test, incapable, REQ_OP_WRITE, "l", false, 0);
+
+	upper->disk->fops = &upper_fops;
+	below = sink;
+	expect_reached(test, upper, REQ_OP_WRITE, "l", true, 1);
+	below = incapable;
+	expect_reached(test, upper, REQ_OP_WRITE, "l", false, 0);
 	kunit_deactivate_static_stub(test, p2pdma_peer_walk);
+}
+
+/* A queue refuses what is left of a bio that had peer memory, be it RAM alone. */
+static void what_is_left_of_a_bio_is_asked_for(struct kunit *test)
+{
+	struct sink *incapable = sink_create(test, 0);
+	struct sink *sink = sink_create(test, BLK_FEAT_PCI_P2PDMA);
+	struct bio *bio = bio_of(sink, "lr");
+
+	mover.pdev = NULL;
+	sink->disk->fops = &mover_fops;
+	incapable->disk->fops = &mover_fops;
+	bio->bi_opf = REQ_OP_WRITE;
+	bio_advance(bio, PAGE_SIZE);
+	KUNIT_EXPECT_TRUE(test, bdev_reaches_peer_memory(sink->disk->part0, bio));
+	KUNIT_EXPECT_FALSE(test, bdev_reaches_peer_memory(incapable->disk->part0, bio));
+	bio_put(bio);
 }
 
 /* Each page is looked at. */
@@ -671,6 +708,7 @@ static struct kunit_case block_cases[] = {
 	KUNIT_CASE(kernel_pointers_are_asked_for),
 	KUNIT_CASE(stacked_queue_asks_each_member),
 	KUNIT_CASE(devices_are_asked_for_routes),
+	KUNIT_CASE(what_is_left_of_a_bio_is_asked_for),
 	KUNIT_CASE(integrity_is_never_peer_memory),
 	{ }
 };
