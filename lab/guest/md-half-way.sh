@@ -54,6 +54,9 @@ healthy() {
 # over: no write is under way any more, for the array or its bitmap
 over() { [ "$(cat /sys/block/md0/md/array_state)" = clean ] && grep -q "bitmap: 0/" /proc/mdstat; }
 
+# equal_again: one sync may be followed by another
+equal_again() { in_sync && in_sync && healthy && equal "$a" $slow; }
+
 # all_the_same: what many read at once
 all_the_same() {
 	rm -f /tmp/read.*
@@ -69,7 +72,7 @@ all_the_same() {
 	[ "$(cat /tmp/read.* | sort -u | wc -l)" = 1 ]
 }
 
-plan 13
+plan 17
 announce "$1" "$2" "$3" "$4"
 result $? "drives and peer memory are there"
 card=$(drive_bdf "$1")
@@ -90,6 +93,13 @@ for level in 1 10; do
 	echo idle >/sys/block/md0/md/sync_action
 	in_sync && healthy && equal "$a" $slow && tries=300 until_ok over
 	result $? "raid$level: they are equal again, and the write is over"
+
+	echo frozen >/sys/block/md0/md/sync_action
+	half_way && differ && echo check >/sys/block/md0/md/sync_action && equal_again
+	result $? "raid$level: nor does a check that is asked for take them for equal"
+	echo 0 >/sys/block/md0/md/sync_max && echo check >/sys/block/md0/md/sync_action && half_way && differ &&
+		! sync_ended && echo max >/sys/block/md0/md/sync_max && equal_again
+	result $? "raid$level: nor one that is under way"
 
 	echo frozen >/sys/block/md0/md/sync_action
 	half_way && differ && until_ok mdadm --quiet --stop $md && mdadm --examine "$a" | grep "State : active" | sed 's/^/# /' &&

@@ -283,6 +283,16 @@ ALL = [
         extras=("dmsetup", "losetup", "mdadm"),
         trace_dma=False,
     ),
+    Program(
+        "stack-change",
+        "layers change while a write waits in them, or below where it is asked for",
+        lambda t: ["stack-change.sh", t.providers[0], *t.clients[:3]],
+        timeout=200,
+        where=("one-far-ram",),
+        skip_on=("stock",),
+        extras=("dmsetup", "losetup", "mdadm"),
+        trace_dma=False,
+    ),
     stack_faults("stack-faults", 10, timeout=300),
     stack_faults("stack-soak", 200, timeout=120 + 200 * 8),
     Program(
