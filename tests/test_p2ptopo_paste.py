@@ -80,7 +80,7 @@ def test_top_cut_off(ids, root_ids, form, ask, run):
     answer = ask(text, *ACROSS)
     assert is_open(answer["route"], "none", "host-bridge")
     assert {one["device"] for one in answer["route"]["not_read"]} == {"0000:00:01.0"}
-    assert [one["id"] for one in answer["host_bridges"]] == [None]
+    assert answer["host_bridges"] == [{"id": None, "routes": [], "says": "unknown"}]
     said = run(text, "explain", *ACROSS)
     assert "host_bridges=8086" not in said and f"host bridge {root_ids[0]:04x}" not in said
     assert " ?.id" in run(text) and "host bridge 8086" not in run(text, "--svg")
@@ -96,6 +96,26 @@ def test_top_cut_off_below_amd(ask):
     assert ask(text, *ACROSS, "--cpu", "amd:0x19")["route"]["read"] == "host-bridge"
     policy = ["--cpu", "amd:0x19", "--policy", "1022:14d7=none"]
     assert is_open(ask(text, *ACROSS, *policy)["route"], "none", "host-bridge")
+
+
+def shared_number(ids):
+    """Egress control of the client's root port goes by the number of the provider's, which a third one has, too."""
+    third = bridge("00:03.0", ROOT_PORT, 7, 7, acs=(ALL, 0), port=2, ids=ids)
+    machine = switch(ids, root=(ALL, EC))
+    return [*machine[:3], third, *machine[3:]]
+
+
+@pytest.mark.parametrize("ids", [NOT_LISTED, KNOWN])
+def test_dropped_or_not(ids, ask):
+    """What ACS drops if one thing is so that is not in the input gets up to the host bridge if it is not."""
+    machine = shared_number(ids)
+    without_ids = plain(machine[0].text()) + as_text(machine[1:])
+    for text in (without_ids, as_text(machine[1:]), as_hex(machine[1:])):
+        route = ask(text, *ACROSS)["route"]
+        assert is_open(route, "none", "host-bridge") and len(route["not_read"]) > 1
+    # It is none either way where that host bridge is known not to route.
+    whole = ask(as_hex(shared_number(NOT_LISTED)), *ACROSS)["route"]
+    assert (whole["certainty"], whole["read"]) == ("certain", "none")
 
 
 def second_root(first):

@@ -161,8 +161,11 @@ static bool decided_by_root(const struct p2pdma_verdict *verdict, enum p2pdma_ac
 		verdict->reason != P2PDMA_REASON_ACS_BLOCKED);
 }
 
-/* Where another device stands for the host bridge it may route, or not. */
-static void look_at_top(struct answer *answer, enum cpu cpu)
+/*
+ * Where another device stands for the host bridge it may route, or not.  @decided: a
+ * bit for each access that hangs on it in any world.
+ */
+static void look_at_top(struct answer *answer, enum cpu cpu, unsigned int decided)
 {
 	const struct pci_dev *ends[] = { answer->client, answer->provider };
 	unsigned int i, j;
@@ -171,7 +174,7 @@ static void look_at_top(struct answer *answer, enum cpu cpu)
 		if (!top_is_open(standing_for(ends[i])))
 			continue;
 		for (j = 0; j < P2PDMA_ACCESSES; j++) {
-			if (!decided_by_root(&answer->verdict[cpu], j))
+			if (!(decided & BIT(j)))
 				continue;
 			note(answer, standing_for(ends[i]), UNREAD_TOP);
 			answer->possible[cpu][j] |= BIT(PCI_P2PDMA_MAP_THRU_HOST_BRIDGE) |
@@ -197,33 +200,46 @@ static void look_at_ids(struct answer *answer, enum cpu cpu)
 	}
 }
 
+/* What each access comes to in a world, and where the root complex has the say */
+static void collect(struct answer *answer, enum cpu cpu, const struct p2pdma_verdict *verdict,
+		    unsigned int *decided)
+{
+	unsigned int i;
+
+	for (i = 0; i < P2PDMA_ACCESSES; i++) {
+		answer->possible[cpu][i] |= BIT(verdict->map[i]);
+		*decided |= decided_by_root(verdict, i) ? BIT(i) : 0;
+	}
+}
+
 static void look(struct answer *answer, enum cpu cpu)
 {
 	struct p2pdma_verdict *first = &answer->verdict[cpu], other;
 	struct p2pdma_policy policies[P2PDMA_POLICIES];
-	bool left_out;
-	unsigned int i;
+	unsigned int decided = 0;
+	bool left_out, refused;
 
 	asking = answer;
 	shim_world = WORLD_REDIRECT;
 	*first = p2pdma_route(answer->client, answer->provider);
-	for (i = 0; i < P2PDMA_ACCESSES; i++)
-		answer->possible[cpu][i] = BIT(first->map[i]);
+	collect(answer, cpu, first, &decided);
+	refused = refused_by_root(first);
 	for (shim_world = 1; answer->num_asked && shim_world < WORLDS; shim_world++) {
 		other = p2pdma_route(answer->client, answer->provider);
-		for (i = 0; i < P2PDMA_ACCESSES; i++)
-			answer->possible[cpu][i] |= BIT(other.map[i]);
+		collect(answer, cpu, &other, &decided);
+		refused |= refused_by_root(&other);
 		if (same_maps(first, &other) && !same_rest(first, &other))
 			answer->vague = true;
 	}
 	shim_world = WORLD_REDIRECT;
 	asking = NULL;
-	if (refused_by_root(first))
+	/* What ACS drops in one world gets as far as the root complex in another. */
+	if (refused)
 		look_at_ids(answer, cpu);
 	/* The CPU routes whatever stands for the host bridge, unless a policy says more. */
 	if (boot_cpu_data.x86_vendor != X86_VENDOR_AMD || boot_cpu_data.x86 < 0x17 ||
 	    p2pdma_hostbridge_get_policies(policies, &left_out))
-		look_at_top(answer, cpu);
+		look_at_top(answer, cpu, decided);
 }
 
 /* Bridges whose numbers are why nobody knows where a device is */

@@ -136,16 +136,24 @@ bool ids_unread(const struct p2pdma_root *root)
 	return root->has_id && !root->vendor && !root->device;
 }
 
+/* What goes by ids is not known either; the CPU and firmware say it of any. */
 static void forget_ids(const struct answer *answer, struct p2pdma_obstacles *found)
 {
 	const struct pci_dev *ends[] = { answer->client, answer->provider };
+	struct p2pdma_root *root;
 	unsigned int i;
 
-	for (i = 0; i < ARRAY_SIZE(ends); i++)
-		if (root_is_open(ends[i])) {
-			found->root[i].vendor = 0;
-			found->root[i].device = 0;
-		}
+	for (i = 0; i < ARRAY_SIZE(ends); i++) {
+		root = &found->root[i];
+		if (!root_is_open(ends[i]))
+			continue;
+		root->vendor = 0;
+		root->device = 0;
+		if (root->source != P2PDMA_ROOT_TABLE && root->source != P2PDMA_ROOT_POLICY)
+			continue;
+		root->source = P2PDMA_ROOT_UNKNOWN;
+		root->routes = 0;
+	}
 }
 
 /* Words for what the kernel always knows */
