@@ -127,7 +127,7 @@ DAMAGED = {
     "bullet": "* " + TITLE,
     "tag": "<b>" + TITLE,
     "tag around": TITLE.replace("02:01.0", "<b>02:01.0</b>"),
-    "no-break space": "\xa0" + TITLE,
+    "ideographic space": "\u3000" + TITLE,
     "date": "Jun 01 " + TITLE,
     "tab": TITLE.replace("02:01.0 ", "02:01.0\t"),
     "cut": TITLE[:14],

@@ -370,7 +370,7 @@ static bool numbered_line(struct dump *dump, const char *text)
 static bool damaged_first_line(struct dump *dump, const char *text)
 {
 	/* What is behind the address may be a tag; a line may end there. */
-	static const char inside[] = ".:-/_@", behind[] = " <*|\t\r\n\xc2";
+	static const char inside[] = ".:-/_@", behind[] = " <*|\t\r\n";
 	unsigned int length, i;
 
 	for (i = 0; i < NEAR && text[i] && text[i] != '\n'; i++) {
@@ -542,8 +542,26 @@ static void text_line(struct dump *dump, const char *text)
 	complain(dump, what);
 }
 
-static void read_line(struct dump *dump, const char *text)
+/* What web pages and mail clients make of tabs and blanks: U+00A0 */
+static void plain_blanks(char *text)
 {
+	char *to = strstr(text, "\xc2\xa0"), *from;
+
+	for (from = to; from && *from; from++) {
+		*to = *from;
+		if (!strncmp(from, "\xc2\xa0", 2)) {
+			*to = ' ';
+			from++;
+		}
+		to++;
+	}
+	if (to)
+		*to = '\0';
+}
+
+static void read_line(struct dump *dump, char *text)
+{
+	plain_blanks(text);
 	if (dump->line == 1 && !strncmp(text, "\xef\xbb\xbf", 3))
 		text += 3;
 	text += strspn(text, " \t>");
