@@ -386,12 +386,20 @@ def test_no_ids(ask):
     assert short(ask(text, *DRIVES)["route"])[:2] == DIRECT
 
 
+def far_machine(domain):
+    """A port and a drive in this segment"""
+    ports = bridge(f"{domain}:00:01.0", ROOT_PORT, 1, 1), Function(f"{domain}:01:00.0")
+    return [Function(f"{domain}:00:00.0", (0x8086, 0x2030), 0x0600, None), *ports]
+
+
 # As people paste it ----------------------------------------------------------------------------
 
 PASTED: dict[str, Callable[[str], str]] = {
     "crlf": lambda text: text.replace("\n", "\r\n"),
     "domain": lambda text: re.sub(r"^(?=\w\w:\w\w\.\w )", "0000:", text, flags=re.M),
     "quoted": lambda text: re.sub(r"^", "> ", text, flags=re.M),
+    "no-break spaces": lambda text: text.replace("\t", "    ").replace(" ", "\xa0"),
+    "no-break tabs": lambda text: text.replace("\t", "\xa0 \xa0 "),
     "indented": lambda text: re.sub(r"^", "    ", text, flags=re.M).replace("\t", "        "),
     "blank lines": lambda text: text.replace("\n", "\n\n"),
     "no blank lines": lambda text: re.sub(r"\n+", "\n", text) + "\n",
@@ -416,6 +424,25 @@ def test_pasted(how, form, ask):
     else:
         text = PASTED[how](FORMS[form](machine))
     assert short(ask(text, *DRIVES)["route"]) == (*BOTH, 8, "acs-redirect", "0000:02:00.0")
+
+
+def test_columns(run):
+    """Segments of five digits, as VMD's, put no cell out of its column."""
+    said = run(as_text([fn for dom in ("0000", "10000") for fn in far_machine(dom)]), "--all").splitlines()
+    at = next(n for n, line in enumerate(said) if line.lstrip().startswith("[1]"))
+    columns = [match.start() for match in re.finditer(r"\[", said[at])]
+    for line in said[at + 1 : at + 1 + len(columns)]:
+        assert all(line[column - 1] == " " and line[column] in "-?NBH" for column in columns), line
+
+
+def test_too_many_for_a_matrix(run):
+    """A line instead of a machine without memory; what is asked of a pair needs none."""
+    machine = [f"{bus:02x}:{slot:02x}.{fn}" for bus in range(17) for slot in range(32) for fn in range(8)]
+    text = "".join(f"{address} Ethernet controller: Thing\n" for address in machine)
+    said = run(text, status=1)
+    assert said == "p2ptopo: matrix: more than 4096 devices: choose some with -s, --class, --driver or --numa\n"
+    assert "[2]" in run(text, "-s", "00:00.0", "-s", "00:01.0")
+    run(text, "explain", "00:00.0", "10:1f.7")
 
 
 def test_look_alikes(ask):
@@ -624,7 +651,27 @@ BAD_ARGUMENTS = [
 
 @pytest.mark.parametrize("argv, words", BAD_ARGUMENTS, ids=[" ".join(argv) for argv, _ in BAD_ARGUMENTS])
 def test_bad_arguments(argv, words, run):
-    assert words in run(as_hex(switch()), *argv, status=1)
+    said = run(as_hex(switch()), *argv, status=1)
+    assert words in said and said.startswith("p2ptopo: ") and said.count("\n") == 1
+
+
+# what is wrong with the options, and what is said of it
+BAD_OPTIONS = {
+    "--frobnicate": "--frobnicate: no such option",
+    "--d": "--d: no such option",
+    "--json=1": "--json=1: no such option, or nothing may be behind it",
+    "--cpu": "--cpu: expected something behind it",
+    "-s": "-s: expected something behind it",
+    "-sx -q": "-q: no such option",
+    "explain a b -q": "-q: no such option",
+}
+
+
+@pytest.mark.parametrize("argv", BAD_OPTIONS)
+def test_bad_options(argv, tool):
+    done = subprocess.run([tool, *argv.split()], capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 1 and not done.stdout
+    assert done.stderr == f"p2ptopo: {BAD_OPTIONS[argv]}: try p2ptopo --help\n"
 
 
 def test_options_of_a_file(tool, tmp_path):

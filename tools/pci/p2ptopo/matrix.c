@@ -84,7 +84,7 @@ static const struct {
 	{ ".cpu", "H if the CPU is AMD Zen or later, else N: say which with --cpu" },
 	{ ".acs", "config space that decides it is not in the input: read it as root" },
 	{ ".path", "a bridge above it is not in the input, or bus numbers contradict each other" },
-	{ ".id", "the host bridge's ids are not in the input: lspci -nn, or --host-bridge" },
+	{ ".id", "which host bridge it is, is not in the input: lspci -nn, or --host-bridge; see explain" },
 };
 
 /* A letter is looked for before the dot, a code as all that is behind it. */
@@ -235,7 +235,7 @@ void show_matrix(const struct view *view)
 	size_t num = (size_t)view->num * view->num, i, j;
 	char (*cells)[CELL] = must(calloc(num + 1, CELL));
 	char address[BDF_SIZE], column[CELL];
-	unsigned int width;
+	unsigned int width, addresses = 0;
 
 	for (i = 0; i < num; i++)
 		write_cell(cells[i], &view->answers[i]);
@@ -243,7 +243,9 @@ void show_matrix(const struct view *view)
 	printf("%s\n", view->source);
 	show_unread(view);
 	show_notes(view, any_by_root(view));
-	printf("%-18s", "");
+	for (i = 0; i < view->num; i++)
+		addresses = max(addresses, (unsigned int)strlen(pdev_text(address, view->pdev[i])));
+	printf("%-*s", 6 + addresses, "");
 	for (j = 0; j < view->num; j++) {
 		snprintf(column, sizeof(column), "[%zu]", j + 1);
 		printf(" %-*s", width, column);
@@ -251,7 +253,7 @@ void show_matrix(const struct view *view)
 	putchar('\n');
 	for (i = 0; i < view->num; i++) {
 		snprintf(column, sizeof(column), "[%zu]", i + 1);
-		printf("%-5s %s", column, pdev_text(address, view->pdev[i]));
+		printf("%-5s %-*s", column, addresses, pdev_text(address, view->pdev[i]));
 		for (j = 0; j < view->num; j++)
 			printf(" %-*s", width, cells[i * view->num + j]);
 		printf("  %s\n", short_name(view->pdev[i]));

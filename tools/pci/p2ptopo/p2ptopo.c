@@ -15,6 +15,7 @@
 #include "select.h"
 
 #define PARAMETERS	"module/pci_p2pdma/parameters"
+#define MATRIX		4096	/* devices: of more, nobody reads the pairs, and there is no room for them */
 
 enum { STATUS_DIFFERS = 2, STATUS_NOT_READY, STATUS_NOT_KNOWN };
 
@@ -192,10 +193,19 @@ static void parse_option(struct request *request, int option)
 	case 'h':
 		fputs(help, stdout);
 		exit(finish(0));
-	default:
-		fputs("p2ptopo: try p2ptopo --help\n", stderr);
-		exit(1);
 	}
+}
+
+/* A long one, or one of several letters in a word: getopt's own message would be a second line. */
+static void refuse_option(int option, const char *word)
+{
+	char letter[] = { '-', optopt, '\0' };
+
+	if (word[0] != '-' || word[1] != '-')
+		word = letter;
+	wrong(word, "", option == ':' ? "expected something behind it: try p2ptopo --help" :
+	      strchr(word, '=') ? "no such option, or nothing may be behind it: try p2ptopo --help" :
+	      "no such option: try p2ptopo --help");
 }
 
 /* ---- the verbs ---- */
@@ -208,6 +218,8 @@ static int do_matrix(struct view *view, struct request *request, char **ends)
 	if (ends[0])
 		wrong("matrix", ends[0], "expected nothing more; -s selects devices");
 	selection_choose(&request->selection, view);
+	if (view->num > MATRIX)
+		wrong("matrix", "", "more than 4096 devices: choose some with -s, --class, --driver or --numa");
 	view->num_stacks = stack_all(view->machine, &view->stacks);
 	num = (size_t)view->num * view->num;
 	view->answers = must(calloc(num, sizeof(*view->answers)));
@@ -626,8 +638,12 @@ int main(int argc, char **argv)
 	const struct verb *verb;
 	int option, status;
 
-	while ((option = getopt_long(argc, argv, "F:s:h", options, NULL)) >= 0)
-		parse_option(&request, option);
+	opterr = 0;
+	while ((option = getopt_long(argc, argv, ":F:s:h", options, NULL)) >= 0)
+		if (option == '?' || option == ':')
+			refuse_option(option, argv[optind - 1]);
+		else
+			parse_option(&request, option);
 	argv += optind;
 	verb = find_verb(*argv);
 	request.given_cpu = request.machine.cpu_known;
