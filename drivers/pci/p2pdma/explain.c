@@ -34,6 +34,18 @@ static void print_port(struct seq_buf *text, u32 domain, u16 bdf)
 		       PCI_SLOT(bdf), PCI_FUNC(bdf));
 }
 
+/* What ends where there was no room does not look as if it were whole. */
+static void mark_cut(struct seq_buf *text)
+{
+	static const char mark[] = " (cut off)";
+	size_t len;
+
+	if (!seq_buf_has_overflowed(text) || text->size < sizeof(mark))
+		return;
+	len = min(strlen(seq_buf_str(text)), text->size - sizeof(mark));
+	memcpy(text->buffer + len, mark, sizeof(mark));
+}
+
 /* ---- why ---- */
 
 /* Of these, each with a phrase; more would not fit into a line of the log. */
@@ -105,7 +117,7 @@ static void print_roots(struct seq_buf *text,
 
 /**
  * p2pdma_explain - say why a route is what it is
- * @text: where to say it; cut off where that is full
+ * @text: where to say it; cut off where that is full, and says so
  * @verdict: on the route
  * @found: what is in its way, from p2pdma_route_obstacles()
  *
@@ -132,6 +144,7 @@ void p2pdma_explain(struct seq_buf *text, const struct p2pdma_verdict *verdict,
 		seq_buf_printf(text, " and %u more", found->num_ports - i);
 	if (found->by_root && !found->dropped)
 		print_roots(text, found);
+	mark_cut(text);
 }
 
 /* ---- what to change ---- */
@@ -387,7 +400,7 @@ static void print_separator(struct seq_buf *text, const char *separator)
 /**
  * p2pdma_remedy_print - say what has to change
  * @text: where to say it; empty, stays so if there is nothing to be said, and
- *	cut off where it is full
+ *	cut off where it is full, and says so
  * @remedy: what has to change
  *
  * Context: any.
@@ -428,6 +441,7 @@ void p2pdma_remedy_print(struct seq_buf *text,
 		print_separator(text, "; ");
 		seq_buf_puts(text, "the provider is being reset, recovers from an error, or is gone: try again later");
 	}
+	mark_cut(text);
 }
 
 /* ---- in the log ---- */

@@ -350,6 +350,31 @@ static void explain_more_ports(struct kunit *test)
 					   ";02:03.7 (and more)"));
 }
 
+/* Nor does anybody paste a part of an address as if it were one. */
+static void explain_cut_off(struct kunit *test)
+{
+	static const char end[] = " (cut off)";
+	struct p2pdma_remedy *remedy;
+	DECLARE_SEQ_BUF(text, P2PDMA_TEXT);
+	unsigned int i;
+
+	remedy = kunit_kzalloc(test, sizeof(*remedy), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, remedy);
+	for (i = 0; i < P2PDMA_OBSTACLES; i++) {
+		remedy->forward[i].domain = 0x10000;
+		remedy->forward[i].bdf = PCI_DEVID(2, i);
+	}
+	remedy->num_forward = P2PDMA_OBSTACLES / 2;
+	p2pdma_remedy_print(&text, remedy);
+	KUNIT_EXPECT_NULL(test, strstr(seq_buf_str(&text), "cut"));
+	remedy->num_forward = P2PDMA_OBSTACLES;
+	seq_buf_clear(&text);
+	p2pdma_remedy_print(&text, remedy);
+	KUNIT_EXPECT_EQ(test, strlen(seq_buf_str(&text)), P2PDMA_TEXT - 1);
+	KUNIT_EXPECT_STREQ(test, seq_buf_str(&text) + P2PDMA_TEXT - sizeof(end),
+			   end);
+}
+
 /* ---- does it help? ---- */
 
 static void do_as_said(struct fabric *fabric, const struct p2pdma_obstacle *list,
@@ -464,6 +489,7 @@ static struct kunit_case explain_cases[] = {
 	KUNIT_CASE_PARAM(explain_words, words_gen_params),
 	KUNIT_CASE(explain_many_ports),
 	KUNIT_CASE(explain_more_ports),
+	KUNIT_CASE(explain_cut_off),
 	KUNIT_CASE(explain_helps),
 	KUNIT_CASE(explain_pasted),
 	{ }

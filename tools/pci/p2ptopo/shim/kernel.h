@@ -164,6 +164,7 @@ void seq_buf_printf(struct seq_buf *text, const char *format, ...) __printf(2, 3
 #define seq_buf_putc(text, c)	seq_buf_printf(text, "%c", c)
 #define seq_buf_str(text)	((text)->buffer)
 #define seq_buf_used(text)	((text)->len)
+#define seq_buf_has_overflowed(text)	((text)->len + 1 >= (text)->size)
 #define seq_buf_clear(text)	((text)->len = 0, (text)->buffer[0] = '\0')
 
 /* ---- xarray: what hostbridge.c keeps of root buses ---- */
