@@ -89,9 +89,9 @@ def order_measure(topology: Topology) -> list[str]:
     return ["p2ptopo-measure.sh", checks.outcome(topology, *ends), *ends]
 
 
-def with_drives(program: str) -> Order:
+def with_drives(*program: str) -> Order:
     """A selftest, told where the provider and two drives are, which it may overwrite."""
-    return lambda topology: ["with-drives.sh", topology.providers[0], *topology.clients[:2], program]
+    return lambda topology: ["with-drives.sh", topology.providers[0], *topology.clients[:2], *program]
 
 
 def order_file(topology: Topology) -> list[str]:
@@ -346,9 +346,17 @@ ALL = [
     Program(
         "netlink",
         "what programs ask and hear of by netlink is what debugfs and sysfs say",
-        with_drives("p2p_netlink"),
+        with_drives("p2p_netlink", "-T", "root_of_own_users", "-T", "root_of_own_networks"),
         where=("ram-provider", "same-switch", "two-host-bridges", "two-root-ports-iommu"),
         skip_on=("stock",),
+        trace_dma=False,
+    ),
+    Program(
+        "netlink-containers",
+        "what those are told by netlink who have users or networks of their own",
+        with_drives("p2p_netlink", "-t", "root_of_own_users", "-t", "root_of_own_networks"),
+        where=("ram-provider",),
+        only_on=("debug",),
         trace_dma=False,
     ),
     Program(

@@ -12,6 +12,7 @@
 #include <limits.h>
 #include <linux/capability.h>
 #include <linux/pci_regs.h>
+#include <sched.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -408,6 +409,53 @@ TEST_F(family, permission_of_the_socket)
 	ASSERT_GE(fd, 0);
 	EXPECT_EQ(count_answers(fd, self->provider), 0);
 	close(fd);
+}
+
+#define NO_NAMESPACES 100	/* more than there are answers */
+
+/*
+ * In namespaces of his own: exits with the number of answers to a socket of before, four times, and
+ * to one of there. Who is not root here is root there, and has all capabilities.
+ */
+static void elsewhere(int roots, const char *provider, bool root)
+{
+	if (!root && setuid(NOBODY))
+		_exit(200);
+	if (unshare(CLONE_NEWNET | (root ? 0 : CLONE_NEWUSER)))
+		_exit(NO_NAMESPACES);
+	_exit(4 * count_answers(roots, provider) + count_answers(nl_open(), provider));
+}
+
+static int answers_elsewhere(int roots, const char *provider, bool root)
+{
+	int status = -1;
+	pid_t child = fork();
+
+	if (!child)
+		elsewhere(roots, provider, root);
+	if (child < 0 || waitpid(child, &status, 0) != child || !WIFEXITED(status))
+		return -1;
+	return WEXITSTATUS(status);
+}
+
+/* Root of a container that has its own users is nobody to the machine's config space. */
+TEST_F(family, root_of_own_users)
+{
+	int answers = answers_elsewhere(self->fd, self->provider, false);
+
+	if (answers == NO_NAMESPACES)
+		SKIP(return, "no user or network namespaces");
+	EXPECT_EQ(answers, 0);
+}
+
+/* One that has only networks of its own is root, whatever network the socket is of. */
+TEST_F(family, root_of_own_networks)
+{
+	int answers = answers_elsewhere(self->fd, self->provider, true);
+
+	if (answers == NO_NAMESPACES)
+		SKIP(return, "no network namespaces");
+	EXPECT_EQ(answers, 4 * 3 + 3);
 }
 
 /* ---- what there is ---- */
