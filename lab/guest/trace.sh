@@ -33,7 +33,7 @@ copy() { p2p_copy --from "$from" --to "$to" --via "$card" --bytes $bytes >/dev/n
 # bind RESOURCES
 bind() { echo "$1" >$resources && echo pci-p2pmem-stub >"$device/driver_override" && echo "$card" 2>/dev/null >"$driver/bind"; }
 
-plan 9
+plan 10
 announce "$source" "$target" && card=$(lab_ask where "$provider")
 result $? "drives are there"
 device=/sys/bus/pci/devices/$card
@@ -51,6 +51,7 @@ bind "$card/2" && said "p2pdma_register: provider=$card bar=2 offset=0x0 .* erro
 result $? "a BAR is registered"
 announce_bar "$provider"
 
+echo 1 >$tracing/events/dma/dma_map_sg/enable
 begin
 copy && said "p2pmem_alloc: provider=$card start=0x[0-9a-f]* size=" && [ "$(sum p2pmem_alloc)" -ge $bytes ]
 result $? "memory is allocated"
@@ -60,6 +61,9 @@ said "p2pdma_verdict: client=$a provider=$card read=bus-addr write=bus-addr dist
 	said "p2pdma_map: client=$a provider=$card access=write type=bus-addr" &&
 	said "p2pdma_map: client=$b provider=$card access=read type=bus-addr"
 result $? "a verdict for each drive, and mappings by their directions"
+grep -A1 "p2pdma_map: client=$a" $tracing/trace | grep -q "dma_map_sg: $a dir=FROM_DEVICE nents=[1-9]"
+result $? "behind a mapping its segments: what the DMA API says in the end"
+echo 0 >$tracing/events/dma/dma_map_sg/enable
 
 # A pair is cached in three steps, each of which takes a miss: after them a mapping walks no more.
 for _ in 1 2 3; do
