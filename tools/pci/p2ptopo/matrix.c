@@ -235,7 +235,8 @@ void show_matrix(const struct view *view)
 	size_t num = (size_t)view->num * view->num, i, j;
 	char (*cells)[CELL] = must(calloc(num + 1, CELL));
 	char address[BDF_SIZE], column[CELL];
-	unsigned int width, addresses = 0;
+	size_t addresses = 0;
+	unsigned int width;
 
 	for (i = 0; i < num; i++)
 		write_cell(cells[i], &view->answers[i]);
@@ -244,8 +245,8 @@ void show_matrix(const struct view *view)
 	show_unread(view);
 	show_notes(view, any_by_root(view));
 	for (i = 0; i < view->num; i++)
-		addresses = max(addresses, (unsigned int)strlen(pdev_text(address, view->pdev[i])));
-	printf("%-*s", 6 + addresses, "");
+		addresses = max(addresses, strlen(pdev_text(address, view->pdev[i])));
+	printf("%-*s", 6 + (int)addresses, "");
 	for (j = 0; j < view->num; j++) {
 		snprintf(column, sizeof(column), "[%zu]", j + 1);
 		printf(" %-*s", width, column);
@@ -253,7 +254,7 @@ void show_matrix(const struct view *view)
 	putchar('\n');
 	for (i = 0; i < view->num; i++) {
 		snprintf(column, sizeof(column), "[%zu]", i + 1);
-		printf("%-5s %-*s", column, addresses, pdev_text(address, view->pdev[i]));
+		printf("%-5s %-*s", column, (int)addresses, pdev_text(address, view->pdev[i]));
 		for (j = 0; j < view->num; j++)
 			printf(" %-*s", width, cells[i * view->num + j]);
 		printf("  %s\n", short_name(view->pdev[i]));

@@ -15,7 +15,7 @@
 #include "select.h"
 
 #define PARAMETERS	"module/pci_p2pdma/parameters"
-#define MATRIX		4096	/* devices: of more, nobody reads the pairs, and there is no room for them */
+#define MATRIX		4096	/* devices: there is no room for the pairs of more */
 
 enum { STATUS_DIFFERS = 2, STATUS_NOT_READY, STATUS_NOT_KNOWN };
 
@@ -196,7 +196,7 @@ static void parse_option(struct request *request, int option)
 	}
 }
 
-/* A long one, or one of several letters in a word: getopt's own message would be a second line. */
+/* A long one, or a letter in a word; a message of getopt's own would be a second line. */
 static void refuse_option(int option, const char *word)
 {
 	char letter[] = { '-', optopt, '\0' };
@@ -204,7 +204,8 @@ static void refuse_option(int option, const char *word)
 	if (word[0] != '-' || word[1] != '-')
 		word = letter;
 	wrong(word, "", option == ':' ? "expected something behind it: try p2ptopo --help" :
-	      strchr(word, '=') ? "no such option, or nothing may be behind it: try p2ptopo --help" :
+	      strchr(word, '=') ?
+	      "no such option, or nothing may be behind it: try p2ptopo --help" :
 	      "no such option: try p2ptopo --help");
 }
 
