@@ -84,7 +84,8 @@ static const struct {
 	{ ".cpu", "H if the CPU is AMD Zen or later, else N: say which with --cpu" },
 	{ ".acs", "config space that decides it is not in the input: read it as root" },
 	{ ".path", "a bridge above it is not in the input, or bus numbers contradict each other" },
-	{ ".id", "which host bridge it is, is not in the input: lspci -nn, or --host-bridge; see explain" },
+	{ ".id",
+	  "which host bridge it is, is not in the input: lspci -nn, --host-bridge; see explain" },
 };
 
 /* A letter is looked for before the dot, a code as all that is behind it. */
