@@ -30,7 +30,7 @@ refuses() {
 	refused $FILL $dm "$c" "$mib" && [ "$(said "takes no peer memory: $1 does not pass it on")" -gt 0 ]
 }
 
-plan 18
+plan 19
 announce "$2" "$3" "$4" "$5" "$6" && announce_bar "$2"
 result $? "drives and peer memory are there"
 card=$(drive_bdf "$2")
@@ -78,9 +78,16 @@ gone lab
 table "0 16384 mirror core 1 1024 2 $a 0 $b 0" && refuses mirror
 result $? "mirror refuses"
 gone lab
-table "0 16384 snapshot-origin $a" && refuses snapshot-origin
-result $? "snapshot-origin refuses"
+table "0 16384 snapshot-origin $a" && through origin
+result $? "snapshot-origin"
+kept=$(digest "$a" 0 "$mib")
+dd if=/dev/urandom of="$c" bs=1M count="$mib" conv=fsync 2>/dev/null
+dmsetup suspend lab && echo "0 16384 snapshot $a $b N 8" | dmsetup create kept --noudevsync --noudevrules &&
+	dmsetup resume lab --noudevsync --noudevrules && attempt "$c" $dm "$mib" &&
+	[ "$(digest $dm 0 "$mib")" = "$(digest "$c" 0 "$mib")" ] && [ "$(digest /dev/dm-1 0 "$mib")" = "$kept" ]
+result $? "with a snapshot, which has kept what was there"
 gone lab
+gone kept
 table "0 2048 linear $a 0" "2048 2048 linear /dev/ram0 0" && refused $FILL $dm "$c" 1 &&
 	[ "$(said "takes no peer memory: a device below does not")" -gt 0 ]
 result $? "half of it in RAM refuses"

@@ -222,7 +222,7 @@ def check_md(vm: Vm, _before: Before) -> Reasons:
 
 def check_dm(vm: Vm, _before: Before) -> Reasons:
     copies = {"back": 2 * STACK_MIB, "half": 2, "error": 2, "requests": 3 * STACK_MIB, **through("volume", 2)}
-    for name in ("linear", "striped", "multipath", "delay"):
+    for name in ("linear", "striped", "multipath", "delay", "origin"):
         copies |= through(name)
     return check_stack(vm, copies)
 
