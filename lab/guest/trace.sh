@@ -33,7 +33,7 @@ copy() { p2p_copy --from "$from" --to "$to" --via "$card" --bytes $bytes >/dev/n
 # bind RESOURCES
 bind() { echo "$1" >$resources && echo pci-p2pmem-stub >"$device/driver_override" && echo "$card" 2>/dev/null >"$driver/bind"; }
 
-plan 10
+plan 11
 announce "$source" "$target" && card=$(lab_ask where "$provider")
 result $? "drives are there"
 device=/sys/bus/pci/devices/$card
@@ -61,8 +61,16 @@ said "p2pdma_verdict: client=$a provider=$card read=bus-addr write=bus-addr dist
 	said "p2pdma_map: client=$a provider=$card access=write type=bus-addr" &&
 	said "p2pdma_map: client=$b provider=$card access=read type=bus-addr"
 result $? "a verdict for each drive, and mappings by their directions"
-grep -A1 "p2pdma_map: client=$a" $tracing/trace | grep -q "dma_map_sg: $a dir=FROM_DEVICE nents=[1-9]"
-result $? "behind a mapping its segments: what the DMA API says in the end"
+! said "dma_map_sg: $a dir=FROM_DEVICE"
+result $? "what is one piece is mapped without a scatterlist"
+begin
+rm -f /tmp/p2p-stop
+P2P_PROVIDER=$card p2p_outage "$from" "$to" /tmp/p2p-stop >/dev/null &
+until_ok said "dma_map_sg: $b dir=TO_DEVICE nents=2"
+: >/tmp/p2p-stop
+wait $! && grep -A1 "p2pdma_map: client=$a provider=$card access=write" $tracing/trace |
+	grep -q "dma_map_sg: $a dir=FROM_DEVICE nents=2"
+result $? "what is two has its segments behind it: what the DMA API says in the end"
 echo 0 >$tracing/events/dma/dma_map_sg/enable
 
 # A pair is cached in three steps, each of which takes a miss: after them a mapping walks no more.
