@@ -151,8 +151,6 @@ static struct p2pdma_memory *memory_create(struct pci_dev *pdev, int bar,
 	mem->backing.writecombine =
 		pci_resource_flags(pdev, bar) & IORESOURCE_PREFETCH;
 	mem->backing.page_free = memory_page_free;
-	if (!pages)
-		p2pdma_range_init(mem);
 
 	/* Also while its driver is already gone: see memory_destroy() */
 	error = pm_runtime_resume_and_get(&pdev->dev);
@@ -166,6 +164,8 @@ static struct p2pdma_memory *memory_create(struct pci_dev *pdev, int bar,
 	p2pdma_peers_add(&mem->res);
 	if (pages)
 		error = p2pdma_pages_add(&mem->backing, &mem->res);
+	else
+		p2pdma_range_init(mem);
 	if (error)
 		goto remove_peers;
 	p2pdma_outage_check_upstream(pdev);
@@ -226,7 +226,9 @@ static void memory_destroy(struct p2pdma_memory *mem)
 		memory_drain(mem);
 	p2pdma_memory_del(mem);
 	p2pdma_outage_remove(&mem->res);
-	if (!mem->pageless)
+	if (mem->pageless)
+		p2pdma_range_exit(mem);
+	else
 		p2pdma_pages_remove(&mem->backing);
 	p2pdma_peers_remove(&mem->res);
 	p2pdma_pool_exit(&mem->pool);
@@ -624,8 +626,9 @@ static struct p2pdma_memory *memory_at(struct pci_p2pdma *p2pdma,
  * are torn down, and what is allocated or pinned of it is waited for; other
  * resources of the device, and their users, are not touched.  Without its last
  * resource the device is not a provider; if it registers one again, it has to be
- * published again.  The driver must not register a resource of the same device
- * while it unregisters what may be the last one.
+ * published again; so it has if it goes on with ranges without pages only.  The
+ * driver must not register a resource of the same device while it unregisters
+ * what may be the last one, nor any of the memory that is just unregistered.
  *
  * Context: process context, may sleep.
  * Return: 0, or -ENOENT if no such resource is registered.

@@ -460,7 +460,7 @@ static inline unsigned long pci_p2pdma_outages(void)
 }
 
 /*
- * There are no peer pages, or nothing has changed since then and all providers
+ * There is no peer memory, or nothing has changed since then and all providers
  * are reachable
  */
 static inline bool __pci_p2pdma_no_outage(unsigned long since)

@@ -50,20 +50,38 @@ int p2pdma_range_check(struct pci_dev *pdev, phys_addr_t start, u64 size)
  * p2pdma_range_init - a resource has no pages
  * @mem: the resource, which nobody can find yet
  *
- * Context: any.
+ * Whoever has some of it asks for outages as if it had pages, and that looks no
+ * further where there is no peer memory at all: it counts as some.
+ *
+ * Context: may sleep.
  */
 void p2pdma_range_init(struct p2pdma_memory *mem)
 {
 	mem->pageless = true;
 	refcount_set(&mem->holds, 1);
 	init_completion(&mem->unheld);
+	static_branch_inc(&pci_p2pdma_key);
+}
+
+/**
+ * p2pdma_range_exit - a resource without pages goes
+ * @mem: resource that nobody holds any more
+ *
+ * Context: may sleep.
+ */
+void p2pdma_range_exit(struct p2pdma_memory *mem)
+{
+	static_branch_dec(&pci_p2pdma_key);
 }
 
 static void drop_hold(struct p2pdma_memory *mem)
 {
-	/* It may be freed as soon as it is complete, so that has the last look. */
+	/*
+	 * It may be freed as soon as it is complete, so that has the last look.
+	 * One waits, once; complete_all() is not for hard interrupts everywhere.
+	 */
 	if (refcount_dec_and_test(&mem->holds))
-		complete_all(&mem->unheld);
+		complete(&mem->unheld);
 }
 
 /**
@@ -79,7 +97,7 @@ void p2pdma_range_close(struct p2pdma_memory *mem)
 
 /**
  * p2pdma_range_wait - wait until nobody holds a resource
- * @mem: what p2pdma_range_close() was called for
+ * @mem: what p2pdma_range_close() was called for; not once it has returned true
  * @timeout: jiffies to wait at most
  *
  * Context: may sleep.
@@ -99,7 +117,9 @@ bool p2pdma_range_wait(struct p2pdma_memory *mem, unsigned long timeout)
  * To be called before the range is mapped for a device, by who has learned from
  * the provider's driver that it may use it.  Who holds it hears by a notifier,
  * see pci_p2pdma_register_notifier(), of PCI_P2PDMA_RESOURCE_REMOVED, and then
- * unmaps it and lets it go: until then the removal waits.
+ * unmaps it and lets it go: until then the removal waits.  That comes once, and
+ * maybe while this returns: what it looks at is set under a lock that is held
+ * around this call, and that the callback takes.
  *
  * Context: any but NMI.
  * Return: a handle for pci_p2pdma_map_resource(), good until
@@ -131,7 +151,7 @@ EXPORT_SYMBOL_GPL(pci_p2pdma_range_get);
  * pci_p2pdma_range_put - let a range go
  * @res: what pci_p2pdma_range_get() returned; it is mapped for nobody any more
  *
- * Context: any.
+ * Context: any but NMI.
  */
 void pci_p2pdma_range_put(struct p2pdma_resource *res)
 {

@@ -14,5 +14,6 @@ int p2pdma_range_check(struct pci_dev *pdev, phys_addr_t start, u64 size);
 void p2pdma_range_init(struct p2pdma_memory *mem);
 void p2pdma_range_close(struct p2pdma_memory *mem);
 bool p2pdma_range_wait(struct p2pdma_memory *mem, unsigned long timeout);
+void p2pdma_range_exit(struct p2pdma_memory *mem);
 
 #endif /* _PCI_P2PDMA_RANGE_H */

@@ -20,11 +20,13 @@
  *	    root port 0		 root port 1
  *	        |		      |
  *	     switch		     far
- *	     /	   \
- *	  near	 provider	BAR 0: 8 MiB
+ *	     /	|  \
+ *	  near	|  provider	BAR 0: 8 MiB
+ *	      other		likewise
  */
 struct machine {
 	struct pci_dev *provider;
+	struct pci_dev *other;
 	struct pci_dev *near;
 	struct pci_dev *far;
 	phys_addr_t bar;
@@ -34,17 +36,20 @@ struct machine {
 static void make_machine(struct kunit *test, struct machine *m)
 {
 	struct fabric_host *host = host_bridge(fabric_alloc(test));
-	struct fabric_fn *sw = switch_under(root_port(host), 2);
+	struct fabric_fn *sw = switch_under(root_port(host), 3);
 	struct fabric_fn *near = endpoint_under(downstream(sw, 0));
 	struct fabric_fn *provider = endpoint_under(downstream(sw, 1));
+	struct fabric_fn *other = endpoint_under(downstream(sw, 2));
 	struct fabric_fn *far = endpoint_under(root_port(host));
 
 	host->bus_offset = -(s64)SZ_512M;
 	provider->bar[0].size = SZ_8M;
 	provider->bar[0].flags = FABRIC_BAR_64 | FABRIC_BAR_PREFETCH;
+	other->bar[0] = provider->bar[0];
 	fabric_scan(host->fabric);
 	*m = (struct machine) {
 		.provider = provider->pdev,
+		.other = other->pdev,
 		.near = near->pdev,
 		.far = far->pdev,
 		.bar = pci_resource_start(provider->pdev, 0),
@@ -156,6 +161,34 @@ static void range_beside_pages(struct kunit *test)
 	provider_expect(test, m.provider, 1, LEN, 0);
 }
 
+/* Nobody else has to have pages for an outage to be seen. */
+static void range_outage(struct kunit *test)
+{
+	int before = static_key_count(&pci_p2pdma_key.key);
+	struct p2pdma_resource *res;
+	unsigned long since;
+	struct machine m;
+
+	add(test, &m);
+	KUNIT_EXPECT_EQ(test, before + 1, static_key_count(&pci_p2pdma_key.key));
+	res = pci_p2pdma_range_get(m.provider, m.bar + AT, LEN);
+	KUNIT_ASSERT_NOT_NULL(test, res);
+	since = pci_p2pdma_outages();
+	KUNIT_EXPECT_TRUE(test, pci_p2pmem_intact(m.provider, since));
+	pci_p2pdma_provider_down(m.provider);
+	KUNIT_EXPECT_FALSE(test, pci_p2pmem_intact(m.provider, since));
+	KUNIT_EXPECT_FALSE(test, __pci_p2pdma_range_intact(res, m.bar + AT, LEN, since));
+	pci_p2pdma_provider_up(m.provider);
+	KUNIT_EXPECT_FALSE(test, pci_p2pmem_intact(m.provider, since));
+	KUNIT_EXPECT_FALSE(test, __pci_p2pdma_range_intact(res, m.bar + AT, LEN, since));
+	since = pci_p2pdma_outages();
+	KUNIT_EXPECT_TRUE(test, pci_p2pmem_intact(m.provider, since));
+	KUNIT_EXPECT_TRUE(test, __pci_p2pdma_range_intact(res, m.bar + AT, LEN, since));
+	pci_p2pdma_range_put(res);
+	KUNIT_EXPECT_EQ(test, 0, pci_p2pdma_remove_resource(m.provider, 0, AT));
+	KUNIT_EXPECT_EQ(test, before, static_key_count(&pci_p2pdma_key.key));
+}
+
 static void range_mapped(struct kunit *test)
 {
 	struct p2pdma_resource *res;
@@ -259,6 +292,7 @@ static struct kunit_case range_cases[] = {
 	KUNIT_CASE(range_registered),
 	KUNIT_CASE(range_bad),
 	KUNIT_CASE(range_beside_pages),
+	KUNIT_CASE(range_outage),
 	KUNIT_CASE(range_mapped),
 	KUNIT_CASE(range_held),
 	KUNIT_CASE(range_revoked),
