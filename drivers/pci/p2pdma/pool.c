@@ -462,7 +462,9 @@ bool p2pdma_pool_alloc(struct p2pdma_pool *pool, u64 size, u64 align,
 	*offset = (u64)at << PAGE_SHIFT;
 	return true;
 none:
-	atomic64_inc(&pool->failures);
+	/* Nobody asked for what is registered without pages */
+	if (pool->size)
+		atomic64_inc(&pool->failures);
 	return false;
 }
 
@@ -555,7 +557,7 @@ static u32 largest_piece(struct p2pdma_pool_region *r)
  * Takes no lock, so it is a guess.
  *
  * Context: any.
- * Return: true if at least a sixteenth is.
+ * Return: true if at least a sixteenth is; false if there is nothing in it at all.
  */
 bool p2pdma_pool_has_free(const struct p2pdma_pool *pool)
 {
@@ -568,7 +570,7 @@ bool p2pdma_pool_has_free(const struct p2pdma_pool *pool)
 
 		used += pages_used + (pages_used < 0 ? WATCHED : 0);
 	}
-	return used <= pages - (pages + 15) / 16;
+	return pages && used <= pages - (pages + 15) / 16;
 }
 
 /**

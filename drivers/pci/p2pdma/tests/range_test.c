@@ -10,6 +10,7 @@
 #include <linux/pci-p2pdma.h>
 #include <linux/sizes.h>
 
+#include "../p2pdma.h"
 #include "fabric.h"
 #include "provider.h"
 
@@ -161,6 +162,38 @@ static void range_beside_pages(struct kunit *test)
 	provider_expect(test, m.provider, 1, LEN, 0);
 }
 
+/* What has nothing to allocate is neither short of memory nor full of it. */
+static void range_beside_used_up(struct kunit *test)
+{
+	struct p2pdma_pool_stats stats;
+	struct p2pdma_resource *res;
+	struct pci_dev *found;
+	struct machine m;
+	void *addr;
+	int i;
+
+	add(test, &m);
+	KUNIT_ASSERT_EQ(test, 0, pci_p2pdma_add_resource(m.provider, 0, SZ_2M, SZ_2M));
+	KUNIT_ASSERT_EQ(test, 0, pci_p2pdma_add_resource(m.other, 0, SZ_2M, SZ_2M));
+	pci_p2pmem_publish(m.provider, true);
+	pci_p2pmem_publish(m.other, true);
+	addr = pci_alloc_p2pmem(m.provider, SZ_2M);
+	KUNIT_ASSERT_NOT_NULL(test, addr);
+	/* It would be every other one. */
+	for (i = 0; i < 32; i++) {
+		found = pci_p2pmem_find(&m.near->dev);
+		KUNIT_EXPECT_PTR_EQ(test, m.other, found);
+		pci_dev_put(found);
+	}
+	pci_free_p2pmem(m.provider, addr, SZ_2M);
+
+	res = pci_p2pdma_range_get(m.provider, m.bar + AT, LEN);
+	KUNIT_ASSERT_NOT_NULL(test, res);
+	p2pdma_pool_stats(&p2pdma_to_memory(res)->pool, &stats);
+	KUNIT_EXPECT_EQ(test, 0, stats.failures);
+	pci_p2pdma_range_put(res);
+}
+
 /* Nobody else has to have pages for an outage to be seen. */
 static void range_outage(struct kunit *test)
 {
@@ -292,6 +325,7 @@ static struct kunit_case range_cases[] = {
 	KUNIT_CASE(range_registered),
 	KUNIT_CASE(range_bad),
 	KUNIT_CASE(range_beside_pages),
+	KUNIT_CASE(range_beside_used_up),
 	KUNIT_CASE(range_outage),
 	KUNIT_CASE(range_mapped),
 	KUNIT_CASE(range_held),
