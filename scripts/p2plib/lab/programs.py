@@ -380,6 +380,7 @@ ALL = [
         order_file,
         checks.check_file,
         where=("same-switch", "ram-provider"),
+        events=("pci_nvme_map_prp",),
         skip_on=("stock",),
         extras=("mkfs.ext4", "mkfs.xfs"),
     ),

@@ -936,6 +936,23 @@ TEST_F(command, ioctl)
 	EXPECT_TRUE(file_holds(self->drive, self->ram, self->block * BLOCK, LEN, 31));
 }
 
+/*
+ * So little needs no list; but a drive that can be told how long it is, is told: nobody else
+ * compares what a program has mapped with what its command asks for.
+ */
+TEST_F(command, page)
+{
+	phase_begin("command", "page", "read");
+	EXPECT_EQ(passthrough(self->drive, self->nsid, NVME_READ, self->mem, PAGE, self->block), 0);
+	phase_end();
+	EXPECT_TRUE(holds(self->mem, PAGE, 30));
+	fill_peer(self->mem, PAGE, 41);
+	phase_begin("command", "page", "write");
+	EXPECT_EQ(passthrough(self->drive, self->nsid, NVME_WRITE, self->mem, PAGE, self->block), 0);
+	phase_end();
+	EXPECT_TRUE(file_holds(self->drive, self->ram, self->block * BLOCK, PAGE, 41));
+}
+
 /* The CPU has a part in it, as the next test has it. */
 TEST_F(command, copied)
 {
