@@ -301,6 +301,17 @@ SYSTEM = {
         "all of it in use",
         "more",
     ),
+    "memory without pages": (
+        lambda f: (
+            put(of_device(PROVIDER, "p2pmem/size"), "0\n")(f),
+            put(of_device(PROVIDER, "p2pmem/available"), "0\n")(f),
+            put(of_device(PROVIDER, "p2pmem/published"), "0\n")(f),
+        ),
+        "memory",
+        "problem",
+        "without struct pages",
+        "with pages",
+    ),
     "memory not readable": (
         drop(of_device(PROVIDER, "p2pmem/available")),
         "memory",

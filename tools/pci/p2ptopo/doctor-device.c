@@ -55,7 +55,7 @@ void check_memory(struct diagnosis *diagnosis, const struct pci_dev *provider)
 {
 	const struct machine *machine = diagnosis->view->machine;
 	char address[BDF_SIZE], size[SIZE_TEXT], free_size[SIZE_TEXT];
-	char *published, *available;
+	char *published, *available, *total;
 
 	pdev_text(address, provider);
 	if (!provider->function->provider) {
@@ -64,8 +64,13 @@ void check_memory(struct diagnosis *diagnosis, const struct pci_dev *provider)
 	}
 	available = line_of_device(machine, provider, "p2pmem/available");
 	published = line_of_device(machine, provider, "p2pmem/published");
+	total = line_of_device(machine, provider, "p2pmem/size");
 	size_text(size, number_of_device(machine, provider, "p2pmem/size"));
-	if (!available) {
+	if (total && !strcmp(total, "0")) {
+		found(diagnosis, HEALTH_PROBLEM, "memory", "%s: what is registered is without struct pages: nothing of it for programs, nor for I/O of drives",
+		      address);
+		remedy(diagnosis, "a provider with pages, or a driver that registers some with pages");
+	} else if (!available) {
 		found(diagnosis, HEALTH_UNKNOWN, "memory", "%s: %s registered; how much of it is free cannot be read",
 		      address, size);
 		remedy(diagnosis, "there, as root: cat /sys/bus/pci/devices/%s/p2pmem/available",
@@ -82,6 +87,7 @@ void check_memory(struct diagnosis *diagnosis, const struct pci_dev *provider)
 	}
 	free(available);
 	free(published);
+	free(total);
 }
 
 /* ---- its BAR ---- */
