@@ -50,12 +50,19 @@ static __always_inline int client_distance(const struct p2pdma_verdict *verdict)
 }
 
 /*
+ * Which resources of a provider a question is about: who is looking for memory to
+ * allocate does not care who reaches what has no pages.
+ */
+enum which { ALL, WITH_PAGES };
+
+/*
  * The verdict on a device, which may have several resources: the worst of them.
  * Drivers that map the BARs of a device themselves ask about it although it has
  * none; nothing is cached for it.
  */
 static struct p2pdma_verdict device_verdict(struct pci_dev *provider,
-					    struct device *client)
+					    struct device *client,
+					    enum which which)
 {
 	struct p2pdma_verdict verdict = p2pdma_verdict_not_pci;
 	struct pci_dev *pdev = client_function(client);
@@ -74,6 +81,8 @@ static struct p2pdma_verdict device_verdict(struct pci_dev *provider,
 	if (!p2pdma)
 		return p2pdma_route(pdev, provider);
 	list_for_each_entry_rcu(mem, &p2pdma->resources, node) {
+		if (which == WITH_PAGES && mem->pageless)
+			continue;
 		any = true;
 		verdict = p2pdma_peer_verdict(&mem->res, &pdev->dev);
 		if (!verdict_usable(&verdict))
@@ -89,7 +98,7 @@ static struct p2pdma_verdict device_verdict(struct pci_dev *provider,
  */
 static __always_inline int cached_distance(const struct pci_p2pdma *p2pdma,
 					   struct device **clients,
-					   int num_clients)
+					   int num_clients, enum which which)
 {
 	const struct p2pdma_verdict *verdict;
 	const struct p2pdma_memory *mem;
@@ -98,6 +107,8 @@ static __always_inline int cached_distance(const struct pci_p2pdma *p2pdma,
 
 	/* Each resource has to be usable; all of them are as far away. */
 	list_for_each_entry_rcu(mem, &p2pdma->resources, node) {
+		if (which == WITH_PAGES && mem->pageless)
+			continue;
 		total = 0;
 		for (i = 0; i < num_clients; i++) {
 			client = client_function(clients[i]);
@@ -116,13 +127,13 @@ static __always_inline int cached_distance(const struct pci_p2pdma *p2pdma,
 }
 
 static int total_distance(struct pci_dev *provider, struct device **clients,
-			  int num_clients)
+			  int num_clients, enum which which)
 {
 	struct p2pdma_verdict verdict;
 	int i, total = 0;
 
 	for (i = 0; i < num_clients; i++) {
-		verdict = device_verdict(provider, clients[i]);
+		verdict = device_verdict(provider, clients[i], which);
 		if (!verdict_usable(&verdict))
 			return -1;
 		total += client_distance(&verdict);
@@ -140,7 +151,7 @@ static void explain_clients(struct pci_dev *provider, struct device **clients,
 	int i;
 
 	for (i = 0; i < num_clients; i++) {
-		verdict = device_verdict(provider, clients[i]);
+		verdict = device_verdict(provider, clients[i], ALL);
 		function = client_function(clients[i]);
 		/* There is nothing to be seen above what is gone. */
 		if (p2pdma_client_is_gone(provider) ||
@@ -183,13 +194,13 @@ int pci_p2pdma_distance_many(struct pci_dev *provider, struct device **clients,
 		p2pdma = rcu_dereference(provider->p2pdma);
 		if (p2pdma)
 			distance = cached_distance(p2pdma, clients,
-						   num_clients);
+						   num_clients, ALL);
 	}
 	if (verbose)
 		explain_clients(provider, clients, num_clients);
 	if (distance >= 0)
 		return distance;
-	return total_distance(provider, clients, num_clients);
+	return total_distance(provider, clients, num_clients, ALL);
 }
 EXPORT_SYMBOL_GPL(pci_p2pdma_distance_many);
 
@@ -263,9 +274,10 @@ static __always_inline int published_distance(const struct pci_p2pdma *p2pdma,
 
 	if (!p2pdma_is_published(p2pdma))
 		return -1;
-	distance = cached_distance(p2pdma, clients, num_clients);
+	distance = cached_distance(p2pdma, clients, num_clients, WITH_PAGES);
 	if (unlikely(distance == -EAGAIN))
-		distance = total_distance(p2pdma->pdev, clients, num_clients);
+		distance = total_distance(p2pdma->pdev, clients, num_clients,
+					  WITH_PAGES);
 	return distance;
 }
 

@@ -11,6 +11,7 @@
 #include <linux/sizes.h>
 
 #include "../p2pdma.h"
+#include "../peers.h"
 #include "fabric.h"
 #include "provider.h"
 
@@ -194,6 +195,30 @@ static void range_beside_used_up(struct kunit *test)
 	pci_p2pdma_range_put(res);
 }
 
+/* What is found is what can be allocated; who asks of a device asks of all that it has. */
+static void range_beyond_mask(struct kunit *test)
+{
+	struct pci_dev *found;
+	struct machine m;
+
+	make_machine(test, &m);
+	KUNIT_ASSERT_EQ(test, 0, pci_p2pdma_add_resource(m.provider, 0, SZ_2M, 0));
+	KUNIT_ASSERT_EQ(test, 0, pcim_p2pdma_add_range(m.provider, 0, SZ_2M, SZ_4M));
+	pci_p2pmem_publish(m.provider, true);
+	m.near->dma_mask = m.bar + m.bus_offset + SZ_2M - 1;
+	/* With nothing cached, and with it */
+	found = pci_p2pmem_find(&m.near->dev);
+	KUNIT_EXPECT_PTR_EQ(test, m.provider, found);
+	pci_dev_put(found);
+	p2pdma_peers_fill();
+	found = pci_p2pmem_find(&m.near->dev);
+	KUNIT_EXPECT_PTR_EQ(test, m.provider, found);
+	pci_dev_put(found);
+	KUNIT_EXPECT_GT(test, 0, pci_p2pdma_distance(m.provider, &m.near->dev, false));
+	m.near->dma_mask--;
+	KUNIT_EXPECT_NULL(test, pci_p2pmem_find(&m.near->dev));
+}
+
 /* Nobody else has to have pages for an outage to be seen. */
 static void range_outage(struct kunit *test)
 {
@@ -326,6 +351,7 @@ static struct kunit_case range_cases[] = {
 	KUNIT_CASE(range_bad),
 	KUNIT_CASE(range_beside_pages),
 	KUNIT_CASE(range_beside_used_up),
+	KUNIT_CASE(range_beyond_mask),
 	KUNIT_CASE(range_outage),
 	KUNIT_CASE(range_mapped),
 	KUNIT_CASE(range_held),
