@@ -948,7 +948,8 @@ TEST_F(command, page)
 	EXPECT_TRUE(holds(self->mem, PAGE, 30));
 	fill_peer(self->mem, PAGE, 41);
 	phase_begin("command", "page", "write");
-	EXPECT_EQ(passthrough(self->drive, self->nsid, NVME_WRITE, self->mem, PAGE, self->block), 0);
+	EXPECT_EQ(passthrough(self->drive, self->nsid, NVME_WRITE, self->mem, PAGE, self->block),
+		  0);
 	phase_end();
 	EXPECT_TRUE(file_holds(self->drive, self->ram, self->block * BLOCK, PAGE, 41));
 }
