@@ -462,9 +462,7 @@ bool p2pdma_pool_alloc(struct p2pdma_pool *pool, u64 size, u64 align,
 	*offset = (u64)at << PAGE_SHIFT;
 	return true;
 none:
-	/* Nobody asked for what is registered without pages */
-	if (pool->size)
-		atomic64_inc(&pool->failures);
+	atomic64_inc(&pool->failures);
 	return false;
 }
 
@@ -586,8 +584,9 @@ void p2pdma_pool_stats(struct p2pdma_pool *pool, struct p2pdma_pool_stats *stats
 	u32 largest = 0, run = 0;
 	unsigned int i;
 
+	/* Nobody asked for what is registered without pages: it was in the way */
 	*stats = (struct p2pdma_pool_stats) {
-		.failures = atomic64_read(&pool->failures),
+		.failures = pool->size ? atomic64_read(&pool->failures) : 0,
 	};
 	for (i = 0; i < pool->regions; i++) {
 		struct p2pdma_pool_region *r = pool->region[i];
