@@ -126,23 +126,15 @@ static void memory_page_free(struct p2pdma_backing *backing, u64 offset,
 	p2pdma_pool_free(&mem->pool, offset, PAGE_SIZE);
 }
 
-static struct p2pdma_memory *memory_create(struct pci_dev *pdev, int bar,
-					   u64 size, u64 offset, bool pages)
+/* What is known of it without asking anybody but the BAR */
+static struct p2pdma_memory *memory_new(struct pci_dev *pdev, int bar,
+					phys_addr_t start, u64 size)
 {
-	struct p2pdma_memory *mem;
-	phys_addr_t start = pci_resource_start(pdev, bar) + offset;
-	int error;
+	struct p2pdma_memory *mem = kzalloc_node(sizeof(*mem), GFP_KERNEL,
+						 dev_to_node(&pdev->dev));
 
-	error = pages ? p2pdma_pages_check(pdev, start, size) :
-			p2pdma_range_check(pdev, start, size);
-	if (error)
-		return ERR_PTR(error);
-
-	error = -ENOMEM;
-	mem = kzalloc_node(sizeof(*mem), GFP_KERNEL,
-			   dev_to_node(&pdev->dev));
 	if (!mem)
-		goto print_error;
+		return NULL;
 	mem->res.pdev = pdev;
 	mem->res.start = start;
 	mem->res.size = size;
@@ -151,7 +143,25 @@ static struct p2pdma_memory *memory_create(struct pci_dev *pdev, int bar,
 	mem->backing.writecombine =
 		pci_resource_flags(pdev, bar) & IORESOURCE_PREFETCH;
 	mem->backing.page_free = memory_page_free;
+	return mem;
+}
 
+static struct p2pdma_memory *memory_create(struct pci_dev *pdev, int bar,
+					   u64 size, u64 offset, bool pages)
+{
+	phys_addr_t start = pci_resource_start(pdev, bar) + offset;
+	struct p2pdma_memory *mem;
+	int error;
+
+	error = pages ? p2pdma_pages_check(pdev, start, size) :
+			p2pdma_range_check(pdev, start, size);
+	if (error)
+		return ERR_PTR(error);
+
+	error = -ENOMEM;
+	mem = memory_new(pdev, bar, start, size);
+	if (!mem)
+		goto print_error;
 	/* Also while its driver is already gone: see memory_destroy() */
 	error = pm_runtime_resume_and_get(&pdev->dev);
 	if (error)

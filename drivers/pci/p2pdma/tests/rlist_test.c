@@ -279,34 +279,51 @@ static void a_mixed_list_is_mapped(struct kunit *test)
 	rlist_free(&list);
 }
 
+/* All of BAR 2 without pages, and held; where that begins */
+static u64 hold_range(struct kunit *test, struct pci_dev *pdev,
+		      struct p2pdma_resource **res)
+{
+	u64 start = pci_resource_start(pdev, 2);
+
+	KUNIT_ASSERT_EQ(test, 0, pcim_p2pdma_add_range(pdev, 2, 0, 0));
+	*res = pci_p2pdma_range_get(pdev, start, SZ_64K);
+	KUNIT_ASSERT_NOT_NULL(test, *res);
+	return start;
+}
+
+static void expect_stretches(struct kunit *test, const struct rlist_dma *dma,
+			     const struct rlist_dma_range *expected, unsigned int count)
+{
+	struct rlist_dma_range range;
+	struct rlist_dma_iter it;
+	unsigned int i = 0;
+
+	rlist_dma_for_each(&it, dma, &range) {
+		KUNIT_ASSERT_LT(test, i, count);
+		KUNIT_EXPECT_EQ(test, expected[i].addr, range.addr);
+		KUNIT_EXPECT_EQ(test, expected[i++].len, range.len);
+	}
+	KUNIT_EXPECT_EQ(test, i, count);
+}
+
 /* What is mapped by its physical address need not have pages. */
 static void ranges_need_no_pages(struct kunit *test)
 {
 	struct machine *m = build(test);
 	struct device *dev = &m->client->pdev->dev;
 	struct pci_dev *near = provider_of(m, NEAR), *far = provider_of(m, FAR);
-	u64 near_start = pci_resource_start(near, 2);
-	u64 far_start = pci_resource_start(far, 2);
+	struct p2pdma_resource *held[2];
+	u64 near_start = hold_range(test, near, &held[0]);
+	u64 far_start = hold_range(test, far, &held[1]);
 	const struct rlist_dma_range expected[] = {
 		{ pci_bus_address(near, 2) + 100, 2 * PAGE_SIZE },
 		{ phys_of(m, RAM), PAGE_SIZE },
 		{ far_start, SZ_64K },
 	};
 	unsigned long since = pci_p2pdma_outages();
-	struct p2pdma_resource *held[2];
-	struct rlist_dma_range range;
-	struct rlist_dma_iter it;
 	struct rlist_cpu cpu;
 	struct rlist_dma dma;
-	unsigned int i = 0;
 	struct rlist list;
-
-	KUNIT_ASSERT_EQ(test, 0, pcim_p2pdma_add_range(near, 2, 0, 0));
-	KUNIT_ASSERT_EQ(test, 0, pcim_p2pdma_add_range(far, 2, 0, 0));
-	held[0] = pci_p2pdma_range_get(near, near_start, SZ_64K);
-	held[1] = pci_p2pdma_range_get(far, far_start, SZ_64K);
-	KUNIT_ASSERT_NOT_NULL(test, held[0]);
-	KUNIT_ASSERT_NOT_NULL(test, held[1]);
 
 	rlist_init(&list);
 	KUNIT_ASSERT_EQ(test, 0, rlist_add_phys(&list, near_start + 100, 2 * PAGE_SIZE,
@@ -317,12 +334,7 @@ static void ranges_need_no_pages(struct kunit *test)
 	rlist_cpu_list(&cpu, &list);
 	KUNIT_ASSERT_EQ(test, 0, dma_map_rlist(dev, &cpu, &dma, DMA_FROM_DEVICE, 0,
 					       GFP_KERNEL));
-	rlist_dma_for_each(&it, &dma, &range) {
-		KUNIT_ASSERT_LT(test, i, ARRAY_SIZE(expected));
-		KUNIT_EXPECT_EQ(test, expected[i].addr, range.addr);
-		KUNIT_EXPECT_EQ(test, expected[i++].len, range.len);
-	}
-	KUNIT_EXPECT_EQ(test, i, ARRAY_SIZE(expected));
+	expect_stretches(test, &dma, expected, ARRAY_SIZE(expected));
 	dma_unmap_rlist(dev, &dma);
 	KUNIT_EXPECT_TRUE(test, rlist_intact(&cpu, since));
 
